@@ -1,0 +1,54 @@
+"""The meaning of every arithmetic step, on plain Python integers.
+
+Every machine does exactly this: a step is computed at full width, rounded once where bits are dropped,
+and saturated once when it is written. Nothing wraps but accumulators and payload counts, whose sums the
+compiler proves to stay inside their width.
+"""
+
+from __future__ import annotations
+
+FLOOR, CEIL, NEAREST, TOWARD_ZERO = range(4)
+ROUNDING = ("floor", "ceil", "nearest", "zero")
+
+
+def saturate(value: int, bits: int) -> int:
+    """Clamp to the signed range of `bits` bits."""
+    high = (1 << (bits - 1)) - 1
+    return max(-high - 1, min(high, value))
+
+
+def wrap(value: int, bits: int) -> int:
+    """Two's complement wrap to `bits` bits, signed."""
+    half = 1 << (bits - 1)
+    return ((value + half) & ((1 << bits) - 1)) - half
+
+
+def round_shift(value: int, shift: int, mode: int) -> int:
+    """Divide by 2**shift and round: floor, ceil, nearest (a half goes up) or toward zero.
+
+    >>> [round_shift(-3, 1, mode) for mode in range(4)]
+    [-2, -1, -1, -1]
+    """
+    if shift == 0:
+        return value
+    if mode == CEIL or (mode == TOWARD_ZERO and value < 0):
+        value += (1 << shift) - 1
+    elif mode == NEAREST:
+        value += 1 << (shift - 1)
+    return value >> shift
+
+
+LFSR_BITS = 32
+LFSR_STEPS = 24  # fresh bits per draw: the widest state whose every bit a draw can fill
+
+
+def lfsr_draw(state: int) -> tuple[int, int]:
+    """Advance one lane's generator by 24 steps: (24 fresh bits, next state).
+
+    x^32 + x^30 + x^26 + x^25 + 1 is primitive, so the period is 2^32 - 1; as no tap lies below 24, all
+    24 new bits come from one layer of four-input XORs.
+    Source: P. Alfke, Xilinx XAPP 210 (leap-forward LFSR); primitivity is checked in tests/test_fixedpoint.py.
+    """
+    fresh = (state >> 8) ^ (state >> 6) ^ (state >> 2) ^ (state >> 1)
+    fresh &= (1 << LFSR_STEPS) - 1
+    return fresh, ((state << LFSR_STEPS) | fresh) & 0xFFFF_FFFF

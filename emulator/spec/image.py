@@ -1,0 +1,239 @@
+"""Image: what a compiler hands to a machine; and its file.
+
+The file is a zip without pickles: `manifest.json` (format, ISA version, architecture and its hash, meta, and a
+SHA-256 of every member) and one `.npy` per array. A truncated, edited or foreign file is an InputError.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from . import isa
+from .arch import Architecture, architecture_from_dict
+from .errors import InputError
+
+FORMAT: Final = "nmcompile image"
+FORMAT_VERSION: Final = 1
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same image gives the same file
+
+
+@dataclass(frozen=True)
+class CoreImage:
+    """The memories of one core, each only as long as it is used.
+
+    Attributes:
+        program: (n,) uint64 instruction words; a timestep starts at 0.
+        reset_entry: where the program of a sample reset starts (it too ends with `end`).
+        axons: (n,) uint64 axon entries.
+        synapses: (words, lanes) uint16.
+        registers: (registers, blocks, lanes) int32 initial values.
+        pointers: (neurons,) uint32 route pointers.
+        routes: (n,) uint32.
+        seeds: (lanes,) uint32 random state, never 0.
+    """
+
+    program: np.ndarray
+    reset_entry: int
+    axons: np.ndarray
+    synapses: np.ndarray
+    registers: np.ndarray
+    pointers: np.ndarray
+    routes: np.ndarray
+    seeds: np.ndarray
+
+
+CORE_ARRAYS: Final[dict[str, tuple[type, int]]] = {
+    "program": (np.uint64, 1),
+    "axons": (np.uint64, 1),
+    "synapses": (np.uint16, 2),
+    "registers": (np.int32, 3),
+    "pointers": (np.uint32, 1),
+    "routes": (np.uint32, 1),
+    "seeds": (np.uint32, 1),
+}
+
+
+@dataclass(frozen=True)
+class PopulationMap:
+    """Where the neurons of a population live, under the user's own name.
+
+    Attributes:
+        depth: hops from the input: it runs for depth <= t < depth + T.
+        location: (n, 2) int32: core, neuron in that core, by flat index in the population's shape.
+        registers: what each register holds, for example {"v": 0}.
+        scale: (n,) float64: how many units of the state one float unit of the network is.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    depth: int
+    location: np.ndarray
+    registers: dict[str, int]
+    scale: np.ndarray
+
+
+@dataclass(frozen=True)
+class Image:
+    """A compiled network, ready for any machine of its architecture.
+
+    Attributes:
+        input_pointers: (inputs + 1,) int64; input i feeds input_routes[pointers[i]:pointers[i + 1]].
+        input_routes: (n,) uint32, as `isa.ROUTE_FIELDS`.
+        outputs: (outputs, 2) int32: core, neuron.
+        latency: timesteps between an input and the output it can change; outputs live for
+            latency <= t < latency + T.
+        meta: what the compiler wants to remember; JSON values only.
+    """
+
+    arch: Architecture
+    cores: tuple[CoreImage, ...]
+    input_pointers: np.ndarray
+    input_routes: np.ndarray
+    outputs: np.ndarray
+    latency: int
+    populations: tuple[PopulationMap, ...]
+    meta: dict[str, Any]
+
+    @property
+    def n_inputs(self) -> int:
+        return len(self.input_pointers) - 1
+
+    def population(self, name: str) -> PopulationMap:
+        """The population of that name; InputError lists the names there are."""
+        for population in self.populations:
+            if population.name == name:
+                return population
+        names = ", ".join(p.name for p in self.populations)
+        raise InputError(f"no population {name!r} in this image; it has {names}")
+
+
+def empty_core(arch: Architecture) -> CoreImage:
+    """A core that only reaches `end`."""
+    return CoreImage(
+        program=np.array([isa.encode(isa.Op("end"))], np.uint64),
+        reset_entry=0,
+        axons=np.zeros(0, np.uint64),
+        synapses=np.zeros((0, arch.lanes), np.uint16),
+        registers=np.zeros((arch.registers, 0, arch.lanes), np.int32),
+        pointers=np.zeros(0, np.uint32),
+        routes=np.zeros(0, np.uint32),
+        seeds=np.ones(arch.lanes, np.uint32),
+    )
+
+
+def save_image(image: Image, path: str | Path) -> None:
+    """Write the image; the same image always gives the same bytes."""
+    arrays: dict[str, np.ndarray] = {
+        "input_pointers": np.asarray(image.input_pointers, np.int64),
+        "input_routes": np.asarray(image.input_routes, np.uint32),
+        "outputs": np.asarray(image.outputs, np.int32),
+    }
+    for i, core in enumerate(image.cores):
+        for name in CORE_ARRAYS:
+            arrays[f"core{i}/{name}"] = getattr(core, name)
+    for i, population in enumerate(image.populations):
+        arrays[f"population{i}/location"] = np.asarray(population.location, np.int32)
+        arrays[f"population{i}/scale"] = np.asarray(population.scale, np.float64)
+    members = {}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+        members[f"{name}.npy"] = buffer.getvalue()
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "isa_version": isa.ISA_VERSION,
+        "architecture": image.arch.as_dict(),
+        "architecture_hash": image.arch.hash,
+        "latency": image.latency,
+        "reset_entries": [core.reset_entry for core in image.cores],
+        "populations": [
+            {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
+            for p in image.populations
+        ],
+        "meta": image.meta,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
+    }
+    text = json.dumps(manifest, sort_keys=True, indent=1).encode()
+    seal = hashlib.sha256(text).hexdigest().encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+        for name, data in (("manifest.json", text), ("seal", seal), *members.items()):
+            info = zipfile.ZipInfo(name, _EPOCH)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            file.writestr(info, data)
+
+
+def load_image(path: str | Path) -> Image:
+    """Read an image and check every checksum, shape and instruction.
+
+    Raises:
+        InputError: no such file; not an image; truncated or edited; of another format or ISA version; or holding
+            a program that a machine could not run.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as file:
+            text = file.read("manifest.json")
+            seal = file.read("seal").decode()
+            members = {n: file.read(n) for n in file.namelist() if n.endswith(".npy")}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
+        raise InputError(f"{path}: not an nmcompile image, or truncated; compile it again") from None
+    except Exception as error:  # zlib.error and whatever else a damaged stream raises
+        raise InputError(f"{path}: damaged image ({type(error).__name__}); compile it again") from None
+    if hashlib.sha256(text).hexdigest() != seal:
+        raise InputError(f"{path}: the manifest was edited (checksum differs); compile it again")
+    manifest = json.loads(text)
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{path}: not an nmcompile image")
+    for key, mine in (("format_version", FORMAT_VERSION), ("isa_version", isa.ISA_VERSION)):
+        if manifest[key] != mine:
+            raise InputError(f"{path}: {key} {manifest[key]}, this version reads {mine}; compile it again")
+    arch = architecture_from_dict(manifest["architecture"], str(path))
+    if arch.hash != manifest["architecture_hash"]:
+        raise InputError(f"{path}: made for another architecture {arch.name!r}; compile it again")
+    for name, digest in manifest["sha256"].items():
+        if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
+            raise InputError(f"{path}: {name} was edited or lost (checksum differs); compile it again")
+
+    def array(name: str) -> np.ndarray:
+        return np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+
+    cores = tuple(
+        CoreImage(reset_entry=entry, **{name: array(f"core{i}/{name}") for name in CORE_ARRAYS})
+        for i, entry in enumerate(manifest["reset_entries"])
+    )
+    populations = tuple(
+        PopulationMap(
+            p["name"],
+            tuple(p["shape"]),
+            p["depth"],
+            array(f"population{i}/location"),
+            p["registers"],
+            array(f"population{i}/scale"),
+        )
+        for i, p in enumerate(manifest["populations"])
+    )
+    image = Image(
+        arch,
+        cores,
+        array("input_pointers"),
+        array("input_routes"),
+        array("outputs"),
+        manifest["latency"],
+        populations,
+        manifest["meta"],
+    )
+    from .check import check_image
+
+    check_image(image)
+    return image
