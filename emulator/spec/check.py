@@ -262,6 +262,9 @@ def _check_vector(arch, op, space, in_rows, resetting, bad) -> None:
         raise bad("at most two different registers can be read")
     if len([c for c in op.sources if isa.SRC_ACC <= c < isa.SRC_TRACE]) > 1:
         raise bad("at most one accumulator can be read")
+    factors = op.sources[:-1] if op.name == "mac" else op.sources
+    if op.row.unit == "multiply" and any(isa.SRC_ACC <= code < isa.SRC_TRACE for code in factors):
+        raise bad("an accumulator is no factor; add it (mac) or move it to a register first")
     code = op.pred & 7
     if code > isa.PRED_PRE or op.pred == isa.PRED_NOT:
         raise bad("no such predicate")
