@@ -1,0 +1,274 @@
+"""Partition and place: populations are cut into parts, parts go to cores, cores go to places in the mesh.
+
+Fewest cores first: a population that fits what is left of a core in use goes there whole, else into a fresh core, else it
+is cut into equal slabs. Then cores are swapped until no swap lowers the packet-hops.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from emulator.spec import isa
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DoesNotFitError
+
+from .pack import PackedRows, pack_rows
+from .quantize import QuantizedNetwork, QuantizedPopulation
+
+
+@dataclass(frozen=True)
+class Part:
+    """A slab of a population in one core.
+
+    Attributes:
+        first_block: in the core.
+        slots: (n,) flat index in the population of each lane of its blocks, -1 for padding.
+        rows: packed rows of each projection onto it, by index into the network's projections.
+    """
+
+    population: str
+    core: int
+    first_block: int
+    slots: np.ndarray
+    rows: dict[int, PackedRows]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Parts in the order their programs run; `part.core` is a place in the mesh."""
+
+    network: QuantizedNetwork
+    arch: Architecture
+    parts: tuple[Part, ...]
+
+
+def layout(population: QuantizedPopulation, lanes: int, convolutional: bool) -> tuple[np.ndarray, int | None]:
+    """(slots, pitch): the order of neurons over blocks and lanes.
+
+    An image is laid out position by position, channels innermost and every row of it padded to whole blocks, so that the
+    kernels of a convolution repeat at a pitch of whole blocks. Channels are padded too where that costs little.
+    """
+    if not convolutional:
+        return np.arange(population.n), None
+    if len(population.shape) < 2:
+        return np.arange(population.n), 0
+    channels, width = population.shape[0], population.shape[-1]
+    height = population.n // (channels * width)
+    padded = -(-channels // lanes) * lanes
+    if padded > 1.25 * channels:
+        padded = channels
+    row = -(-width * padded // lanes) * lanes
+    slots = np.full((height, row), -1)
+    image = np.full((height, width, padded), -1)
+    image[:, :, :channels] = np.arange(population.n).reshape(channels, height, width).transpose(1, 2, 0)
+    slots[:, : width * padded] = image.reshape(height, -1)
+    flat = slots.reshape(-1)
+    return flat[: np.flatnonzero(flat >= 0)[-1] + 1], row // lanes
+
+
+class _Core:
+    """What a core still has while parts are handed out."""
+
+    def __init__(self, arch: Architecture):
+        self.arch = arch
+        self.blocks = self.granules = self.words = 0
+
+    def takes(self, blocks: int, rows: dict[int, PackedRows]) -> list[str]:
+        """What a part would exceed: nothing, or the names and numbers of limits."""
+        granules = sum(-(-len(r.sources) // isa.GRANULE) for r in rows.values())
+        words = sum(len(r.words) for r in rows.values())
+        problems = []
+        for what, need, limit in (
+            ("neurons", (self.blocks + blocks) * self.arch.lanes, self.arch.neurons),
+            ("axons", (self.granules + granules) * isa.GRANULE, self.arch.axons),
+            ("synapse words", self.words + words, self.arch.synapse_words),
+        ):
+            if need > limit:
+                problems.append(f"{need:,} {what} in a core, which holds {limit:,}")
+        return problems
+
+    def add(self, blocks: int, rows: dict[int, PackedRows]) -> int:
+        """Take a part and return its first block."""
+        first = self.blocks
+        self.blocks += blocks
+        self.granules += sum(-(-len(r.sources) // isa.GRANULE) for r in rows.values())
+        self.words += sum(len(r.words) for r in rows.values())
+        return first
+
+
+class _Partitioner:
+    def __init__(self, network: QuantizedNetwork, arch: Architecture):
+        self.network, self.arch = network, arch
+        self.columns = [p.matrix.tocsc() for p in network.projections]
+        self.known: dict[tuple[str, int, int], dict[int, PackedRows]] = {}
+        self.slots: dict[str, tuple[np.ndarray, int | None]] = {}
+        for population in network.populations:
+            spatial = any(p.convolutional for p in network.projections if p.target == population.name)
+            self.slots[population.name] = layout(population, arch.lanes, spatial)
+
+    def blocks(self, name: str) -> int:
+        return -(-len(self.slots[name][0]) // self.arch.lanes)
+
+    def pack(self, name: str, first: int, blocks: int) -> dict[int, PackedRows]:
+        """Packed rows of all projections onto blocks first..first+blocks-1 of a population."""
+        key = (name, first, blocks)
+        if key not in self.known:
+            slots, pitch = self.slots[name]
+            here = slots[first * self.arch.lanes : (first + blocks) * self.arch.lanes]
+            if pitch and first % pitch:
+                pitch = 0  # the slab does not start with an image row
+            self.known[key] = {
+                i: pack_rows(_slab(self.columns[i], here), self.arch.lanes, p.bits, pitch if p.convolutional else None)
+                for i, p in enumerate(self.network.projections)
+                if p.target == name
+            }
+        return self.known[key]
+
+    def fitting(self, name: str, first: int, core: _Core) -> int:
+        """The largest number of blocks from `first` on that a core takes."""
+        low, high = 0, min(self.blocks(name) - first, self.arch.blocks - core.blocks)
+        if high and not core.takes(high, self.pack(name, first, high)):
+            return high
+        while high - low > 1:
+            middle = (low + high) // 2
+            if core.takes(middle, self.pack(name, first, middle)):
+                high = middle
+            else:
+                low = middle
+        return low
+
+    def run(self, tight: bool) -> tuple[list[Part], list[str]]:
+        """(parts on logical cores, problems); tight cuts populations to fill every core to its end."""
+        cores = [_Core(self.arch)]
+        parts: list[Part] = []
+        problems: list[str] = []
+
+        def place(name: str, core: int, first: int, blocks: int) -> None:
+            rows = self.pack(name, first, blocks)
+            slots = self.slots[name][0][first * self.arch.lanes : (first + blocks) * self.arch.lanes]
+            parts.append(Part(name, core, cores[core].add(blocks, rows), slots, rows))
+
+        for population in self.network.populations:
+            name, total = population.name, self.blocks(population.name)
+            whole = None
+            if not tight and total <= self.arch.blocks:
+                rows = self.pack(name, 0, total)
+                whole = next((i for i, core in enumerate(cores) if not core.takes(total, rows)), None)
+                if whole is None and not _Core(self.arch).takes(total, rows):
+                    cores.append(_Core(self.arch))
+                    whole = len(cores) - 1
+            if whole is not None:
+                place(name, whole, 0, total)
+                continue
+            first = 0
+            if not tight and cores[-1].blocks:
+                cores.append(_Core(self.arch))
+            slab = None
+            while first < total:
+                most = self.fitting(name, first, cores[-1])
+                if most == 0:
+                    if cores[-1].blocks == 0:
+                        limits = cores[-1].takes(1, self.pack(name, first, 1))
+                        problems.append(f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}")
+                        break
+                    cores.append(_Core(self.arch))
+                    continue
+                if not tight and slab is None:
+                    slab = self.even(name, total, most)
+                count = min(most, slab or most, total - first)
+                place(name, len(cores) - 1, first, count)
+                first += count
+                if first < total and not tight:
+                    cores.append(_Core(self.arch))
+        if len(cores) > self.arch.cores:
+            neurons = sum(p.n for p in self.network.populations)
+            problems.append(
+                f"the network's {neurons:,} neurons need {len(cores)} cores or more, {self.arch.name!r} has {self.arch.cores}"
+            )
+        return parts, problems
+
+    def even(self, name: str, total: int, most: int) -> int:
+        """Blocks of equal slabs of at most `most`, whole image rows where there are any."""
+        slab = math.ceil(total / math.ceil(total / most))
+        pitch = self.slots[name][1]
+        if pitch and most >= pitch:
+            slab = min(-(-slab // pitch) * pitch, most // pitch * pitch)
+        return slab
+
+
+def _slab(columns: sparse.csc_array, slots: np.ndarray) -> sparse.csr_array:
+    """Columns in slot order; empty ones for padding."""
+    lengths = np.where(slots >= 0, np.diff(columns.indptr)[slots], 0)
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    take = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths) + np.repeat(columns.indptr[:-1][slots], lengths)
+    shape = (columns.shape[0], len(slots))
+    return sparse.csc_array((columns.data[take], columns.indices[take], indptr), shape=shape).tocsr()
+
+
+def place(network: QuantizedNetwork, arch: Architecture) -> Placement:
+    """Cut, hand out and place.
+
+    Raises:
+        DoesNotFitError: everything that does not fit, with numbers and what to do.
+    """
+    partitioner = _Partitioner(network, arch)
+    parts, problems = partitioner.run(tight=False)
+    if problems:
+        parts, problems = partitioner.run(tight=True)
+    if problems:
+        advice = "use fewer --weight-bits or a larger --arch"
+        raise DoesNotFitError([f"{problem}; {advice}" for problem in problems])
+    where = _arrange(_traffic(network, parts), arch)
+    moved = [Part(p.population, int(where[p.core]), p.first_block, p.slots, p.rows) for p in parts]
+    moved.sort(key=lambda p: (p.core, p.first_block))
+    return Placement(network, arch, tuple(moved))
+
+
+def _traffic(network: QuantizedNetwork, parts: list[Part]) -> np.ndarray:
+    """(cores, cores) routes between logical cores."""
+    n_cores = max(p.core for p in parts) + 1
+    home = {p.name: np.zeros(p.n, np.int64) for p in network.populations}
+    for part in parts:
+        home[part.population][part.slots[part.slots >= 0]] = part.core
+    traffic = np.zeros((n_cores, n_cores))
+    for part in parts:
+        for i, rows in part.rows.items():
+            source = network.projections[i].source
+            if source in home:
+                traffic[:, part.core] += np.bincount(home[source][rows.sources], minlength=n_cores)
+    return traffic
+
+
+def _arrange(traffic: np.ndarray, arch: Architecture) -> np.ndarray:
+    """(logical cores,) place of each: pairwise swaps to a local minimum of packet-hops, from a few seeded starts."""
+    n, places = len(traffic), arch.cores
+    x, y = np.arange(places) % arch.mesh_width, np.arange(places) // arch.mesh_width
+    hops = np.abs(x[:, None] - x) + np.abs(y[:, None] - y)
+    flow = np.zeros((places, places))
+    flow[:n, :n] = traffic + traffic.T
+    np.fill_diagonal(flow, 0)
+    rng = np.random.default_rng(0)
+    best, least = np.arange(places), np.inf
+    if n == 1:
+        return best[:1]
+    for start in range(4):
+        at = np.arange(places) if start == 0 else rng.permutation(places)
+        while True:
+            d = hops[np.ix_(at, at)]
+            cost = (flow * d).sum()
+            # change of the cost when i and j swap places, for all pairs at once
+            own = (flow * d).sum(axis=1)
+            moved = flow @ d  # moved[i, j]: what i would pay at j's place
+            delta = moved + moved.T - own[:, None] - own[None, :] + 2 * flow * d
+            delta[n:, n:] = 0
+            i, j = np.unravel_index(delta.argmin(), delta.shape)
+            if delta[i, j] > -1e-9:
+                break
+            at[[i, j]] = at[[j, i]]
+        if cost < least:
+            best, least = at.copy(), cost
+    return best[:n]

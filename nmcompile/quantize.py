@@ -1,0 +1,297 @@
+"""Quantize: floats become the integers of one architecture.
+
+Neuron n counts its state in units of 1/scale[n]. The weights onto it are integers of `weight_bits` bits, shifted left
+by one amount per projection; a convolution's neurons share a scale per channel, others have one each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DoesNotFitError, UsageError
+
+from .floatsim import FloatRun
+from .network import INPUT, Network, Population
+from .semantics import Semantics, dynamics
+
+WEIGHT_BITS = (1, 2, 4, 8, 16)
+LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
+HEADROOM = 16.0  # of the state over the threshold, where no calibration says what is needed
+MARGIN = 2.0  # of the state over the largest value that the calibration saw
+
+
+@dataclass(frozen=True)
+class QuantizedPopulation:
+    """A population as the machine will run it; arrays are (n,) int64 in state units unless said.
+
+    Attributes:
+        scale: (n,) float64, state units per float unit of v.
+        beta, alpha: coefficients, to be shifted right by `coef_shift`, 1 << coef_shift being exactly 1; alpha is None
+            without a synaptic current.
+        coef_shift: bits behind the point of the coefficients.
+        drive: added in every timestep: to the current if there is one, else to v.
+        leak: added to v in every timestep (with a current; else it is in drive).
+        threshold: None if the population does not spike.
+        reset_value: what v becomes, for the reset "value".
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    scale: np.ndarray
+    beta: np.ndarray
+    alpha: np.ndarray | None
+    coef_shift: int
+    drive: np.ndarray
+    leak: np.ndarray
+    threshold: np.ndarray | None
+    reset_value: np.ndarray
+    reset: str
+    compare: str
+
+    @property
+    def n(self) -> int:
+        return len(self.scale)
+
+
+@dataclass(frozen=True)
+class QuantizedProjection:
+    """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`."""
+
+    name: str
+    source: str
+    target: str
+    matrix: sparse.csr_array
+    shift: int
+    bits: int
+    delay: int
+    convolutional: bool
+
+
+@dataclass(frozen=True)
+class QuantizedNetwork:
+    """All integers, all timing; `depth` is in timesteps, by population."""
+
+    input_shape: tuple[int, ...]
+    populations: tuple[QuantizedPopulation, ...]
+    projections: tuple[QuantizedProjection, ...]
+    output: str
+    depth: dict[str, int]
+    origin: str
+    warnings: tuple[str, ...]
+
+    def population(self, name: str) -> QuantizedPopulation:
+        return next(p for p in self.populations if p.name == name)
+
+
+def quantize(
+    network: Network,
+    semantics: Semantics,
+    arch: Architecture,
+    weight_bits: int,
+    depth: dict[str, int],
+    delays: tuple[int, ...],
+    calibration: FloatRun | None = None,
+) -> QuantizedNetwork:
+    """Choose scales and round.
+
+    Args:
+        calibration: a float run on sample inputs: its spike rates weigh the rounding errors, its peaks set the headroom.
+
+    Raises:
+        DoesNotFitError: sums that an accumulator cannot hold, everything of that kind gathered.
+    """
+    if weight_bits not in WEIGHT_BITS:
+        raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
+    populations, projections = [], []
+    warnings: list[str] = []
+    problems: list[str] = []
+    for population in network.populations:
+        incoming = [i for i, p in enumerate(network.projections) if p.target == population.name]
+        d = dynamics(population, semantics)
+        weights = [
+            sparse.csc_array(network.projections[i].matrix.multiply(d.gain[None, :])).astype(np.float64) for i in incoming
+        ]
+        group = _groups(population, any(network.projections[i].convolutional for i in incoming))
+        rates = [_rates(network, network.projections[i].source, calibration) for i in incoming]
+        steps = [_steps(w, group, weight_bits, r) for w, r in zip(weights, rates, strict=True)]
+        need = _amplitude(population, d.threshold, calibration)
+        scale, shifts = _scale(steps, need, arch, weights, group)
+        integers = []
+        for w, shift in zip(weights, shifts, strict=True):
+            integers.append(_round(w, scale, shift, weight_bits))
+        total = sum(_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)) if integers else np.zeros(1)
+        if np.max(total, initial=0) >= 1 << (arch.acc_bits - 1):
+            problems.append(
+                f"{population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of {arch.acc_bits} bits "
+                f"holds {(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or an architecture with wider accumulators"
+            )
+        for i, q, shift in zip(incoming, integers, shifts, strict=True):
+            p = network.projections[i]
+            if p.matrix.nnz and q.nnz == 0:
+                warnings.append(f"{p.name!r}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits")
+            projections.append(
+                (i, QuantizedProjection(p.name, p.source, p.target, q, shift, weight_bits, delays[i], p.convolutional))
+            )
+        populations.append(_population(population, d, scale, arch, warnings))
+    if problems:
+        raise DoesNotFitError(problems)
+    return QuantizedNetwork(
+        network.input_shape,
+        tuple(populations),
+        tuple(q for _, q in sorted(projections, key=lambda item: item[0])),
+        network.output,
+        dict(depth),
+        network.origin,
+        tuple(warnings),
+    )
+
+
+def _groups(population: Population, convolutional: bool) -> np.ndarray:
+    """(n,) which neurons share a scale: those of a channel, if a convolution feeds them."""
+    if convolutional and len(population.shape) > 1:
+        return np.repeat(np.arange(population.shape[0]), population.n // population.shape[0])
+    return np.arange(population.n)
+
+
+def _rates(network: Network, source: str, calibration: FloatRun | None) -> np.ndarray | None:
+    """(n_source,) how often each source fired, plus a little, so that silent ones count too."""
+    if calibration is None:
+        return None
+    counts = calibration.input_counts if source == INPUT else calibration.spike_counts[source].sum(axis=0)
+    return counts + 0.01 * max(1.0, counts.mean())
+
+
+def _amplitude(population: Population, threshold: np.ndarray | None, calibration: FloatRun | None) -> np.ndarray:
+    """(n,) the largest |v| that the state must hold, in float units."""
+    floor = np.abs(threshold) if threshold is not None else np.zeros(population.n)
+    if calibration is not None:
+        seen = calibration.peak[population.name]
+        return np.maximum(MARGIN * np.maximum(seen, seen.mean()), 2 * floor)
+    if threshold is None:
+        return np.full(population.n, 100.0)
+    return HEADROOM * np.maximum(floor, 1e-12)
+
+
+def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray | None) -> np.ndarray:
+    """(n_target,) the weight that one integer unit should be worth, the same within a group; 0 where no weights are.
+
+    Below 8 bits, large weights are clipped where that lowers the squared error, weighted by the source's rate.
+    """
+    largest = LARGEST[bits]
+    n_groups = int(group.max()) + 1
+    column = np.repeat(np.arange(w.shape[1]), np.diff(w.indptr))
+    of = group[column]
+    size = np.abs(w.data)
+    top = np.zeros(n_groups)
+    np.maximum.at(top, of, size)
+    if bits == 1:
+        count = np.bincount(of, minlength=n_groups)
+        return (np.bincount(of, size, minlength=n_groups) / np.maximum(count, 1))[group]
+    best = top / largest
+    if bits < 8 and len(size):
+        weight = np.ones(len(size)) if rates is None else rates[w.indices]
+        least = np.full(n_groups, np.inf)
+        for clip in np.linspace(1.0, 0.3, 29):
+            step = np.maximum(top * clip / largest, 1e-300)[of]
+            error = weight * (np.minimum(np.rint(size / step), largest) * step - size) ** 2
+            total = np.bincount(of, error, minlength=n_groups)
+            better = total < least
+            best = np.where(better, top * clip / largest, best)
+            least = np.minimum(total, least)
+    return best[group]
+
+
+def _scale(
+    steps: list[np.ndarray], need: np.ndarray, arch: Architecture, weights: list[sparse.csc_array], group: np.ndarray
+) -> tuple[np.ndarray, list[int]]:
+    """(scale (n,), left shift per projection): as fine as the state's bits and the accumulators allow."""
+    limit = float(1 << (arch.state_bits - 1))
+    if not steps or not any(s.any() for s in steps):
+        return limit / need / 2, [0] * len(steps)
+    # Exponents between projections: one shift each, so the largest ratio over neurons decides.
+    first = np.max(steps, axis=0)  # per neuron, the coarsest step
+    reference = np.where(first > 0, first, first[first > 0].mean())
+    exponents = []
+    for s in steps:
+        used = s > 0
+        ratio = np.max(s[used] / reference[used]) if used.any() else 1.0
+        exponents.append(int(np.ceil(np.log2(ratio) - 1e-9)))
+    lowest = min(exponents)
+    unit = reference * 2.0**lowest
+    need = _group_max(need, group)
+    # Finest unit: state headroom, and no reachable accumulator sum beyond its width.
+    reach = sum(np.asarray(abs(w).sum(axis=0)).reshape(-1) for w in weights)
+    room = float(1 << (arch.acc_bits - 1)) * 0.98
+    k = int(np.floor(np.log2(min(np.min(limit * unit / need), np.min(room * unit / np.maximum(reach, 1e-300))))))
+    k = min(k, 31 - max(e - lowest for e in exponents))
+    if k < 0:
+        unit = np.maximum(unit, np.maximum(need / limit, reach / room))
+        k = 0
+    return 2.0**k / unit, [k + e - lowest for e in exponents]
+
+
+def _group_max(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    top = np.zeros(int(group.max()) + 1)
+    np.maximum.at(top, group, values)
+    return top[group]
+
+
+def _round(w: sparse.csc_array, scale: np.ndarray, shift: int, bits: int) -> sparse.csr_array:
+    column = np.repeat(np.arange(w.shape[1]), np.diff(w.indptr))
+    exact = w.data * scale[column] / 2.0**shift
+    if bits == 1:
+        values = np.where(exact < 0, -1, 1)
+    else:
+        values = np.clip(np.rint(exact), -LARGEST[bits], LARGEST[bits])
+    q = sparse.csc_array((values.astype(np.int32), w.indices, w.indptr), shape=w.shape).tocsr()
+    q.eliminate_zeros()
+    return q
+
+
+def _column_reach(q: sparse.csr_array, shift: int) -> np.ndarray:
+    """(n_target,) the largest magnitude that a sum of any of a column's weights can have."""
+    up = np.asarray(q.maximum(0).sum(axis=0), np.int64).reshape(-1)
+    down = np.asarray((-q).maximum(0).sum(axis=0), np.int64).reshape(-1)
+    return np.maximum(up, down) << shift
+
+
+def _population(
+    population: Population, d, scale: np.ndarray, arch: Architecture, warnings: list[str]
+) -> QuantizedPopulation:
+    high = (1 << (arch.state_bits - 1)) - 1
+    # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
+    decays = [a for a in (d.beta, d.alpha) if a is not None and not (a == 1).all()]
+    largest = max((a.max() for a in decays), default=0.0)
+    coef_shift = arch.coef_bits - 1
+    while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
+        coef_shift -= 1
+
+    def state(values: np.ndarray, what: str) -> np.ndarray:
+        q = np.rint(values * scale)
+        if np.abs(q).max(initial=0) > high:
+            warnings.append(f"{population.name!r}: {what} exceeds the {arch.state_bits}-bit state and is clamped")
+        return np.clip(q, -high - 1, high).astype(np.int64)
+
+    def coefficient(values: np.ndarray) -> np.ndarray:
+        return np.rint(values * 2.0**coef_shift).astype(np.int64)
+
+    bias = d.gain * population.bias
+    current = d.alpha is not None
+    return QuantizedPopulation(
+        population.name,
+        population.shape,
+        scale,
+        coefficient(d.beta),
+        coefficient(d.alpha) if current else None,
+        coef_shift,
+        state(bias if current else bias + d.leak, "the bias"),
+        state(d.leak if current else np.zeros(population.n), "the leak"),
+        state(d.threshold, "the threshold") if d.threshold is not None else None,
+        state(d.reset_value, "the reset value"),
+        d.reset,
+        d.compare,
+    )

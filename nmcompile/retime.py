@@ -1,0 +1,79 @@
+"""Retime: every hop costs a timestep on the machine and none in most frameworks.
+
+A population gets a depth: its framework timestep k runs at machine timestep depth + k. A projection from depth a to
+depth b whose spikes take s timesteps in the framework gets the axonal delay b - a - 1 + s, which must be 0 or more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import networkx as nx
+
+from emulator.spec.errors import DoesNotFitError, InputError
+
+from .network import INPUT, Network
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When things happen.
+
+    Attributes:
+        depth: machine timesteps that a population lives later than in the framework, by name.
+        delays: axonal delay of each projection of the network, in its order, timesteps.
+    """
+
+    depth: dict[str, int]
+    delays: tuple[int, ...]
+
+
+def retime(network: Network, delay_slots: int) -> Timing:
+    """Give every population the smallest depth that lets all its spikes arrive in time.
+
+    Raises:
+        InputError: a loop has less delay than hops; names it.
+        DoesNotFitError: delays longer than the architecture's delay slots; names them all.
+    """
+    # depth[b] >= depth[a] + 1 - s, and the input (at hop -1) gives depth[b] >= -s: longest paths from the input.
+    graph = nx.DiGraph()
+    graph.add_nodes_from([INPUT, *(p.name for p in network.populations)])
+    for p in network.projections:
+        least = (0 if p.source == INPUT else 1) - p.delay
+        if graph.has_edge(p.source, p.target):
+            least = max(least, graph.edges[p.source, p.target]["least"])
+        graph.add_edge(p.source, p.target, least=least)
+    depth = dict.fromkeys(graph, 0)
+    cause: dict[str, str] = {}
+    for _ in range(len(depth) + 1):
+        changed = None
+        for a, b, least in graph.edges(data="least"):
+            if depth[a] + least > depth[b]:
+                depth[b], cause[b], changed = depth[a] + least, a, b
+        if changed is None:
+            break
+    else:
+        assert changed is not None
+        for _ in range(len(depth)):
+            changed = cause[changed]  # now surely inside the loop
+        loop = [changed]
+        while cause[loop[-1]] != changed:
+            loop.append(cause[loop[-1]])
+        names = " -> ".join(reversed([changed, *loop]))
+        raise InputError(
+            f"{network.origin}: the loop {names} takes {len(loop)} hops but carries less delay than that; "
+            f"add a Delay of a timestep per hop to one of its edges"
+        )
+    delays, problems = [], []
+    for p in network.projections:
+        hops = 0 if p.source == INPUT else 1
+        delay = depth[p.target] - depth[p.source] - hops + p.delay
+        delays.append(delay)
+        if delay >= delay_slots:
+            problems.append(
+                f"{p.name!r} needs an axonal delay of {delay} timesteps, the architecture has delays up to "
+                f"{delay_slots - 1}; use one with more delay_slots"
+            )
+    if problems:
+        raise DoesNotFitError(problems)
+    return Timing({name: d for name, d in depth.items() if name != INPUT}, tuple(delays))
