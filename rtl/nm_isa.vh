@@ -5,7 +5,7 @@
 `define NM_ISA_VERSION 1
 `define NM_GRANULE 16
 `define NM_PIPELINE 7
-`define NM_SCALAR_CYCLES 4
+`define NM_SCALAR_CYCLES 6
 `define NM_INTEG_CYCLES 8
 `define NM_EVENT_CYCLES 3
 `define NM_ROWS_CYCLES 8

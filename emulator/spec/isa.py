@@ -21,7 +21,7 @@ GRANULE: Final = 16  # axons per word of the pending bitmap; `integ` and `rows` 
 
 # ------------------------------------------------------------------------------------------------- timing
 PIPELINE: Final = 7  # stages of the vector unit: an instruction on fewer blocks still takes this long
-SCALAR_CYCLES: Final = 4  # fetch, decode and issue of an instruction that touches no vector
+SCALAR_CYCLES: Final = 6  # fetch, decode and issue; and a vector after a `range` reads what the one before it wrote
 INTEG_CYCLES: Final = 8  # fills the scan at the start of `integ`, drains the accumulators at its end
 EVENT_CYCLES: Final = 3  # beside the beats of an event: fetch its axon entry; the accumulator hazard passes
 ROWS_CYCLES: Final = 8  # starts and ends a sweep over plastic rows
