@@ -91,7 +91,8 @@ def price(
     Args:
         counters: every name of `emulator.spec.ledger.COUNTERS` to an int64 array (cores,).
         cycles: clock cycles of the run; leakage and clock are paid for cycles / clock_hz seconds on every core of
-            the architecture, used or not.
+            the architecture, used or not. The counters include what reset programs did between samples, so their
+            time (`reset_cycles`) belongs in it wherever they are not negligible.
         clock_hz: the clock in hertz; the architecture's if None.
 
     Raises:
