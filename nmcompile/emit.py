@@ -16,6 +16,7 @@ from emulator.spec.isa import Op, halves
 from .network import INPUT
 from .neurons import Program, range_op, reset_program, update_program
 from .place import Part, Placement
+from .quantize import QuantizedProjection
 
 SEED = 1  # of the lanes' random state
 
@@ -65,8 +66,22 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
         location[network.output],
         network.depth[network.output],
         populations,
-        meta | {"cores": maps},
+        meta | {"cores": maps, "projections": [_projection_meta(p) for p in network.projections]},
     )
+
+
+def _projection_meta(p: QuantizedProjection) -> dict[str, Any]:
+    return {
+        "name": p.name,
+        "source": p.source,
+        "target": p.target,
+        "synapses": int(p.matrix.nnz),
+        "connections": p.matrix.shape[0] * p.matrix.shape[1],
+        "parameters": p.parameters,
+        "weight_bits": p.bits,
+        "delay": p.delay,
+        "convolutional": p.convolutional,
+    }
 
 
 def _core(
@@ -117,10 +132,7 @@ def _core(
                     "axons": len(rows.sources),
                     "first_word": n_words,
                     "words": len(rows.words),
-                    "stored_weights": rows.stored,
-                    "weight_bits": p.bits,
-                    "shift": p.shift,
-                    "program": len(program) + 1 + len(deliver) - 1,
+                    "program": len(program) + len(deliver),
                 }
             )
             n_axons += granules * isa.GRANULE

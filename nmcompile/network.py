@@ -60,6 +60,7 @@ class Projection:
         matrix: (n_source, n_target) float64 CSR.
         delay: timesteps it takes in the framework, 0 meaning within the timestep (1 for a feedback).
         convolutional: rows repeat along the target, so it pays to look for shared windows.
+        parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Projection:
     matrix: sparse.csr_array
     delay: int = 0
     convolutional: bool = False
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,7 @@ class QuantizedProjection:
     bits: int
     delay: int
     convolutional: bool
+    parameters: int
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,11 @@ def quantize(
             p = network.projections[i]
             if p.matrix.nnz and q.nnz == 0:
                 warnings.append(f"{p.name!r}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits")
-            projections.append(
-                (i, QuantizedProjection(p.name, p.source, p.target, q, shift, weight_bits, delays[i], p.convolutional))
+            parameters = p.matrix.nnz if p.parameters is None else p.parameters
+            quantized = QuantizedProjection(
+                p.name, p.source, p.target, q, shift, weight_bits, delays[i], p.convolutional, parameters
             )
+            projections.append((i, quantized))
         populations.append(_population(population, d, scale, arch, warnings))
     if problems:
         raise DoesNotFitError(problems)

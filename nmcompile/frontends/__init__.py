@@ -1,0 +1,24 @@
+"""One file per input format; each returns a Network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emulator.spec.errors import InputError
+
+from ..network import Network
+
+
+def read_network(path: str | Path) -> Network:
+    """Read a trained network by the ending of its file: .nir.
+
+    Raises:
+        InputError: an ending that nobody reads, or whatever the reader finds wrong.
+    """
+    from .nir import read_nir
+
+    readers = {".nir": read_nir, ".h5": read_nir, ".hdf5": read_nir}
+    suffix = Path(path).suffix.lower()
+    if suffix not in readers:
+        raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(readers)}")
+    return readers[suffix](path)

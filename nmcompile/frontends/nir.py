@@ -135,7 +135,10 @@ class _Reader:
             if matrix is None:
                 matrix = sparse.eye_array(populations[target].n, format="csr")
             name = "+".join(path) or f"{source}->{target}"
-            projections.append(Projection(name, source, target, matrix, delays[source, target], convolutional))
+            weights = sum(self.nodes[n].values["weight"].size for n in path if "weight" in self.nodes[n].values)
+            projections.append(
+                Projection(name, source, target, matrix, delays[source, target], convolutional, weights or None)
+            )
         out = self.gather(self.top_outputs[0])
         if len(out.terms) != 1 or out.terms[0][0] == INPUT or out.terms[0][1] is not None:
             raise self.fail("the Output must be fed by one population of neurons; put an LI or I node behind a linear readout")
@@ -241,7 +244,6 @@ class _Reader:
 
     def linear(self, node: _Node, given: _Signal) -> _Signal:
         size = math.prod(given.shape)
-        values = node.values
         try:
             matrix, bias, shape = self.operator(node, given.shape)
         except KeyError as error:
@@ -263,7 +265,6 @@ class _Reader:
         )
         constant = given.constant @ matrix + bias
         spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
-        del values
         return _Signal(shape, terms, constant, given.convolutional or spatial)
 
     def operator(
@@ -272,7 +273,7 @@ class _Reader:
         """(matrix, bias per output, output shape) of a linear node; no matrix if it only reshapes."""
         values = node.values
         if node.kind == "Flatten":
-            return None, np.zeros(0), self.flatten(node, shape)
+            return None, np.zeros(0), (math.prod(shape),)  # shapes have no batch axis here, whatever start_dim says
         if node.kind in ("Affine", "Linear"):
             weight = values["weight"].astype(np.float64)
             if weight.ndim != 2:
@@ -316,10 +317,6 @@ class _Reader:
             raise ValueError(f"{bias.size} biases for {out[0]} channels")
         full = np.repeat(np.broadcast_to(bias, (out[0],)), out[1] * out[2])
         return matrix, full, (out[0], out[2]) if axes == 1 else out
-
-    def flatten(self, node: _Node, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shapes here have no batch axis, whatever start_dim says; everything is flattened."""
-        return (math.prod(shape),)
 
     # ---------------------------------------------------------------------------------------- populations
     def population(self, name: str, signal: _Signal) -> Population:

@@ -1,0 +1,217 @@
+"""The command line: verbs, exit codes, JSON; no logic.
+
+stdout carries the result, stderr everything else. Exit codes: 0 done, 1 our bug, 2 usage, 3 bad input, 4 does not fit,
+5 machine fault or mismatch, 6 device.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from emulator.spec.errors import InputError, NmError
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
+_PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
+_THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Samples side by side.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="nmcompile", prog_name="nmc")
+def cli() -> None:
+    """Compile trained spiking networks for the nmcore, and run them: spikes, accuracy, cycles, energy."""
+
+
+@cli.command("compile")
+@click.argument("net")
+@click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
+@click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
+@click.option("--semantics", default="nir", show_default=True, help="Preset of the framework that trained NET.")
+@click.option("--reset", help="Override: value, subtract or delayed-subtract.")
+@click.option("--compare", help="Override: > or >=.")
+@click.option("--integrator", help="Override: euler, exponential or given.")
+@click.option("--dt", type=float, help="Override: seconds per timestep.")
+@click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
+@click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
+@_JSON
+def compile_command(
+    net: str,
+    output: str,
+    arch: str | None,
+    semantics: str,
+    reset: str | None,
+    compare: str | None,
+    integrator: str | None,
+    dt: float | None,
+    weight_bits: int,
+    calibrate: str | None,
+    as_json: bool,
+) -> None:
+    """Compile NET, a trained network in a NIR file, to an image."""
+    from emulator.spec.arch import load_architecture
+    from emulator.spec.image import save_image
+
+    from . import show
+    from .frontends import read_network
+    from .pipeline import compile_network
+    from .semantics import choose_semantics
+    from .spikes import read_spikes
+
+    chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
+    network = read_network(net)
+    target = load_architecture(arch) if arch else None
+    samples = read_spikes(calibrate, network.n_inputs).spikes if calibrate else None
+    result = compile_network(network, target, chosen, weight_bits, samples)
+    image, values = result.image, result.summary()
+    if samples is not None:
+        from .study.drift import as_meta, drift_report
+
+        values["drift"] = as_meta(drift_report(result, samples))
+        image = replace(image, meta=image.meta | {"drift": values["drift"]})
+    save_image(image, output)
+    _print(values, as_json, lambda: show.compiled(image, values, output))
+
+
+@cli.command()
+@click.argument("image")
+@click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
+@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@click.option("--timesteps", type=int, help="Cut the inputs to T timesteps, or pad them with silence.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
+@_THREADS
+@click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
+@_PRICES
+@_JSON
+def emulate(
+    image: str,
+    spikes: str,
+    output: str | None,
+    timesteps: int | None,
+    limit: int | None,
+    threads: int,
+    probes: tuple[str, ...],
+    prices: str,
+    as_json: bool,
+) -> None:
+    """Run samples on the emulator."""
+    from emulator.result import save_result
+    from emulator.spec.image import load_image
+
+    from . import show
+    from .spikes import read_spikes
+    from .study.evaluate import evaluate, summary
+
+    program = load_image(image)
+    data = read_spikes(spikes, program.n_inputs).first(limit)
+    result = evaluate(
+        program,
+        data,
+        timesteps=timesteps,
+        threads=threads,
+        probes=probes,
+        prices=prices,
+        record_spikes=output is not None,
+    )
+    if output:
+        save_result(result, output)
+    values = summary(result)
+    _print(values, as_json, lambda: show.emulated(result, values))
+
+
+@cli.command()
+@click.argument("file")
+@_JSON
+def inspect(file: str, as_json: bool) -> None:
+    """Show what is in an image or a result."""
+    from . import show
+    from .study.inspection import inspect_file
+
+    kind, values = inspect_file(file)
+    _print(values, as_json, lambda: show.inspected(kind, values))
+
+
+@cli.command()
+@click.argument("run")
+@click.option("--html", required=True, help="The page to write.")
+@_JSON
+def report(run: str, html: str, as_json: bool) -> None:
+    """Write a self-contained HTML page about a result of `nmc emulate -o`."""
+    from emulator.result import load_result
+
+    from .study.report import write_report
+
+    write_report(load_result(run), html)
+    _print({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
+
+
+@cli.command()
+@click.argument("name", default="mnist_mlp")
+@click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first N test images only.")
+@click.option("--html", help="Write a page with pictures, too.")
+@_THREADS
+@_PRICES
+@_JSON
+def demo(
+    name: str, weight_bits: int, limit: int | None, html: str | None, threads: int, prices: str, as_json: bool
+) -> None:
+    """Compile a bundled trained network and run it on real test images.
+
+    NAME is mnist_mlp, mnist_conv or mnist_rows.
+    """
+    from . import show
+    from .study.demo import EXAMPLES, run_demo
+    from .study.evaluate import summary
+
+    if name not in EXAMPLES:
+        raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
+    compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)
+    values = {"network": name} | summary(result) | {"compile": compilation.summary()}
+    if "float_accuracy" in result.meta:
+        values["float_accuracy"] = result.meta["float_accuracy"]
+    if html:
+        from .study.report import write_report
+
+        write_report(result, html)
+    _print(values, as_json, lambda: show.demonstrated(compilation, result, values, html))
+
+
+def _print(values: dict[str, Any], as_json: bool, otherwise: Any) -> None:
+    if as_json:
+        click.echo(json.dumps(values))
+    else:
+        otherwise()
+
+
+def main() -> None:
+    """Entry point of `nmc`: every error of ours becomes one line and its exit code."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except NmError as error:
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except OSError as error:
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}", InputError.exit_code)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo("\n".join(f"nmc: {line}" for line in message.splitlines()), err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

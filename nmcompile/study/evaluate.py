@@ -1,0 +1,103 @@
+"""Run an image on the emulator and gather everything a person wants to know into the result's meta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+import emulator
+from emulator.energy import load_prices, price
+from emulator.result import RunResult
+from emulator.spec.errors import InputError
+from emulator.spec.image import Image
+
+from ..spikes import SpikeData
+from .costs import core_fill, neurobench, population_costs
+
+DEFAULT_PRICES = "horowitz45"
+
+
+def evaluate(
+    image: Image,
+    data: SpikeData,
+    *,
+    timesteps: int | None = None,
+    threads: int = 1,
+    probes: Sequence[str] = (),
+    prices: str = DEFAULT_PRICES,
+    record_spikes: bool = False,
+) -> RunResult:
+    """Run all samples; meta then holds what `summary` and the report show.
+
+    Args:
+        timesteps: cut the inputs to this many, or pad them with silence; None takes them as they are.
+        probes: "REGISTER:POPULATION" each.
+        prices: name or path of a price table.
+
+    Raises:
+        InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
+    """
+    spikes = data.spikes
+    if timesteps is not None:
+        if timesteps < 1:
+            raise InputError(f"{timesteps} timesteps; at least 1 is needed")
+        longer = np.zeros((len(spikes), max(0, timesteps - spikes.shape[1]), spikes.shape[2]), spikes.dtype)
+        spikes = np.concatenate([spikes[:, :timesteps], longer], axis=1)
+    table = load_prices(prices)
+    wanted = list(probes)
+    membrane = f"v:{image.meta['output']}"
+    readout = image.meta.get("readout", "count")
+    if readout == "membrane" and membrane not in wanted:
+        wanted.append(membrane)
+    result = emulator.run(image, spikes, threads=threads, probes=wanted, record_spikes=record_spikes)
+    predictions = result.predictions
+    if readout == "membrane":
+        scale = image.population(image.meta["output"]).scale
+        window = result.probes[membrane][:, image.latency : image.latency + spikes.shape[1]]
+        predictions = (window.astype(np.int64).sum(axis=1) / scale).argmax(axis=1)
+    energy = price(image.arch, result.counters, int(result.sample_cycles.sum()), table)
+    meta: dict[str, Any] = {
+        "image": image.meta,
+        "architecture": image.arch.as_dict(),
+        "input_spikes": int(np.count_nonzero(spikes)),
+        "costs": [],
+        "fill": core_fill(image),
+        "energy": energy.as_dict(),
+        "predictions": predictions.tolist(),
+    }
+    if data.labels is not None:
+        meta["labels"] = data.labels.tolist()
+        meta["accuracy"] = float((predictions == data.labels).mean())
+    if "float_accuracy" in data.extra:
+        meta["float_accuracy"] = float(data.extra["float_accuracy"])
+    result = result.with_meta(**meta)
+    return result.with_meta(
+        costs=[asdict(cost) for cost in population_costs(image, result)], neurobench=neurobench(image, result)
+    )
+
+
+def summary(result: RunResult) -> dict[str, Any]:
+    """The keys of `nmc emulate --json`."""
+    meta, samples = result.meta, result.samples
+    cycles = float(result.sample_cycles.mean())
+    values: dict[str, Any] = {
+        "samples": samples,
+        "timesteps": meta["timesteps"],
+        "synaptic_operations": result.total("synaptic_operations"),
+        "spikes": result.total("spikes"),
+        "cycles_per_sample": cycles,
+        "cycles_are": result.cycles_are,
+        "latency_s_per_sample": cycles / meta["architecture"]["clock_hz"],
+        "energy_j_per_sample": meta["energy"]["total_j"] / samples,
+        "energy_scope": meta["energy"]["scope"],
+        "prices": meta["energy"]["table"],
+        "architecture": meta["architecture"]["name"],
+        "rtl": result.rtl,
+        "elapsed_s": result.elapsed_s,
+    }
+    if "accuracy" in meta:
+        values["accuracy"] = meta["accuracy"]
+    return values
