@@ -200,7 +200,7 @@ class Core:
                         return registers[code][n]
                     if code < isa.SRC_TRACE:
                         return self.accumulators[code & 1][n]
-                    if code < isa.SRC_REWARD:
+                    if code < isa.SRC_REWARD and row_axon is not None:
                         return self.traces[code - isa.SRC_TRACE][row_axon]
                     return self.reward
 

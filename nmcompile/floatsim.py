@@ -1,4 +1,4 @@
-"""The network in double precision, as the chosen semantics read it: what the fixed-point machine is measured against."""
+"""The network in double precision, as the chosen semantics read it: the measure of fixed point."""
 
 from __future__ import annotations
 

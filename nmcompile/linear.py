@@ -6,7 +6,9 @@ import numpy as np
 from scipy import sparse
 
 
-def window_padding(padding: str | tuple[int, ...], kernel: tuple[int, ...], dilation: tuple[int, ...]) -> tuple[int, ...]:
+def window_padding(
+    padding: str | tuple[int, ...], kernel: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[int, ...]:
     """Padding before the first element of each axis; "same" pads the odd element behind, as PyTorch does."""
     if padding == "valid":
         return (0,) * len(kernel)

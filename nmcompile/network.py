@@ -114,13 +114,17 @@ class Network:
             shape = (self.size_of(projection.source), self.size_of(projection.target))
             if projection.matrix.shape != shape:
                 raise InputError(
-                    f"{self.origin}: {projection.name!r} connects {projection.source!r} to {projection.target!r}, which "
-                    f"needs weights of shape {shape}, but they have {projection.matrix.shape}"
+                    f"{self.origin}: {projection.name!r} connects {projection.source!r} to {projection.target!r}, "
+                    f"which needs weights of shape {shape}, but they have {projection.matrix.shape}"
                 )
             if not np.isfinite(projection.matrix.data).all():
-                raise InputError(f"{self.origin}: {projection.name!r} has a weight that is not finite; retrain or repair it")
+                raise InputError(
+                    f"{self.origin}: {projection.name!r} has a weight that is not finite; retrain or repair it"
+                )
             if projection.delay < 0:
-                raise InputError(f"{self.origin}: {projection.name!r} has delay {projection.delay}; it must be 0 or more")
+                raise InputError(
+                    f"{self.origin}: {projection.name!r} has delay {projection.delay}; it must be 0 or more"
+                )
         self.population(self.output)
 
     def _check_population(self, population: Population) -> None:

@@ -54,9 +54,7 @@ def dense_words(beats: np.ndarray, bits: int) -> np.ndarray:
     per_word = isa.BEATS_PER_WORD[_DENSE_BY_BITS[bits]]
     n_words = -(-len(beats) // per_word)
     padded = np.zeros((n_words * per_word, lanes), np.int64)
-    padded[: len(beats)] = beats
-    if bits == 1:
-        padded = padded > 0
+    padded[: len(beats)] = beats > 0 if bits == 1 else beats
     per_slot = 16 // bits
     fields = (padded.reshape(n_words, lanes, per_slot) & ((1 << bits) - 1)).astype(np.uint32)
     return (fields << (np.arange(per_slot) * bits).astype(np.uint32)).sum(axis=2).astype(np.uint16)

@@ -46,7 +46,9 @@ class Compilation:
             "cores": sum(bool(c["parts"]) for c in self.image.meta["cores"]),
             "neurons": sum(p.n for p in self.quantized.populations),
             "synapses": int(sum(p.matrix.nnz for p in self.quantized.projections)),
-            "axons": int(sum(p["axons"] for c in self.image.meta["cores"] for q in c["parts"] for p in q["projections"])),
+            "axons": int(
+                sum(p["axons"] for c in self.image.meta["cores"] for q in c["parts"] for p in q["projections"])
+            ),
             "latency_timesteps": self.image.latency,
             "memory_bits": memory_bits(self.image),
             "semantics": self.semantics.describe(),

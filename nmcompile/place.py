@@ -1,7 +1,7 @@
 """Partition and place: populations are cut into parts, parts go to cores, cores go to places in the mesh.
 
-Fewest cores first: a population that fits what is left of a core in use goes there whole, else into a fresh core, else it
-is cut into equal slabs. Then cores are swapped until no swap lowers the packet-hops.
+Fewest cores first: a population that fits what is left of a core in use goes there whole, else into a fresh core,
+else it is cut into equal slabs. Then cores are swapped until no swap lowers the packet-hops.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class Placement:
 def layout(population: QuantizedPopulation, lanes: int, convolutional: bool) -> tuple[np.ndarray, int | None]:
     """(slots, pitch): the order of neurons over blocks and lanes.
 
-    An image is laid out position by position, channels innermost and every row of it padded to whole blocks, so that the
-    kernels of a convolution repeat at a pitch of whole blocks. Channels are padded too where that costs little.
+    An image is laid out position by position, channels innermost and every row of it padded to whole blocks, so that
+    the kernels of a convolution repeat at a pitch of whole blocks. Channels are padded too where that costs little.
     """
     if not convolutional:
         return np.arange(population.n), None
@@ -187,7 +187,8 @@ class _Partitioner:
         if len(cores) > self.arch.cores:
             neurons = sum(p.n for p in self.network.populations)
             problems.append(
-                f"the network's {neurons:,} neurons need {len(cores)} cores or more, {self.arch.name!r} has {self.arch.cores}"
+                f"the network's {neurons:,} neurons need {len(cores)} cores or more, "
+                f"{self.arch.name!r} has {self.arch.cores}"
             )
         return parts, problems
 

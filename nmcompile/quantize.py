@@ -100,7 +100,8 @@ def quantize(
     """Choose scales and round.
 
     Args:
-        calibration: a float run on sample inputs: its spike rates weigh the rounding errors, its peaks set the headroom.
+        calibration: a float run on sample inputs: its spike rates weigh the rounding errors, its peaks set the
+            headroom.
 
     Raises:
         DoesNotFitError: sums that an accumulator cannot hold, everything of that kind gathered.
@@ -114,7 +115,8 @@ def quantize(
         incoming = [i for i, p in enumerate(network.projections) if p.target == population.name]
         d = dynamics(population, semantics)
         weights = [
-            sparse.csc_array(network.projections[i].matrix.multiply(d.gain[None, :])).astype(np.float64) for i in incoming
+            sparse.csc_array(network.projections[i].matrix.multiply(d.gain[None, :])).astype(np.float64)
+            for i in incoming
         ]
         group = _groups(population, any(network.projections[i].convolutional for i in incoming))
         rates = [_rates(network, network.projections[i].source, calibration) for i in incoming]
@@ -127,8 +129,8 @@ def quantize(
         total = sum(_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)) if integers else np.zeros(1)
         if np.max(total, initial=0) >= 1 << (arch.acc_bits - 1):
             problems.append(
-                f"{population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of {arch.acc_bits} bits "
-                f"holds {(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or an architecture with wider accumulators"
+                f"{population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of {arch.acc_bits} "
+                f"bits holds {(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
             )
         for i, q, shift in zip(incoming, integers, shifts, strict=True):
             p = network.projections[i]

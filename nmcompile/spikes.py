@@ -73,7 +73,9 @@ def read_spikes(path: str | Path, n_inputs: int | None = None) -> SpikeData:
     labels = arrays.pop("labels", None)
     if labels is not None:
         if labels.shape != (len(spikes),):
-            raise InputError(f"{path}: labels of shape {labels.shape} for {len(spikes)} samples; one label per sample is needed")
+            raise InputError(
+                f"{path}: labels of shape {labels.shape} for {len(spikes)} samples; one label per sample is needed"
+            )
         labels = labels.astype(np.int64)
     return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
 
@@ -86,7 +88,9 @@ def _from_events(path: Path, events: np.ndarray, shape: np.ndarray) -> np.ndarra
     if int(np.prod(shape.astype(object))) > 1 << 34:
         raise InputError(f"{path}: shape {shape.tolist()} is too large to hold; split the file")
     if len(events) and (events.min() < 0 or np.any(events.max(axis=0) >= shape)):
-        raise InputError(f"{path}: an event lies outside shape {shape.tolist()}: {events.max(axis=0).tolist()} is the largest")
+        raise InputError(
+            f"{path}: an event lies outside shape {shape.tolist()}: {events.max(axis=0).tolist()} is the largest"
+        )
     spikes = np.zeros(shape, np.uint8)
     spikes[tuple(events.T)] = 1
     return spikes

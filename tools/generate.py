@@ -1,7 +1,7 @@
 """Write the files that are made from the instruction table: rtl/ISA.md and rtl/nm_isa.vh.
 
-    python tools/generate.py            write them
-    python tools/generate.py --check    exit 1 and name the stale ones
+python tools/generate.py            write them
+python tools/generate.py --check    exit 1 and name the stale ones
 """
 
 from __future__ import annotations

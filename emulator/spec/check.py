@@ -5,6 +5,8 @@ As programs have no backward jumps but rows..endrows, and addresses are constant
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from . import isa
@@ -12,6 +14,9 @@ from .arch import Architecture
 from .errors import InputError
 from .fixedpoint import LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
+
+
+Complain = Callable[[str], InputError]  # names the instruction and says what is wrong with it
 
 
 def check_image(image: Image) -> None:
@@ -202,7 +207,9 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
                 raise bad("endrows without rows")
             in_rows = None
         else:
-            _check_vector(arch, op, space, in_rows, resetting, bad)
+            if space is None:
+                raise bad("no range before it on every path")
+            _check_vector(arch, op, space, in_rows is not None, resetting, bad)
             if op.name == "spk":
                 fired = max(fired, space.lo + space.hi)
         where += 1
@@ -215,7 +222,7 @@ def _opens(ops: list[isa.Op]) -> bool:
     return depth != 0
 
 
-def _check_rows(arch, core, op, space, bad) -> None:
+def _check_rows(arch: Architecture, core: CoreImage, op: isa.Op, space: isa.Op | None, bad: Complain) -> None:
     if not arch.traces:
         raise bad(f"{arch.name!r} has no traces")
     if space is None or space.flag:
@@ -235,9 +242,7 @@ def _check_rows(arch, core, op, space, bad) -> None:
             raise bad(f"plastic axon {axon} does not cover the blocks in range")
 
 
-def _check_vector(arch, op, space, in_rows, resetting, bad) -> None:
-    if space is None:
-        raise bad("no range before it on every path")
+def _check_vector(arch: Architecture, op: isa.Op, space: isa.Op, in_rows: bool, resetting: bool, bad: Complain) -> None:
     axon_space = bool(space.flag)
     n_registers = arch.traces if axon_space else arch.registers
     if op.row.writes == "register" and op.d >= n_registers:
@@ -252,12 +257,10 @@ def _check_vector(arch, op, space, in_rows, resetting, bad) -> None:
             read.add(code)
             if code >= n_registers:
                 raise bad(f"there are {n_registers} registers here")
-        elif code < isa.SRC_TRACE:
-            if axon_space:
-                raise bad("accumulators are not in axon space")
-        elif code < isa.SRC_REWARD:
-            if not in_rows or code - isa.SRC_TRACE >= arch.traces:
-                raise bad("a row's trace is only there inside rows..endrows")
+        elif code < isa.SRC_TRACE and axon_space:
+            raise bad("accumulators are not in axon space")
+        elif isa.SRC_TRACE <= code < isa.SRC_REWARD and (not in_rows or code - isa.SRC_TRACE >= arch.traces):
+            raise bad("a row's trace is only there inside rows..endrows")
     if len(read) > 2:
         raise bad("at most two different registers can be read")
     if len([c for c in op.sources if isa.SRC_ACC <= c < isa.SRC_TRACE]) > 1:
@@ -287,4 +290,3 @@ def _check_vector(arch, op, space, in_rows, resetting, bad) -> None:
             raise bad("no spikes in a reset program or a rows body")
         if (op.flag and not arch.graded) or (op.flag2 and not op.flag) or (op.a and not op.flag):
             raise bad("payloads need a graded architecture")
-

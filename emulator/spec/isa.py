@@ -145,8 +145,7 @@ TABLE: Final[tuple[Instruction, ...]] = (
         ("imm", "d", "a", "c", "shift"),
         "for each plastic axon of granules lo..lo+hi-1, ascending, that is selected: r<d> := its weights, run "
         "the body up to endrows, weights := saturated r<d>",
-        f"{ROWS_CYCLES} + max(B, {PIPELINE}) + axon blocks + sum over selected rows of "
-        f"({ROW_CYCLES} + 2*B + body)",
+        f"{ROWS_CYCLES} + max(B, {PIPELINE}) + axon blocks + sum over selected rows of ({ROW_CYCLES} + 2*B + body)",
         notes="shift is a mask of what selects a row: 1 it was delivered in this timestep (pre); 2 any neuron in "
         "range holds predicate p<a> and trace x<c> is not zero; 4 the reward is not zero; 8 every row. "
         "Mask 16 keeps synapses of weight 0 at 0. Rows are dense, of 8 or 16 bits, unshared, and cover the "
@@ -367,8 +366,7 @@ def listing(op: Op) -> str:
                 if op.shift & bit
             ]
             text = (
-                f"r{op.d} = weights of axons {op.lo * GRANULE}..{(op.lo + op.hi) * GRANULE - 1} "
-                f"if {', '.join(chosen)}"
+                f"r{op.d} = weights of axons {op.lo * GRANULE}..{(op.lo + op.hi) * GRANULE - 1} if {', '.join(chosen)}"
             )
         case "endrows":
             text = ""

@@ -1,7 +1,8 @@
 """Read a NIR file (HDF5) into a Network, tolerant of what exporters really write.
 
 The file is read with h5py and not with `nir.read`, which refuses files that exporters write (nested graphs that name a
-wrong inner node, an Output of shape [1, 1, n]). Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
+wrong inner node, an Output of shape [1, 1, n]).
+Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
 """
 
 from __future__ import annotations
@@ -111,7 +112,9 @@ class _Reader:
         self.known: dict[str, _Signal] = {}
         self.open: list[str] = []
         self.top_inputs = [n for n, node in nodes.items() if node.kind == "Input" and not self.before[n]]
-        self.top_outputs = [n for n in nodes if nodes[n].kind == "Output" and not any(n in b for b in self.before.values())]
+        self.top_outputs = [
+            n for n in nodes if nodes[n].kind == "Output" and not any(n in b for b in self.before.values())
+        ]
 
     def fail(self, text: str) -> InputError:
         return InputError(f"{self.origin}: {text}")
@@ -119,7 +122,8 @@ class _Reader:
     def network(self) -> Network:
         if len(self.top_inputs) != 1 or len(self.top_outputs) != 1:
             raise self.fail(
-                f"{len(self.top_inputs)} inputs and {len(self.top_outputs)} outputs; a network needs one Input and one Output"
+                f"{len(self.top_inputs)} inputs and {len(self.top_outputs)} outputs; "
+                "a network needs one Input and one Output"
             )
         neurons = [name for name, node in self.nodes.items() if node.kind in MODELS]
         signals = {name: self.gather(name) for name in neurons}
@@ -141,11 +145,15 @@ class _Reader:
             )
         out = self.gather(self.top_outputs[0])
         if len(out.terms) != 1 or out.terms[0][0] == INPUT or out.terms[0][1] is not None:
-            raise self.fail("the Output must be fed by one population of neurons; put an LI or I node behind a linear readout")
+            raise self.fail(
+                "the Output must be fed by one population of neurons; put an LI or I node behind a linear readout"
+            )
         shape = self.signal(self.top_inputs[0]).shape
         return Network(shape, tuple(populations[n] for n in order), tuple(projections), out.terms[0][0], self.origin)
 
-    def schedule(self, neurons: list[str], links: list[tuple[str, str]]) -> tuple[list[str], dict[tuple[str, str], int]]:
+    def schedule(
+        self, neurons: list[str], links: list[tuple[str, str]]
+    ) -> tuple[list[str], dict[tuple[str, str], int]]:
         """An order in which signals flow within a timestep, and the delay of each link: 1 where it closes a loop."""
         graph = nx.DiGraph()
         graph.add_nodes_from([INPUT, *sorted(neurons)])
@@ -217,14 +225,17 @@ class _Reader:
             signal = self.linear(node, self.gather(name))
         else:
             raise self.fail(
-                f"{name!r} is a {node.kind}, which this compiler cannot express; it reads {', '.join((*MODELS, *LINEAR))}"
+                f"{name!r} is a {node.kind}, which this compiler cannot express; "
+                f"it reads {', '.join((*MODELS, *LINEAR))}"
             )
         self.open.pop()
         self.known[name] = signal
         return signal
 
     def input_shape(self, node: _Node) -> tuple[int, ...]:
-        shape = tuple(int(v) for v in np.atleast_1d(node.values.get("shape", node.values.get("input_type", np.array([])))))
+        shape = tuple(
+            int(v) for v in np.atleast_1d(node.values.get("shape", node.values.get("input_type", np.array([]))))
+        )
         while len(shape) > 1 and shape[0] == 1 and len(shape) != 3:
             shape = shape[1:]
         if not shape or min(shape) < 1:
@@ -254,11 +265,14 @@ class _Reader:
             return _Signal(shape, given.terms, given.constant, given.convolutional)
         if matrix.shape[0] != size:
             raise self.fail(
-                f"{node.name!r} ({node.kind}) takes {matrix.shape[0]} inputs, but {size} flow in from {self.before[node.name]}"
+                f"{node.name!r} ({node.kind}) takes {matrix.shape[0]} inputs, "
+                f"but {size} flow in from {', '.join(self.before[node.name])}"
             )
         for array in (matrix.data, bias):
             if not np.isfinite(array).all():
-                raise self.fail(f"{node.name!r} ({node.kind}) has a weight or bias that is not finite; retrain or repair it")
+                raise self.fail(
+                    f"{node.name!r} ({node.kind}) has a weight or bias that is not finite; retrain or repair it"
+                )
         terms = tuple(
             (source, matrix if held is None else (held @ matrix).tocsr(), (*path, node.name))
             for source, held, path in given.terms
@@ -295,7 +309,9 @@ class _Reader:
         matrix, out = pool2d(shape, kernel, stride, padding, node.kind == "AvgPool2d")
         return matrix, np.zeros(1), out
 
-    def convolve(self, node: _Node, shape: tuple[int, ...], axes: int) -> tuple[sparse.csr_array, np.ndarray, tuple[int, ...]]:
+    def convolve(
+        self, node: _Node, shape: tuple[int, ...], axes: int
+    ) -> tuple[sparse.csr_array, np.ndarray, tuple[int, ...]]:
         values = node.values
         weight = values["weight"].astype(np.float64)
         groups = int(values["groups"]) if "groups" in values else 1
@@ -309,7 +325,12 @@ class _Reader:
         raw = values.get("padding", np.array(0))
         padding: str | tuple[int, ...] = _text(raw[()]) if raw.dtype.kind in "OS" else _many(raw, axes)
         if axes == 1:
-            weight, shape, stride, dilation = weight[:, :, None, :], (shape[0], 1, shape[1]), (1, *stride), (1, *dilation)
+            weight, shape, stride, dilation = (
+                weight[:, :, None, :],
+                (shape[0], 1, shape[1]),
+                (1, *stride),
+                (1, *dilation),
+            )
             padding = padding if isinstance(padding, str) else (0, *padding)
         matrix, out = conv2d(weight, shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
         bias = values["bias"].astype(np.float64).reshape(-1) if "bias" in values else np.zeros(1)

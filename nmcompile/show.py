@@ -1,0 +1,239 @@
+"""Text for people: rich tables of what the verbs found; follows the width of the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from emulator.result import RunResult
+from emulator.spec.image import Image
+
+from .pipeline import Compilation
+
+_console = Console(highlight=False, soft_wrap=False)
+
+
+def quantity(value: float, unit: str) -> str:
+    """A number with an SI prefix: quantity(3.2e-6, "s") is "3.20 us"."""
+    if value == 0:
+        return f"0 {unit}"
+    for factor, prefix in (
+        (1e12, "T"),
+        (1e9, "G"),
+        (1e6, "M"),
+        (1e3, "k"),
+        (1, ""),
+        (1e-3, "m"),
+        (1e-6, "u"),
+        (1e-9, "n"),
+    ):
+        if abs(value) >= factor:
+            return f"{value / factor:.3g} {prefix}{unit}"
+    return f"{value / 1e-12:.3g} p{unit}"
+
+
+def _table(*columns: str, title: str = "") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for i, column in enumerate(columns):
+        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
+    return table
+
+
+def _facts(*rows: tuple[str, str]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, text in rows:
+        table.add_row(name, escape(text))
+    _console.print(table)
+
+
+def _share(pair: list[int] | tuple[int, int]) -> str:
+    return f"{pair[0]:,} ({100 * pair[0] / pair[1]:.0f} %)"
+
+
+def _fill(rows: list[dict[str, Any]]) -> None:
+    table = _table("core", "neurons", "axons", "synapse words", "routes", "program", title="How full the cores are")
+    for row in rows:
+        table.add_row(
+            f"{row['core']}  {escape(', '.join(dict.fromkeys(row['populations'])))}",
+            *(_share(row[k]) for k in ("neurons", "axons", "synapse words", "routes", "program words")),
+        )
+    _console.print(table)
+
+
+def _drift(rows: list[dict[str, Any]]) -> None:
+    table = _table("population", "float spikes", "fixed", "per-neuron error", "saturated", "silent", "zero weights")
+    table.title = "Drift on the calibration inputs"
+    for row in rows:
+        table.add_row(
+            escape(row["name"]),
+            f"{row['float_spikes']:,}",
+            f"{row['fixed_spikes']:,}",
+            f"{100 * row['count_error']:.1f} %",
+            f"{row['saturations']:,}",
+            f"{row['silent_neurons']:,}",
+            f"{100 * row['zero_weights']:.1f} %",
+        )
+    _console.print(table)
+    for row in rows:
+        if row["advice"]:
+            _console.print(f"[yellow]![/] {escape(row['advice'])}")
+
+
+def _warnings(texts: list[str]) -> None:
+    for text in texts:
+        _console.print(f"[yellow]![/] {escape(text)}")
+
+
+def compiled(image: Image, values: dict[str, Any], output: str) -> None:
+    """After `nmc compile`."""
+    _facts(
+        ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
+        ("semantics", values["semantics"]),
+        ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
+        ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
+        ("latency", f"{values['latency_timesteps']} timesteps"),
+    )
+    _fill_of(image)
+    if "drift" in values:
+        _drift(values["drift"])
+    _warnings(values["warnings"])
+
+
+def _fill_of(image: Image) -> None:
+    from .study.costs import core_fill
+
+    _fill(core_fill(image))
+
+
+def emulated(result: RunResult, values: dict[str, Any]) -> None:
+    """After `nmc emulate`."""
+    _facts(*_run_facts(result, values))
+    _costs(result.meta["costs"], result.samples)
+    _warnings(result.meta["energy"]["warnings"])
+
+
+def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
+    meta, samples = result.meta, values["samples"]
+    energy = meta["energy"]
+    rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
+    if "accuracy" in values:
+        rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
+        if "float_accuracy" in meta:
+            rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
+    clock = meta["architecture"]["clock_hz"]
+    rows += [
+        ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
+        ("latency", f"{quantity(values['latency_s_per_sample'], 's')} a sample at {quantity(clock, 'Hz')}"),
+        ("synaptic ops", f"{values['synaptic_operations'] / samples:,.0f} a sample"),
+        ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
+        (
+            "energy",
+            f"{quantity(values['energy_j_per_sample'], 'J')} a sample, {energy['scope']}, by {energy['table']} "
+            f"({energy['evidence']})",
+        ),
+        ("emulated in", f"{values['elapsed_s']:.3f} s"),
+    ]
+    return rows
+
+
+def _costs(rows: list[dict[str, Any]], samples: int) -> None:
+    table = _table("population", "neurons", "cores", "cycles", "events", "synaptic ops", "spikes")
+    table.title = "Cost per sample"
+    for row in rows:
+        table.add_row(
+            escape(row["name"]),
+            f"{row['neurons']:,}",
+            f"{len(row['cores'])}",
+            *(f"{row[k] / samples:,.0f}" for k in ("busy_cycles", "events", "synaptic_operations", "spikes")),
+        )
+    _console.print(table)
+
+
+def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, Any], html: str | None) -> None:
+    """After `nmc demo`."""
+    image = compilation.image
+    facts = _run_facts(result, values)
+    facts[0:0] = [
+        (
+            "network",
+            f"{image.meta['title']}: {values['compile']['neurons']:,} neurons, {values['compile']['synapses']:,} synapses",
+        ),
+        ("semantics", values["compile"]["semantics"]),
+        ("weights", f"{image.meta['weight_bits']} bits, {values['compile']['memory_bits'] / 8192:,.1f} KiB in all"),
+    ]
+    _facts(*facts)
+    _costs(result.meta["costs"], result.samples)
+    _fill(result.meta["fill"])
+    _drift(image.meta["drift"])
+    _warnings(values["compile"]["warnings"] + result.meta["energy"]["warnings"])
+    if html:
+        _console.print(f"wrote {escape(html)}")
+
+
+def inspected(kind: str, values: dict[str, Any]) -> None:
+    """After `nmc inspect`."""
+    if kind == "result":
+        rows = [
+            (name, f"{values[name]:,}" if isinstance(values[name], int) else str(values[name])) for name in _SUMMARY
+        ]
+        _facts(*[row for row in rows if row[0] in values])
+        _costs(values["costs"], values["samples"])
+        table = _table("counter", "total")
+        for name, total in values["counters"].items():
+            table.add_row(name, f"{total:,}")
+        _console.print(table)
+        return
+    _facts(
+        ("network", f"{values['network']}: {values['inputs']:,} inputs, {values['outputs']:,} outputs"),
+        ("architecture", f"{values['architecture']} ({values['architecture_hash']})"),
+        ("semantics", values["semantics"]),
+        ("latency", f"{values['latency_timesteps']} timesteps"),
+        ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
+    )
+    table = _table("projection", "synapses", "weights", "bits", "synapse memory", "of its weights", "cores")
+    for p in values["projections"]:
+        table.add_row(
+            f"{escape(p['name'])}: {escape(p['source'])} -> {escape(p['target'])}",
+            f"{p['synapses']:,}",
+            f"{p['parameters']:,}",
+            f"{p['weight_bits']}",
+            f"{p['memory_bits'] / 8192:,.2f} KiB",
+            f"{p['memory_bits'] / max(1, p['distinct_bits']):.2f} x",
+            f"{p['cores']}",
+        )
+    _console.print(table)
+    _fill(values["fill"])
+    for core in values["cores"]:
+        _console.print(f"[bold]Program of core {core['core']}[/]")
+        starts = {part["program"][0]: part for part in core["parts"]}
+        for address, line in enumerate(core["program"]):
+            if address in starts:
+                part = starts[address]
+                _console.print(f"[dim]{escape(part['population'])}, {part['neurons']:,} neurons[/]")
+            if address == core["reset_entry"]:
+                _console.print("[dim]between samples[/]")
+            _console.print(f"{address:4}  {escape(line)}")
+    if values["drift"]:
+        _drift(values["drift"])
+    _warnings(values["warnings"])
+
+
+_SUMMARY = (
+    "samples",
+    "timesteps",
+    "accuracy",
+    "synaptic_operations",
+    "spikes",
+    "cycles_per_sample",
+    "cycles_are",
+    "energy_j_per_sample",
+    "energy_scope",
+    "prices",
+    "architecture",
+)

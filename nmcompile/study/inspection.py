@@ -1,0 +1,89 @@
+"""What is in an image or a result, as plain values."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+from emulator.result import RunResult, load_result
+from emulator.spec import isa
+from emulator.spec.errors import InputError
+from emulator.spec.image import Image, load_image
+
+from ..pipeline import memory_bits
+from .costs import core_fill
+from .evaluate import summary
+
+
+def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
+    """("image" or "result", what is in it). InputError if it is neither."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            names = set(file.namelist())
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (zipfile.BadZipFile, OSError):
+        raise InputError(f"{path}: neither an image nor a result, or truncated") from None
+    if "manifest.json" in names:
+        return "image", inspect_image(load_image(path))
+    return "result", inspect_result(load_result(path))
+
+
+def inspect_image(image: Image) -> dict[str, Any]:
+    """Sizes, populations, projections with their synapse memory, cores with their programs as readable text."""
+    words = {p["name"]: [] for p in image.meta["projections"]}  # type: dict[str, list[int]]
+    for where in image.meta["cores"]:
+        for part in where["parts"]:
+            for p in part["projections"]:
+                words[p["name"]].append(p["words"])
+    projections = []
+    for p in image.meta["projections"]:
+        used = sum(words[p["name"]]) * 16 * image.arch.lanes
+        projections.append(
+            p
+            | {"cores": len(words[p["name"]]), "memory_bits": used, "distinct_bits": p["parameters"] * p["weight_bits"]}
+        )
+    cores = []
+    for number, where in enumerate(image.meta["cores"]):
+        if where["parts"]:
+            core = image.cores[number]
+            cores.append(
+                {
+                    "core": number,
+                    "parts": where["parts"],
+                    "reset_entry": core.reset_entry,
+                    "program": [isa.listing(isa.decode(word)) for word in core.program],
+                }
+            )
+    return {
+        "network": image.meta["network"],
+        "architecture": image.arch.name,
+        "architecture_hash": image.arch.hash,
+        "rtl": image.arch.rtl,
+        "semantics": image.meta["semantics"],
+        "inputs": image.n_inputs,
+        "outputs": len(image.outputs),
+        "latency_timesteps": image.latency,
+        "memory_bits": memory_bits(image),
+        "populations": [
+            {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
+            for p in image.populations
+        ],
+        "projections": projections,
+        "fill": core_fill(image),
+        "cores": cores,
+        "drift": image.meta.get("drift", []),
+        "warnings": image.meta["warnings"],
+    }
+
+
+def inspect_result(result: RunResult) -> dict[str, Any]:
+    """What `nmc emulate` printed, and every counter summed over cores."""
+    counters = {name: int(values.sum()) for name, values in result.counters.items()}
+    return summary(result) | {
+        "costs": result.meta["costs"],
+        "energy": result.meta["energy"],
+        "counters": counters | dict(result.chip),
+        "spikes_recorded": result.spikes is not None,
+        "probes": list(result.probes),
+    }
