@@ -1,0 +1,155 @@
+"""RunResult: what a run of a machine gives back, and its file."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from .spec.errors import InputError
+from .spec.image import Image
+from .spec.ledger import CHIP_COUNTERS, COUNTERS
+
+FORMAT: Final = "nmcompile result"
+FORMAT_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What happened in a run of `samples` samples, each of T input timesteps, on a chip of `cores` cores.
+
+    A sample lasts T + latency machine timesteps; `timestep` below is machine time, from 0.
+
+    Attributes:
+        output_counts: (samples, outputs) int32 spikes of each output over latency <= timestep < latency + T.
+        predictions: (samples,) int64 index of the largest count, the lowest index if several are.
+        spikes: (n, 4) int32 sample, timestep, core, neuron, ascending; None unless recorded.
+        sample_cycles: (samples,) int64 clock cycles of all timesteps, resets left out.
+        counters: name of `ledger.COUNTERS` -> (cores,) int64, summed over samples.
+        chip: name of `ledger.CHIP_COUNTERS` -> int, summed over samples.
+        executions: per core, (program length,) int64: how often each instruction ran, resets included.
+        axon_events: per core, (axons of the image,) int64: how often each axon was delivered.
+        neuron_spikes: (cores, neurons) int64, summed over samples.
+        sample_spikes: (samples, populations) int32 spikes of each population of the image, in its order.
+        probes: "REGISTER:POPULATION" -> (samples, T + latency, neurons) int32, the register after each timestep.
+            A population at depth d lives its own timestep i at machine timestep d + i.
+        cycles_are: "exact", or "without the fabric" when packets were taken to travel in no time.
+        rtl: the bundled Verilog implements exactly this architecture.
+        elapsed_s: seconds in the machine itself; loading and compiling left out.
+        meta: JSON values: timesteps, latency, the names of populations and what the caller adds.
+        learned: the image with the weights that the run left behind (only from `learn=True`); never saved.
+    """
+
+    output_counts: np.ndarray
+    predictions: np.ndarray
+    spikes: np.ndarray | None
+    sample_cycles: np.ndarray
+    counters: dict[str, np.ndarray]
+    chip: dict[str, int]
+    executions: tuple[np.ndarray, ...]
+    axon_events: tuple[np.ndarray, ...]
+    neuron_spikes: np.ndarray
+    sample_spikes: np.ndarray
+    probes: dict[str, np.ndarray]
+    cycles_are: str
+    rtl: bool
+    elapsed_s: float
+    meta: dict[str, Any] = field(default_factory=dict)
+    learned: Image | None = None
+
+    @property
+    def samples(self) -> int:
+        return len(self.sample_cycles)
+
+    def total(self, name: str) -> int:
+        """A counter of the ledger, summed over cores."""
+        return self.chip[name] if name in self.chip else int(self.counters[name].sum())
+
+    def with_meta(self, **values: Any) -> RunResult:
+        """The same result with more meta."""
+        return replace(self, meta={**self.meta, **values})
+
+
+def save_result(result: RunResult, path: str | Path) -> None:
+    """Write RUN.npz: plain arrays and one JSON string `meta`, no pickles."""
+    arrays: dict[str, np.ndarray] = {
+        "output_counts": result.output_counts,
+        "predictions": result.predictions,
+        "sample_cycles": result.sample_cycles,
+        "counters": np.array([result.counters[name] for name in COUNTERS], np.int64),
+        "counter_names": np.array(list(COUNTERS)),
+        "neuron_spikes": result.neuron_spikes,
+        "sample_spikes": result.sample_spikes,
+    }
+    if result.spikes is not None:
+        arrays["spikes"] = result.spikes
+    for name, group in (("executions", result.executions), ("axon_events", result.axon_events)):
+        arrays[name] = np.concatenate([np.zeros(0, np.int64), *group])
+        arrays[f"{name}_lengths"] = np.array([len(part) for part in group], np.int64)
+    for i, values in enumerate(result.probes.values()):
+        arrays[f"probe{i}"] = values
+    manifest = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "chip": result.chip,
+        "probes": list(result.probes),
+        "cycles_are": result.cycles_are,
+        "rtl": result.rtl,
+        "elapsed_s": result.elapsed_s,
+        "meta": result.meta,
+    }
+    arrays["meta"] = np.array(json.dumps(manifest, sort_keys=True))
+    with open(path, "wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def load_result(path: str | Path) -> RunResult:
+    """Read RUN.npz.
+
+    Raises:
+        InputError: no such file, not a result of `nmc emulate`, truncated, or of another format version.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        manifest = json.loads(str(arrays["meta"]))
+        if manifest["format"] != FORMAT:
+            raise KeyError(manifest["format"])
+        version = manifest["format_version"]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
+        raise InputError(f"{path}: not a result of a run, or damaged; run it again") from None
+    except Exception as error:  # zlib.error and whatever else a damaged stream raises
+        raise InputError(f"{path}: damaged result ({type(error).__name__}); run it again") from None
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path}: format_version {version}, this version reads {FORMAT_VERSION}; run it again")
+
+    def group(name: str) -> tuple[np.ndarray, ...]:
+        return tuple(np.split(arrays[name], np.cumsum(arrays[f"{name}_lengths"])[:-1]))
+
+    try:
+        return RunResult(
+            output_counts=arrays["output_counts"],
+            predictions=arrays["predictions"],
+            spikes=arrays.get("spikes"),
+            sample_cycles=arrays["sample_cycles"],
+            counters=dict(zip(map(str, arrays["counter_names"]), arrays["counters"], strict=True)),
+            chip={name: int(manifest["chip"][name]) for name in CHIP_COUNTERS},
+            executions=group("executions"),
+            axon_events=group("axon_events"),
+            neuron_spikes=arrays["neuron_spikes"],
+            sample_spikes=arrays["sample_spikes"],
+            probes={name: arrays[f"probe{i}"] for i, name in enumerate(manifest["probes"])},
+            cycles_are=manifest["cycles_are"],
+            rtl=manifest["rtl"],
+            elapsed_s=manifest["elapsed_s"],
+            meta=manifest["meta"],
+        )
+    except (KeyError, ValueError, TypeError):
+        raise InputError(f"{path}: a result with parts missing; run it again") from None

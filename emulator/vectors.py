@@ -1,0 +1,248 @@
+"""64-lane vectors inside Numba: the lanes of a vector instruction, one LLVM vector at a time.
+
+Generic LLVM IR, so that AVX-512, AVX2 and NEON all get their own code. A vector is read from and written to an
+address (an int64, see `address`); a predicate over its 64 lanes is one uint64, bit i for lane i.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LANES = 64
+
+_I64 = ir.IntType(64)
+_I32 = ir.IntType(32)
+_BITS = ir.VectorType(ir.IntType(1), LANES)
+
+
+class Vector(types.Type):
+    """A vector of 64 signed integers of `bits` bits."""
+
+    def __init__(self, bits: int):
+        self.bits = bits
+        super().__init__(name=f"Vector{bits}")
+
+    @property
+    def key(self) -> int:
+        return self.bits
+
+    @property
+    def llvm(self) -> ir.VectorType:
+        return ir.VectorType(ir.IntType(self.bits), LANES)
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, vector):
+        super().__init__(manager, vector, vector.llvm)
+
+
+V16, V32, V64 = Vector(16), Vector(32), Vector(64)
+
+
+def _splat(builder, scalar, kind: ir.VectorType):
+    empty = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(empty, scalar, ir.Constant(_I32, 0))
+    return builder.shuffle_vector(one, empty, ir.Constant(ir.VectorType(_I32, kind.count), [0] * kind.count))
+
+
+def _pointer(builder, address, kind):
+    return builder.inttoptr(address, kind.as_pointer())
+
+
+@intrinsic
+def address(typingctx, array):
+    """The address of an array's first element."""
+
+    def codegen(context, builder, signature, args):
+        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return types.int64(array), codegen
+
+
+def _loader(vector: Vector, doc: str):
+    def typed(typingctx, where):
+        def codegen(context, builder, signature, args):
+            return builder.load(_pointer(builder, args[0], vector.llvm), align=vector.bits // 8, typ=vector.llvm)
+
+        return vector(types.int64), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+load16 = _loader(V16, "64 int16 from an address.")
+load32 = _loader(V32, "64 int32 from an address.")
+
+
+@intrinsic
+def store(typingctx, where, value):
+    """Write a vector to an address."""
+
+    def codegen(context, builder, signature, args):
+        vector = signature.args[1]
+        builder.store(args[1], _pointer(builder, args[0], vector.llvm), align=vector.bits // 8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, value), codegen
+
+
+def _splatter(vector: Vector, doc: str):
+    def typed(typingctx, scalar):
+        def codegen(context, builder, signature, args):
+            value = args[0]
+            if vector.bits < 64:
+                value = builder.trunc(value, ir.IntType(vector.bits))
+            return _splat(builder, value, vector.llvm)
+
+        return vector(types.int64), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+splat32 = _splatter(V32, "An int64 in all 64 int32 lanes.")
+splat64 = _splatter(V64, "An int64 in all 64 int64 lanes.")
+
+
+def _binary(operation: str, doc: str):
+    def typed(typingctx, a, b):
+        def codegen(context, builder, signature, args):
+            return getattr(builder, operation)(*args)
+
+        return a(a, b), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+add = _binary("add", "Lane-wise a + b, wrapping.")
+sub = _binary("sub", "Lane-wise a - b, wrapping.")
+mul = _binary("mul", "Lane-wise a * b, wrapping.")
+shl = _binary("shl", "Lane-wise a << b.")
+ashr = _binary("ashr", "Lane-wise arithmetic a >> b.")
+both = _binary("and_", "Lane-wise a & b.")
+
+
+def _llvm_binary(name: str, doc: str):
+    def typed(typingctx, a, b):
+        def codegen(context, builder, signature, args):
+            kind = signature.args[0].llvm
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(kind, [kind, kind]), f"llvm.{name}.v64i{signature.args[0].bits}"
+            )
+            return builder.call(function, args)
+
+        return a(a, b), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+add_sat = _llvm_binary("sadd.sat", "Lane-wise a + b, saturating at the width of a lane.")
+sub_sat = _llvm_binary("ssub.sat", "Lane-wise a - b, saturating at the width of a lane.")
+lesser = _llvm_binary("smin", "Lane-wise min(a, b).")
+greater = _llvm_binary("smax", "Lane-wise max(a, b).")
+
+
+def _compare(operator: str, doc: str):
+    def typed(typingctx, a, b):
+        def codegen(context, builder, signature, args):
+            return builder.bitcast(builder.icmp_signed(operator, *args), _I64)
+
+        return types.uint64(a, b), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+at_least = _compare(">=", "The lanes in which a >= b.")
+more = _compare(">", "The lanes in which a > b.")
+equal = _compare("==", "The lanes in which a == b.")
+
+
+@intrinsic
+def choose(typingctx, lanes, a, b):
+    """a in the chosen lanes, b in the others."""
+
+    def codegen(context, builder, signature, args):
+        return builder.select(builder.bitcast(args[0], _BITS), args[1], args[2])
+
+    return a(types.uint64, a, b), codegen
+
+
+def _convert(operation: str, vector: Vector, doc: str):
+    def typed(typingctx, a):
+        def codegen(context, builder, signature, args):
+            return getattr(builder, operation)(args[0], vector.llvm)
+
+        return vector(a), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+widen32 = _convert("sext", V32, "Sign-extend the lanes to 32 bits.")
+widen64 = _convert("sext", V64, "Sign-extend the lanes to 64 bits.")
+narrow16 = _convert("trunc", V16, "The low 16 bits of each lane.")
+narrow32 = _convert("trunc", V32, "The low 32 bits of each lane.")
+
+
+def _bit_intrinsic(name: str, extra: list, doc: str):
+    def typed(typingctx, word):
+        def codegen(context, builder, signature, args):
+            kinds = [_I64, *(ir.IntType(1) for _ in extra)]
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(_I64, kinds), f"llvm.{name}.i64"
+            )
+            return builder.call(function, [args[0], *(ir.Constant(ir.IntType(1), e) for e in extra)])
+
+        return types.int64(types.uint64), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+first_lane = _bit_intrinsic("cttz", [1], "The lowest lane of a predicate that is not empty.")
+count_lanes = _bit_intrinsic("ctpop", [], "How many lanes a predicate has.")
+
+
+@intrinsic
+def prefetch(typingctx, where):
+    """Ask for the cache line at an address, to read it soon."""
+
+    def codegen(context, builder, signature, args):
+        byte = ir.IntType(8).as_pointer()
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32]), "llvm.prefetch.p0"
+        )
+        constants = [ir.Constant(_I32, v) for v in (0, 2, 1)]  # read, moderate locality, data
+        builder.call(function, [builder.inttoptr(args[0], byte), *constants])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), codegen
+
+
+@intrinsic
+def load_word(typingctx, where):
+    """A uint64 from an address: a predicate of 64 lanes."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load(_pointer(builder, args[0], _I64), align=8, typ=_I64)
+
+    return types.uint64(types.int64), codegen
+
+
+@intrinsic
+def store_word(typingctx, where, word):
+    """Write a uint64 to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(args[1], _pointer(builder, args[0], _I64), align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64), codegen
