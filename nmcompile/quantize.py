@@ -21,6 +21,7 @@ from .semantics import Semantics, dynamics
 WEIGHT_BITS = (1, 2, 4, 8, 16)
 LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
 HEADROOM = 16.0  # of the state over the threshold, where no calibration says what is needed
+FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
 MARGIN = 2.0  # of the state over the largest value that the calibration saw
 
 
@@ -126,11 +127,14 @@ def quantize(
         integers = []
         for w, shift in zip(weights, shifts, strict=True):
             integers.append(_round(w, scale, shift, weight_bits))
-        total = sum(_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)) if integers else np.zeros(1)
-        if np.max(total, initial=0) >= 1 << (arch.acc_bits - 1):
+        bound = 1 << (arch.acc_bits - 1)
+        total = sum((_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)), np.zeros(1))
+        while np.max(total) >= bound and min(shifts) > 0:  # weights that were rounded up
+            scale, shifts, total = scale / 2, [s - 1 for s in shifts], total / 2
+        if np.max(total) >= bound:
             problems.append(
                 f"{population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of {arch.acc_bits} "
-                f"bits holds {(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
+                f"bits holds {bound - 1:,}; use fewer --weight-bits or wider accumulators"
             )
         for i, q, shift in zip(incoming, integers, shifts, strict=True):
             p = network.projections[i]
@@ -213,7 +217,11 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
 def _scale(
     steps: list[np.ndarray], need: np.ndarray, arch: Architecture, weights: list[sparse.csc_array], group: np.ndarray
 ) -> tuple[np.ndarray, list[int]]:
-    """(scale (n,), left shift per projection): as fine as the state's bits and the accumulators allow."""
+    """(scale (n,), left shift per projection): as fine as the state's bits and the accumulators allow.
+
+    A shift of k makes the state k bits finer than the weights. All neurons share it, so one whose state must reach far
+    beyond its weights holds it down; where that costs the others their finer state, its weights are made coarser.
+    """
     limit = float(1 << (arch.state_bits - 1))
     if not steps or not any(s.any() for s in steps):
         return limit / need / 2, [0] * len(steps)
@@ -227,16 +235,17 @@ def _scale(
         exponents.append(int(np.ceil(np.log2(ratio) - 1e-9)))
     lowest = min(exponents)
     unit = reference * 2.0**lowest
-    need = _group_max(need, group)
-    # Finest unit: state headroom, and no reachable accumulator sum beyond its width.
-    reach = sum(np.asarray(abs(w).sum(axis=0)).reshape(-1) for w in weights)
+    # Finest unit of each neuron: state headroom, and no reachable accumulator sum beyond its width.
+    reach = sum(
+        np.maximum(np.asarray(w.maximum(0).sum(axis=0)), np.asarray((-w).maximum(0).sum(axis=0))).reshape(-1)
+        for w in weights
+    )
     room = float(1 << (arch.acc_bits - 1)) * 0.98
-    k = int(np.floor(np.log2(min(np.min(limit * unit / need), np.min(room * unit / np.maximum(reach, 1e-300))))))
+    finest = _group_max(np.maximum(need / limit, reach / room), group)
+    spare = np.log2(unit / finest)
+    k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
     k = min(k, 31 - max(e - lowest for e in exponents))
-    if k < 0:
-        unit = np.maximum(unit, np.maximum(need / limit, reach / room))
-        k = 0
-    return 2.0**k / unit, [k + e - lowest for e in exponents]
+    return 1 / np.maximum(unit / 2.0**k, finest), [k + e - lowest for e in exponents]
 
 
 def _group_max(values: np.ndarray, group: np.ndarray) -> np.ndarray:

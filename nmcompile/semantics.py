@@ -52,7 +52,7 @@ class Semantics:
 
     def describe(self) -> str:
         """One line of what was assumed."""
-        return f"{self.preset}: dt {self.dt:g} s, {self.integrator}, reset {self.reset}, fires at v {self.compare} threshold"
+        return f"{self.preset}: dt {self.dt:g} s, {self.integrator}, reset {self.reset}, fires at v {self.compare} v_th"
 
 
 PRESETS: dict[str, Semantics] = {

@@ -157,21 +157,21 @@ def _costs(rows: list[dict[str, Any]], samples: int) -> None:
 
 def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, Any], html: str | None) -> None:
     """After `nmc demo`."""
-    image = compilation.image
+    image, compiled = compilation.image, values["compile"]
     facts = _run_facts(result, values)
     facts[0:0] = [
         (
             "network",
-            f"{image.meta['title']}: {values['compile']['neurons']:,} neurons, {values['compile']['synapses']:,} synapses",
+            f"{image.meta['title']}: {compiled['neurons']:,} neurons, {compiled['synapses']:,} synapses",
         ),
-        ("semantics", values["compile"]["semantics"]),
-        ("weights", f"{image.meta['weight_bits']} bits, {values['compile']['memory_bits'] / 8192:,.1f} KiB in all"),
+        ("semantics", compiled["semantics"]),
+        ("weights", f"{image.meta['weight_bits']} bits, {compiled['memory_bits'] / 8192:,.1f} KiB in all"),
     ]
     _facts(*facts)
     _costs(result.meta["costs"], result.samples)
     _fill(result.meta["fill"])
     _drift(image.meta["drift"])
-    _warnings(values["compile"]["warnings"] + result.meta["energy"]["warnings"])
+    _warnings(compiled["warnings"] + result.meta["energy"]["warnings"])
     if html:
         _console.print(f"wrote {escape(html)}")
 
