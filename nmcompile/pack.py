@@ -151,48 +151,64 @@ def _windows(matrix: sparse.csr_array, lanes: int, bits: int, pitch: int) -> _Pa
     None if a window does not fit the fields of an axon entry.
     """
     n_rows = matrix.shape[0]
+    first_of, lengths = matrix.indptr[:-1], np.diff(matrix.indptr)
+    block, lane = np.divmod(matrix.indices, lanes)
+    y, x = np.divmod(block, pitch)
+    y0, x0 = np.minimum.reduceat(y, first_of), np.minimum.reduceat(x, first_of)
+    runs, beats = np.maximum.reduceat(y, first_of) - y0 + 1, np.maximum.reduceat(x, first_of) - x0 + 1
     field = {name: 1 << width for name, (_, width) in isa.AXON_FIELDS.items()}
-    entries = {name: np.zeros(n_rows, np.int64) for name in isa.AXON_FIELDS}
-    entries["format"][:] = _DENSE_BY_BITS[bits]
-    patterns: dict[tuple[int, int, bytes], list[int]] = {}
-    for i in range(n_rows):
-        span = slice(matrix.indptr[i], matrix.indptr[i + 1])
-        block, lane = np.divmod(matrix.indices[span], lanes)
-        y, x = np.divmod(block, pitch)
-        y0, x0 = y.min(), x.min()
-        runs, beats = int(y.max() - y0) + 1, int(x.max() - x0) + 1
-        if runs > 1 and (runs > field["runs"] or max(beats, pitch) >= field["block_stride"]):
-            return None
-        content = np.zeros((runs, beats, lanes), np.int32)
-        content[y - y0, x - x0, lane] = matrix.data[span]
-        entries["runs"][i], entries["beats"][i] = runs, beats
-        entries["block"][i] = y0 * pitch + x0
-        entries["block_stride"][i] = pitch if runs > 1 else 0
-        patterns.setdefault((runs, beats, content.tobytes()), []).append(i)
+    if runs.max() > 1 and (runs.max() > field["runs"] or max(beats.max(), pitch) >= field["block_stride"]):
+        return None
+    entries = {
+        "word": np.zeros(n_rows, np.int64),
+        "beat": np.zeros(n_rows, np.int64),
+        "beats": beats.astype(np.int64),
+        "runs": runs.astype(np.int64),
+        "weight_stride": np.zeros(n_rows, np.int64),
+        "block_stride": np.where(runs > 1, pitch, 0),
+        "block": y0.astype(np.int64) * pitch + x0,
+        "format": np.full(n_rows, _DENSE_BY_BITS[bits]),
+    }
+    row = np.repeat(np.arange(n_rows), lengths)
+    patterns = []  # (window (runs, beats, lanes), the rows that have it)
+    for shape in np.unique(np.stack([runs, beats], axis=1), axis=0):
+        alike = np.flatnonzero((runs == shape[0]) & (beats == shape[1]))
+        place = np.full(n_rows, -1)
+        place[alike] = np.arange(len(alike))
+        here = place[row] >= 0
+        content = np.zeros((len(alike), *shape, lanes), np.int32)
+        content[place[row[here]], (y - y0[row])[here], (x - x0[row])[here], lane[here]] = matrix.data[here]
+        flat = content.reshape(len(alike), -1)
+        _, one, which = np.unique(
+            flat.view(f"V{flat.itemsize * flat.shape[1]}"), return_index=True, return_inverse=True
+        )
+        order = np.argsort(which.reshape(-1), kind="stable")
+        ends = np.cumsum(np.bincount(which.reshape(-1)))
+        patterns += [(content[i], alike[rows]) for i, rows in zip(one, np.split(order, ends[:-1]), strict=True)]
 
     kernels: list[np.ndarray] = []
     starts: list[int] = []
     where: dict[bytes, list[tuple[int, int, int]]] = {}  # content of a beat -> (kernel, run, beat) that have it
     total = 0
-    for (runs, beats, raw), rows in sorted(patterns.items(), key=lambda item: -item[0][0] * item[0][1]):
-        window = np.frombuffer(raw, np.int32).reshape(runs, beats, lanes)
+    for window, rows in sorted(patterns, key=lambda item: -item[0].size):
+        n_runs, n_beats = window.shape[:2]
         for k, r, b in where.get(window[0, 0].tobytes(), ()):
-            part = kernels[k][r : r + runs, b : b + beats]
+            part = kernels[k][r : r + n_runs, b : b + n_beats]
             if part.shape == window.shape and np.array_equal(part, window):
                 break
         else:
             k, r, b = len(kernels), 0, 0
             kernels.append(window)
             starts.append(total)
-            total += runs * beats
-            for run in range(runs):
-                for beat in range(beats):
+            total += n_runs * n_beats
+            for run in range(n_runs):
+                for beat in range(n_beats):
                     where.setdefault(window[run, beat].tobytes(), []).append((k, run, beat))
         stride = kernels[k].shape[1]
         position = starts[k] + r * stride + b
         per_word = isa.BEATS_PER_WORD[_DENSE_BY_BITS[bits]]
         entries["word"][rows] = position // per_word
         entries["beat"][rows] = position % per_word
-        entries["weight_stride"][rows] = stride if runs > 1 else 0
+        entries["weight_stride"][rows] = stride if n_runs > 1 else 0
     content = np.concatenate([k.reshape(-1, lanes) for k in kernels])
     return entries, dense_words(content, bits), int(np.count_nonzero(content))

@@ -184,13 +184,15 @@ class _Partitioner:
                 first += count
                 if first < total and not tight:
                     cores.append(_Core(self.arch))
-        if len(cores) > self.arch.cores:
-            neurons = sum(p.n for p in self.network.populations)
-            problems.append(
-                f"the network's {neurons:,} neurons need {len(cores)} cores or more, "
-                f"{self.arch.name!r} has {self.arch.cores}"
-            )
-        return parts, problems
+        return parts, problems + self.too_many(len(cores))
+
+    def too_many(self, cores: int) -> list[str]:
+        """The problem of needing so many cores, if it is one."""
+        if cores <= self.arch.cores:
+            return []
+        neurons = sum(p.n for p in self.network.populations)
+        has = "1 core" if self.arch.cores == 1 else f"{self.arch.cores} cores"
+        return [f"the network's {neurons:,} neurons need {cores} cores or more, {self.arch.name!r} has {has}"]
 
     def even(self, name: str, total: int, most: int) -> int:
         """Blocks of equal slabs of at most `most`, whole image rows where there are any."""
@@ -217,8 +219,12 @@ def place(network: QuantizedNetwork, arch: Architecture) -> Placement:
         DoesNotFitError: everything that does not fit, with numbers and what to do.
     """
     partitioner = _Partitioner(network, arch)
-    parts, problems = partitioner.run(tight=False)
-    if problems:
+    least = -(-sum(partitioner.blocks(p.name) for p in network.populations) // arch.blocks)
+    parts: list[Part] = []
+    problems = partitioner.too_many(least)
+    if not problems:
+        parts, problems = partitioner.run(tight=False)
+    if problems and least <= arch.cores:
         parts, problems = partitioner.run(tight=True)
     if problems:
         advice = "use fewer --weight-bits or a larger --arch"
