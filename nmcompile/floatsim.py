@@ -19,7 +19,7 @@ class FloatRun:
         spike_counts: by population, (samples, n) spikes.
         input_counts: (inputs,) spikes over all samples.
         peak: by population, (n,) the largest |v| or |current| that was seen.
-        spikes: by population, (samples, timesteps, n) bool, when asked for.
+        spikes: by population, and the input's, (samples, timesteps, n), when asked for.
     """
 
     output_counts: np.ndarray
@@ -82,7 +82,7 @@ def run_float(
         {name: np.concatenate([p.spike_counts[name] for p in parts]) for name in names},
         np.sum([p.input_counts for p in parts], axis=0),
         {name: np.max([p.peak[name] for p in parts], axis=0) for name in names},
-        {name: np.concatenate([p.spikes[name] for p in parts]) for name in names} if record else {},
+        {name: np.concatenate([p.spikes[name] for p in parts]) for name in names} | {INPUT: spikes} if record else {},
     )
 
 

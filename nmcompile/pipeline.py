@@ -98,7 +98,7 @@ def compile_network(
             raise InputError(
                 f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
             )
-        calibration = run_float(network, semantics, calibrate)
+        calibration = run_float(network, semantics, calibrate, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:

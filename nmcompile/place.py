@@ -173,7 +173,10 @@ class _Partitioner:
                 if most == 0:
                     if cores[-1].blocks == 0:
                         limits = cores[-1].takes(1, self.pack(name, first, 1))
-                        problems.append(f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}")
+                        problems.append(
+                            f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}; "
+                            "use fewer --weight-bits or a larger --arch"
+                        )
                         break
                     cores.append(_Core(self.arch))
                     continue
@@ -192,7 +195,10 @@ class _Partitioner:
             return []
         neurons = sum(p.n for p in self.network.populations)
         has = "1 core" if self.arch.cores == 1 else f"{self.arch.cores} cores"
-        return [f"the network's {neurons:,} neurons need {cores} cores or more, {self.arch.name!r} has {has}"]
+        return [
+            f"the network's {neurons:,} neurons need {cores} cores or more, {self.arch.name!r} has {has}; "
+            "use a larger --arch, or fewer --weight-bits where synapses fill the cores"
+        ]
 
     def even(self, name: str, total: int, most: int) -> int:
         """Blocks of equal slabs of at most `most`, whole image rows where there are any."""
@@ -227,8 +233,7 @@ def place(network: QuantizedNetwork, arch: Architecture) -> Placement:
     if problems and least <= arch.cores:
         parts, problems = partitioner.run(tight=True)
     if problems:
-        advice = "use fewer --weight-bits or a larger --arch"
-        raise DoesNotFitError([f"{problem}; {advice}" for problem in problems])
+        raise DoesNotFitError(problems)
     where = _arrange(_traffic(network, parts), arch)
     moved = [Part(p.population, int(where[p.core]), p.first_block, p.slots, p.rows) for p in parts]
     moved.sort(key=lambda p: (p.core, p.first_block))

@@ -15,7 +15,8 @@ from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
 
 from .floatsim import FloatRun
-from .network import INPUT, Network, Population
+from .network import INPUT, Network, Population, Projection
+from .rounding import LARGEST_LAYER, observed_inputs, round_compensated
 from .semantics import Semantics, dynamics
 
 WEIGHT_BITS = (1, 2, 4, 8, 16)
@@ -101,7 +102,7 @@ def quantize(
     """Choose scales and round.
 
     Args:
-        calibration: a float run on sample inputs: its spike rates weigh the rounding errors, its peaks set the
+        calibration: a recorded float run on sample inputs: its spikes weigh the rounding errors, its peaks set the
             headroom.
 
     Raises:
@@ -124,9 +125,9 @@ def quantize(
         steps = [_steps(w, group, weight_bits, r) for w, r in zip(weights, rates, strict=True)]
         need = _amplitude(population, d.threshold, calibration)
         scale, shifts = _scale(steps, need, arch, weights, group)
-        integers = []
-        for w, shift in zip(weights, shifts, strict=True):
-            integers.append(_round(w, scale, shift, weight_bits))
+        integers = _integers(
+            weights, scale, shifts, weight_bits, [network.projections[i] for i in incoming], calibration
+        )
         bound = 1 << (arch.acc_bits - 1)
         total = sum((_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)), np.zeros(1))
         while np.max(total) >= bound and min(shifts) > 0:  # weights that were rounded up
@@ -252,6 +253,23 @@ def _group_max(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     top = np.zeros(int(group.max()) + 1)
     np.maximum.at(top, group, values)
     return top[group]
+
+
+def _integers(
+    weights: list[sparse.csc_array],
+    scale: np.ndarray,
+    shifts: list[int],
+    bits: int,
+    projections: list[Projection],
+    calibration: FloatRun | None,
+) -> list[sparse.csr_array]:
+    """Integer weights: with errors compensated where a calibration shows the inputs of a dense layer."""
+    sources = sum(w.shape[0] for w in weights)
+    shared = any(p.convolutional for p in projections)
+    if calibration is None or shared or bits == 1 or not 0 < sources <= LARGEST_LAYER:
+        return [_round(w, scale, shift, bits) for w, shift in zip(weights, shifts, strict=True)]
+    steps = [2.0**shift / scale for shift in shifts]
+    return round_compensated(weights, steps, LARGEST[bits], observed_inputs(projections, calibration))
 
 
 def _round(w: sparse.csc_array, scale: np.ndarray, shift: int, bits: int) -> sparse.csr_array:
