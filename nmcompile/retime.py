@@ -59,7 +59,9 @@ def retime(network: Network, delay_slots: int) -> Timing:
         loop = [changed]
         while cause[loop[-1]] != changed:
             loop.append(cause[loop[-1]])
-        names = " -> ".join(reversed([changed, *loop]))
+        loop.reverse()
+        first = loop.index(min(loop, key=list(depth).index))
+        names = " -> ".join([*loop[first:], *loop[: first + 1]])
         raise InputError(
             f"{network.origin}: the loop {names} takes {len(loop)} hops but carries less delay than that; "
             f"add a Delay of a timestep per hop to one of its edges"
