@@ -1,0 +1,125 @@
+// The accumulators: each lane reads, adds and writes its own memory, one beat a cycle; vectors read and clear them.
+//
+//   beat: z synapse address  z+1 array  z+2 word: unpacked  z+3 weight; accumulator address  z+4 times payload
+//         z+5 shifted; accumulator word  z+6 sum written
+// The next event's first beat follows the last one after 3 cycles, so it reads what was written; inside an event a
+// target occurs once. A weight of 0 is not written: its block may be anybody's.
+`default_nettype none
+`include "nm_isa.vh"
+
+module nm_accumulate #(
+    parameter int unsigned LANES = 8,
+    parameter int unsigned ACC_BITS = 24,
+    parameter int unsigned BLOCKS = 64,
+    parameter bit GRADED = 1,
+    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1
+) (
+    input  wire logic                clk_i,
+    input  wire logic                rst_i,
+    // a beat in cycle z+2
+    input  wire logic                beat2_i,
+    input  wire logic [LANES*16-1:0] word2_i,
+    input  wire logic [         2:0] format2_i,
+    input  wire logic [         3:0] part2_i,    // where in its word, in sixteenths
+    input  wire logic [         7:0] block2_i,
+    input  wire logic                index2_i,   // which accumulator
+    input  wire logic [         8:0] factor2_i,  // signed
+    input  wire logic [         4:0] shift2_i,
+    output logic                     stray_o,    // a sparse synapse aims at a block that is not there
+    output logic      [ LANES-1:0]   nonzero3_o,
+    // vectors
+    input  wire logic                vector_read3_i,
+    input  wire logic [ BLOCK_W-1:0] vector_block3_i,
+    input  wire logic                vector_index3_i,
+    output logic      [LANES*ACC_BITS-1:0] vector_data5_o,
+    input  wire logic                vector_clear6_i,
+    input  wire logic [ BLOCK_W-1:0] vector_block6_i,
+    input  wire logic                vector_index6_i,
+    // sample reset and host
+    input  wire logic                clear_i,
+    input  wire logic                clear_index_i,
+    input  wire logic [ BLOCK_W-1:0] clear_block_i,
+    input  wire logic                host_i,
+    input  wire logic                host_we_i,
+    input  wire logic [   BLOCK_W:0] host_addr_i,
+    input  wire logic [LANES*ACC_BITS-1:0] host_data_i
+);
+  logic [LANES*8-1:0] half;  // the part of the word that the beat is in, by halving
+  logic [LANES*4-1:0] quarter;
+  logic [LANES*2-1:0] eighth;
+  logic [LANES-1:0] sixteenth, stray;
+  logic sparse, index3_q, index4_q, index5_q, index6_q;
+  logic [4:0] shift3_q, shift4_q;
+  logic [8:0] factor3_q;
+  logic [BLOCK_W-1:0] dense_block;
+
+  assign half = part2_i[3] ? word2_i[LANES*8+:LANES*8] : word2_i[0+:LANES*8];
+  assign quarter = part2_i[2] ? half[LANES*4+:LANES*4] : half[0+:LANES*4];
+  assign eighth = part2_i[1] ? quarter[LANES*2+:LANES*2] : quarter[0+:LANES*2];
+  assign sixteenth = part2_i[0] ? eighth[LANES+:LANES] : eighth[0+:LANES];
+  assign sparse = format2_i == `NM_FMT_SPARSE;
+  assign dense_block = block2_i[BLOCK_W-1:0];
+  assign stray_o = |stray;
+
+  always_ff @(posedge clk_i) begin
+    {index3_q, index4_q, index5_q, index6_q} <= {index2_i, index3_q, index4_q, index5_q};
+    {shift3_q, shift4_q} <= {shift2_i, shift3_q};
+    factor3_q <= factor2_i;
+  end
+
+  for (genvar l = 0; l < LANES; l++) begin : gen_lane
+    logic [15:0] slot, weight, weight3_q;
+    logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q, target6_q;
+    logic add3_q, add4_q, add5_q, add6_q, far;
+    logic [ACC_BITS-1:0] product4_q, shifted5_q, sum6_q, acc5;
+    assign slot = word2_i[l*16+:16];
+    always_comb
+      case (format2_i)
+        `NM_FMT_SPARSE: weight = 16'(signed'(slot[7:0]));
+        `NM_FMT_D16: weight = slot;
+        `NM_FMT_D8: weight = 16'(signed'(half[l*8+:8]));
+        `NM_FMT_D4: weight = 16'(signed'(quarter[l*4+:4]));
+        `NM_FMT_D2: weight = 16'(signed'(eighth[l*2+:2]));
+        default: weight = sixteenth[l] ? 16'h0001 : 16'hffff;
+      endcase
+    assign target = sparse ? slot[8+:BLOCK_W] : dense_block;
+    assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
+    assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
+    assign nonzero3_o[l] = add3_q;
+
+    if (GRADED) begin : gen_factor
+      logic signed [24:0] product;
+      assign product = 25'(signed'(weight3_q)) * 25'(signed'(factor3_q));
+      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);
+    end else begin : gen_plain
+      logic unused;
+      assign unused = &{1'b0, factor3_q};
+      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(signed'(weight3_q));
+    end
+
+    always_ff @(posedge clk_i) begin
+      weight3_q <= weight;
+      target3_q <= target;
+      {target4_q, target5_q, target6_q} <= {target3_q, target4_q, target5_q};
+      shifted5_q <= product4_q << shift4_q;
+      sum6_q <= acc5 + shifted5_q;
+      if (rst_i) {add3_q, add4_q, add5_q, add6_q} <= '0;
+      else {add3_q, add4_q, add5_q, add6_q} <= {beat2_i && weight != 16'h0000 && !far, add3_q, add4_q, add5_q};
+    end
+
+    nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (
+        .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+        .raddr_i(host_i ? host_addr_i : vector_read3_i ? {vector_index3_i, vector_block3_i} : {index3_q, target3_q}),
+        .rdata_o(acc5),
+        .we_i(add6_q || vector_clear6_i || clear_i || host_we_i),
+        .waddr_i(host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i} :
+                 add6_q ? {index6_q, target6_q} : {vector_index6_i, vector_block6_i}),
+        .wdata_i(host_i ? host_data_i[l*ACC_BITS+:ACC_BITS] : (clear_i || !add6_q) ? '0 : sum6_q));
+    assign vector_data5_o[l*ACC_BITS+:ACC_BITS] = acc5;
+  end
+
+  logic unused;
+  assign unused = &{1'b0, block2_i};
+endmodule
+
+`default_nettype wire

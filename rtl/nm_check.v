@@ -1,0 +1,127 @@
+// Is an instruction legal on this core? Combinational; what it finds becomes a sticky fault, never silence.
+`default_nettype none
+`include "nm_isa.vh"
+
+module nm_check #(
+    parameter int unsigned LANES = 8,
+    parameter int unsigned STATE_BITS = 24,
+    parameter int unsigned COEF_BITS = 18,
+    parameter int unsigned BLOCKS = 64,
+    parameter int unsigned REGISTERS = 8,
+    parameter int unsigned AXONS = 2048,
+    parameter int unsigned TRACES = 1,
+    parameter bit GRADED = 1
+) (
+    input  wire logic [63:0] instr_i,
+    input  wire logic        range_valid_i,
+    input  wire logic        range_axon_i,
+    output logic             vector_o,
+    output logic             bad_opcode_o,   // unknown, or a field that it does not have is not zero
+    output logic             bad_operand_o
+);
+  logic [5:0] op;
+  logic [3:0] pred, d, a, c, b;
+  logic [15:0] lo, hi;
+  logic [9:0] allowed, present;  // pred d a c shift round imm_b flag flag2 imm
+  logic imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
+  logic [3:0] registers, accumulators;
+  logic [16:0] top;
+
+  assign op = instr_i[`NM_I_OP];
+  assign pred = instr_i[`NM_I_PRED];
+  assign d = instr_i[`NM_I_D];
+  assign a = instr_i[`NM_I_A];
+  assign c = instr_i[`NM_I_C];
+  assign b = instr_i[3:0];
+  assign lo = instr_i[15:0];
+  assign hi = instr_i[31:16];
+  assign imm_b = instr_i[`NM_I_IMM_B];
+  assign flag = instr_i[`NM_I_FLAG];
+  assign flag2 = instr_i[`NM_I_FLAG2];
+  assign top = 17'(lo) + 17'(hi);
+  assign present = {pred != '0, d != '0, a != '0, c != '0, instr_i[`NM_I_SHIFT] != '0, instr_i[`NM_I_ROUND] != '0,
+                    imm_b, flag, flag2, instr_i[`NM_I_IMM] != '0};
+
+  always_comb begin
+    vector_o = 1'b1;
+    two = 1'b0;
+    case (op)
+      `NM_OP_END: begin allowed = 10'b0000000001; vector_o = 1'b0; end
+      `NM_OP_WHEN: begin allowed = 10'b0110000101; vector_o = 1'b0; end
+      `NM_OP_RANGE: begin allowed = 10'b0100000101; vector_o = 1'b0; end
+      `NM_OP_INTEG: begin allowed = 10'b0100100111; vector_o = 1'b0; end
+      `NM_OP_MOV: allowed = 10'b1100001001;
+      `NM_OP_ADD, `NM_OP_SUB, `NM_OP_MIN, `NM_OP_MAX, `NM_OP_CGE, `NM_OP_CGT, `NM_OP_CEQ: begin
+        allowed = 10'b1110001001;
+        two = 1'b1;
+      end
+      `NM_OP_MUL: begin allowed = 10'b1110111001; two = 1'b1; end
+      `NM_OP_MAC: begin allowed = 10'b1111111001; two = 1'b1; end
+      `NM_OP_RND: allowed = 10'b1100100000;
+      `NM_OP_PLOG: allowed = 10'b1111000001;
+      `NM_OP_SPK: allowed = 10'b1010000110;
+      default: begin allowed = '0; vector_o = 1'b0; end
+    endcase
+    bad_opcode_o = (present & ~allowed) != '0 || (allowed == '0);
+  end
+
+  function automatic logic bad_source(input logic [3:0] code, input logic axon, input logic factor);
+    // registers that are there; accumulators in neuron space and not as factors; the axon's traces only inside rows
+    logic bad;
+    if (!code[3]) bad = 32'(code[2:0]) >= (axon ? 32'(TRACES) : 32'(REGISTERS));
+    else if (code[3:2] == 2'b10) bad = axon || factor;
+    else bad = code != 4'd15;
+    return bad;
+  endfunction
+
+  assign is_mul = op == `NM_OP_MUL || op == `NM_OP_MAC;
+  assign a_used = two || (op == `NM_OP_SPK && flag);
+  assign b_used = (two || op == `NM_OP_MOV) && !imm_b;
+  assign bad_a = a_used && bad_source(a, range_axon_i, is_mul);
+  assign bad_b = b_used && (bad_source(b, range_axon_i, is_mul) || instr_i[31:4] != '0);
+  assign bad_c = op == `NM_OP_MAC && bad_source(c, range_axon_i, 1'b0);
+  assign accumulators = 4'(a_used && a[3:2] == 2'b10) + 4'(b_used && b[3:2] == 2'b10)
+                        + 4'(op == `NM_OP_MAC && c[3:2] == 2'b10);
+  assign registers = 4'(op == `NM_OP_MAC && !a[3] && b_used && !b[3] && !c[3] && a != b && b != c && a != c);
+  always_comb begin
+    logic [31:0] imm;
+    imm = instr_i[31:0];
+    imm_fits = &imm[31:STATE_BITS-1] || !(|imm[31:STATE_BITS-1]);
+    if (is_mul) imm_fits = &imm[31:COEF_BITS-1] || !(|imm[31:COEF_BITS-1]);
+  end
+
+  always_comb begin
+    bad_operand_o = 1'b0;
+    case (op)
+      `NM_OP_END: bad_operand_o = 32'(lo) > 32'(BLOCKS) || hi != '0;
+      `NM_OP_RANGE:
+      bad_operand_o = hi == '0 || 32'(d) >= 32'(LANES) || (flag && TRACES == 0) ||
+                      32'(top) > (flag ? 32'(AXONS / LANES) : 32'(BLOCKS));
+      `NM_OP_INTEG:
+      bad_operand_o = hi == '0 || d[3:1] != '0 || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
+      default:
+      if (vector_o) begin
+        bad_operand_o = !range_valid_i || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
+        if (pred[2:0] > 3'd5 || pred == 4'd8) bad_operand_o = 1'b1;
+        if ((pred[2:0] == 3'd5) != range_axon_i && pred[2:0] != 3'd0) bad_operand_o = 1'b1;
+        if (imm_b && !imm_fits) bad_operand_o = 1'b1;
+        case (op)
+          `NM_OP_CGE, `NM_OP_CGT, `NM_OP_CEQ: if (d[3:2] != '0 || range_axon_i) bad_operand_o = 1'b1;
+          `NM_OP_PLOG:
+          if (d[3:2] != '0 || a[3:2] != '0 || c[3:2] != '0 || instr_i[31:4] != '0 || range_axon_i)
+            bad_operand_o = 1'b1;
+          `NM_OP_SPK:
+          if (range_axon_i || (flag && !GRADED) || (flag2 && !flag) || (a != '0 && !flag)) bad_operand_o = 1'b1;
+          default: begin
+            if (32'(d) >= (range_axon_i ? 32'(TRACES) : 32'(REGISTERS))) bad_operand_o = 1'b1;
+            if (op == `NM_OP_RND && (instr_i[`NM_I_SHIFT] == '0 ||
+                32'(instr_i[`NM_I_SHIFT]) >= (STATE_BITS < 24 ? 32'(STATE_BITS) : 32'd24)))
+              bad_operand_o = 1'b1;
+          end
+        endcase
+      end
+    endcase
+  end
+endmodule
+
+`default_nettype wire

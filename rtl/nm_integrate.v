@@ -1,0 +1,257 @@
+// `integ`: takes the pending axons in ascending order and streams the beats of their windows.
+//
+// A granule takes one cycle, an event three and its beats: F1 addresses the axon entry (and the payload), F2 is the
+// array, F3 has the entry and computes where its first beat is. With SHARED_AXONS the entries lie in the upper part
+// of the synapse memory, which is free in these three cycles: one single-port memory serves both.
+`default_nettype none
+`include "nm_isa.vh"
+
+module nm_integrate #(
+    parameter int unsigned LANES = 8,
+    parameter int unsigned BLOCKS = 64,
+    parameter int unsigned AXONS = 2048,
+    parameter int unsigned SYNAPSE_WORDS = 4096,
+    parameter bit GRADED = 1,
+    parameter bit SHARED_AXONS = 0,
+    parameter int unsigned AXON_W = $clog2(AXONS),
+    parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int unsigned WORD_W = (SYNAPSE_WORDS > 1) ? $clog2(SYNAPSE_WORDS) : 1
+) (
+    input  wire logic                clk_i,
+    input  wire logic                rst_i,
+    input  wire logic                start_i,
+    input  wire logic [        63:0] instr_i,
+    output logic                     done_o,  // the last cycle of the stream
+    // pending bitmap, one slot of it
+    output logic                     busy_o,
+    output logic                     pending_en_o,
+    output logic      [GRANULE_W-1:0] pending_addr_o,
+    input  wire logic [        15:0] pending_data_i,
+    output logic                     enter_o,
+    output logic      [GRANULE_W-1:0] enter_addr_o,
+    // payload of the axon: address in F1, value in F3
+    output logic      [  AXON_W-1:0] payload_axon_o,
+    input  wire logic [         7:0] payload_i,
+    // beats to the accumulators
+    output logic                     beat2_o,
+    output logic      [LANES*16-1:0] word2_o,
+    output logic      [         2:0] format2_o,
+    output logic      [         3:0] part2_o,
+    output logic      [         7:0] block2_o,
+    output logic                     index2_o,
+    output logic      [         8:0] factor2_o,
+    output logic      [         4:0] shift2_o,
+    // host
+    input  wire logic                host_i,
+    input  wire logic [         3:0] host_mem_i,
+    input  wire logic                host_we_i,
+    input  wire logic [        19:0] host_addr_i,
+    input  wire logic [(LANES > 4 ? LANES * 16 : 64)-1:0] host_data_i,
+    output logic      [LANES*16-1:0] host_synapses_o,
+    output logic      [        63:0] host_axons_o,
+    // events for counters, retire port and faults
+    output logic                     event_o,  // F3
+    output logic      [  AXON_W-1:0] event_axon_o,
+    output logic      [         8:0] event_factor_o,
+    output logic      [        63:0] event_entry_o,
+    output logic                     beat_o,
+    output logic                     read_o,
+    output logic                     bad_format_o,
+    output logic                     bad_block_o,
+    output logic                     bad_word_o
+);
+  `include "nm_host.vh"
+  localparam int unsigned POS_W = 24;  // a position is a synapse word and a sixteenth of it
+  localparam logic [1:0] BEGIN = 2'd0, FETCH = 2'd1, WAIT = 2'd2, ENTRY = 2'd3;
+
+  logic tok_v, tok_any, tok_first, tok_last, take, scan_busy;
+  logic [GRANULE_W-1:0] tok_addr;
+  logic [3:0] tok_bit;
+  logic [1:0] state_q, state;
+  logic stream_q;  // beats are running
+
+  nm_scan #(.WIDTH(16), .ADDR_W(GRANULE_W)) i_scan (
+      .clk_i, .rst_i, .start_i, .first_i(instr_i[GRANULE_W-1:0]), .count_i(instr_i[16+:GRANULE_W+1]),
+      .busy_o(scan_busy), .ram_en_o(pending_en_o), .ram_addr_o(pending_addr_o), .ram_data_i(pending_data_i),
+      .enter_o, .enter_addr_o, .valid_o(tok_v), .take_i(take), .addr_o(tok_addr), .bit_o(tok_bit), .any_o(tok_any),
+      .first_o(tok_first), .last_o(tok_last));
+  assign busy_o = scan_busy;
+
+  // what the instruction says
+  logic index_q, graded_q, signed_q;
+  logic [4:0] shift_q;
+  always_ff @(posedge clk_i)
+    if (start_i) begin
+      index_q  <= instr_i[50];
+      shift_q  <= instr_i[`NM_I_SHIFT];
+      graded_q <= instr_i[`NM_I_FLAG];
+      signed_q <= instr_i[`NM_I_FLAG2];
+    end
+
+  // ------------------------------------------------------------------------------------------------ windows
+  logic [63:0] entry;
+  logic [2:0] format_q, grain_shift;
+  logic [POS_W-1:0] run_pos_q, pos_q, first_pos, stride_q, step_q, step;
+  logic [7:0] beats_q, left_q, block_stride_q;
+  logic [4:0] runs_q;
+  logic [15:0] run_block_q, block_q;  // wide, so that a window that runs away is seen
+  logic fresh_q, none, last_beat;
+  logic [8:0] factor_q, factor;
+
+  assign none = entry[`NM_AXON_FORMAT] == `NM_FMT_NONE || entry[`NM_AXON_FORMAT] == 3'd7;
+  // sixteenths of a word in a beat: 16 >> log2(beats a word)
+  always_comb
+    case (entry[`NM_AXON_FORMAT])
+      `NM_FMT_D8: grain_shift = 3'd3;
+      `NM_FMT_D4: grain_shift = 3'd2;
+      `NM_FMT_D2: grain_shift = 3'd1;
+      `NM_FMT_D1: grain_shift = 3'd0;
+      default: grain_shift = 3'd4;
+    endcase
+  assign step = POS_W'(1) << grain_shift;
+  assign first_pos = {entry[`NM_AXON_WORD], 4'h0} | POS_W'({4'h0, entry[`NM_AXON_BEAT]} << grain_shift);
+  assign factor = !graded_q ? 9'd1 : {signed_q && payload_i[7], payload_i};
+
+  assign last_beat = left_q == 8'd0 && runs_q == 5'd0;
+  // in BEGIN a token that is not the first of its granule is already in its fetch cycle
+  assign state = (state_q == BEGIN && tok_v && !tok_first) ? FETCH : state_q;
+  always_comb begin
+    take = 1'b0;
+    if (stream_q) take = last_beat;
+    else if (state == BEGIN) take = tok_v && !tok_any;
+    else if (state == ENTRY) take = none;
+  end
+  assign done_o = take && tok_last;
+
+  always_ff @(posedge clk_i) begin
+    if (rst_i) begin
+      state_q  <= BEGIN;
+      stream_q <= 1'b0;
+    end else if (stream_q) begin
+      stream_q <= !last_beat;
+    end else begin
+      case (state)
+        BEGIN:   if (tok_v && tok_any) state_q <= FETCH;
+        FETCH:   state_q <= WAIT;
+        WAIT:    state_q <= ENTRY;
+        default: begin
+          state_q  <= BEGIN;
+          stream_q <= !none;
+        end
+      endcase
+    end
+    if (state == ENTRY) begin
+      format_q       <= entry[`NM_AXON_FORMAT];
+      run_pos_q      <= first_pos;
+      pos_q          <= first_pos;
+      step_q         <= step;
+      stride_q       <= POS_W'(entry[`NM_AXON_WEIGHT_STRIDE]) << grain_shift;
+      beats_q        <= entry[`NM_AXON_BEATS];
+      left_q         <= entry[`NM_AXON_BEATS];
+      runs_q         <= entry[`NM_AXON_RUNS];
+      block_stride_q <= entry[`NM_AXON_BLOCK_STRIDE];
+      run_block_q    <= {8'h00, entry[`NM_AXON_BLOCK]};
+      block_q        <= {8'h00, entry[`NM_AXON_BLOCK]};
+      fresh_q        <= 1'b1;
+      factor_q       <= factor;
+    end else if (stream_q) begin
+      if (left_q == 8'd0) begin
+        left_q      <= beats_q;
+        runs_q      <= runs_q - 1'b1;
+        run_pos_q   <= run_pos_q + stride_q;
+        pos_q       <= run_pos_q + stride_q;
+        run_block_q <= run_block_q + 16'(block_stride_q);
+        block_q     <= run_block_q + 16'(block_stride_q);
+        fresh_q     <= 1'b1;
+      end else begin
+        left_q  <= left_q - 1'b1;
+        pos_q   <= pos_q + step_q;
+        block_q <= block_q + 1'b1;
+        fresh_q <= 1'b0;
+      end
+    end
+  end
+
+  // ----------------------------------------------------------------------------------------------- memories
+  logic [AXON_W-1:0] axon;
+  logic read, read1_q, fetch, fetch1_q, far_block, far_word;
+  if (AXONS > 16) begin : gen_axon
+    assign axon = {tok_addr, tok_bit};
+  end else begin : gen_small_axon
+    assign axon = tok_bit;
+    logic unused;
+    assign unused = &{1'b0, tok_addr};
+  end
+  assign payload_axon_o = axon;
+  assign fetch = state == FETCH && !stream_q;
+  assign read = stream_q && (fresh_q || pos_q[3:0] == 4'h0);
+  assign far_block = format_q != `NM_FMT_SPARSE && block_q >= 16'(BLOCKS);
+  assign far_word = 20'(pos_q[POS_W-1:4]) >= 20'(SYNAPSE_WORDS);
+
+  if (SHARED_AXONS) begin : gen_shared
+    localparam int unsigned AXON_BASE = 1 << ((WORD_W > AXON_W) ? WORD_W : AXON_W);
+    localparam int unsigned ADDR_W = $clog2(AXON_BASE) + 1;
+    logic [LANES*16-1:0] data;
+    logic [ADDR_W-1:0] addr;
+    logic host_axons;
+    assign host_axons = host_mem_i == `NM_MEM_AXONS;
+    assign addr = host_i ? {host_axons, host_addr_i[ADDR_W-2:0]} :
+                  stream_q ? {1'b0, pos_q[4+:ADDR_W-1]} : {1'b1, (ADDR_W - 1)'(axon)};
+    nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
+        .clk_i, .ren_i(host_i || read || fetch), .oen_i(host_i || read1_q || fetch1_q), .raddr_i(addr),
+        .rdata_o(data), .we_i(host_we_i && (host_axons || host_mem_i == `NM_MEM_SYNAPSES)), .waddr_i(addr),
+        .wdata_i(host_data_i[LANES*16-1:0]));
+    assign word2_o = data;
+    assign entry = data[63:0];
+    assign host_synapses_o = data;
+    assign host_axons_o = data[63:0];
+  end else begin : gen_apart
+    nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .SINGLE(1)) i_synapses (
+        .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q),
+        .raddr_i(host_i ? host_addr_i[WORD_W-1:0] : pos_q[4+:WORD_W]),
+        .rdata_o(word2_o), .we_i(host_we_i && host_mem_i == `NM_MEM_SYNAPSES), .waddr_i(host_addr_i[WORD_W-1:0]),
+        .wdata_i(host_data_i[LANES*16-1:0]));
+    nm_ram #(.WORDS(AXONS), .WIDTH(64)) i_axons (
+        .clk_i, .ren_i(host_i || fetch), .oen_i(host_i || fetch1_q),
+        .raddr_i(host_i ? host_addr_i[AXON_W-1:0] : axon), .rdata_o(entry),
+        .we_i(host_we_i && host_mem_i == `NM_MEM_AXONS), .waddr_i(host_addr_i[AXON_W-1:0]),
+        .wdata_i(host_data_i[63:0]));
+    assign host_synapses_o = word2_o;
+    assign host_axons_o = entry;
+  end
+
+  // -------------------------------------------------------------------------------- two cycles to the word
+  logic beat1_q, beat2_q;
+  logic [3:0] part1_q, part2_q;
+  logic [7:0] block1_q, block2_q;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) {beat1_q, beat2_q} <= '0;
+    else {beat1_q, beat2_q} <= {stream_q && !far_block && !far_word, beat1_q};
+    {read1_q, fetch1_q} <= {read, fetch};
+    {part1_q, part2_q} <= {pos_q[3:0], part1_q};
+    {block1_q, block2_q} <= {block_q[7:0], block1_q};
+  end
+  assign beat2_o = beat2_q;
+  assign part2_o = part2_q;
+  assign block2_o = block2_q;
+  // an event's entry is decoded three cycles after the last beat of the one before: these still hold
+  assign format2_o = format_q;
+  assign factor2_o = factor_q;
+  assign index2_o = index_q;
+  assign shift2_o = shift_q;
+
+  assign event_o = state == ENTRY && !stream_q;
+  assign event_axon_o = axon;
+  assign event_factor_o = factor;
+  assign event_entry_o = entry;
+  assign beat_o = stream_q;
+  assign read_o = read;
+  assign bad_format_o = event_o && entry[`NM_AXON_FORMAT] == 3'd7;
+  assign bad_block_o = stream_q && far_block;
+  assign bad_word_o = stream_q && far_word;
+
+  logic unused;
+  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i};
+endmodule
+
+`default_nettype wire

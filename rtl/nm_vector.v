@@ -1,0 +1,519 @@
+// The vector unit: registers, traces, predicates, spike bitmap and the lanes; one block of neurons a cycle.
+//
+//   0 addresses of registers, traces, spikes   1 array   2 output register, operands are chosen
+//   3 multiply; addresses of accumulators and predicates   4 coarse shift   5 fine shift, rounding, accumulator
+//   6 add, saturate, write
+// What stage 6 writes can be read in the next cycle, so an instruction that begins 7 cycles later sees it.
+`default_nettype none
+`include "nm_isa.vh"
+
+module nm_vector #(
+    parameter int unsigned LANES = 8,
+    parameter int unsigned STATE_BITS = 24,
+    parameter int unsigned ACC_BITS = 24,
+    parameter int unsigned COEF_BITS = 18,
+    parameter int unsigned BLOCKS = 64,
+    parameter int unsigned REGISTERS = 8,
+    parameter int unsigned AXONS = 2048,
+    parameter int unsigned TRACES = 1,
+    parameter bit GRADED = 1,
+    // derived
+    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
+    parameter int unsigned REG_W = (REGISTERS > 1) ? $clog2(REGISTERS) : 1,
+    parameter int unsigned AXON_W = $clog2(AXONS),
+    parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int unsigned TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
+    parameter int unsigned SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
+    parameter int unsigned ROW_W = LANES * STATE_BITS
+) (
+    input  wire logic                clk_i,
+    input  wire logic                rst_i,
+    // issue: the instruction, and the range it works on
+    input  wire logic                issue_i,
+    input  wire logic [        63:0] instr_i,
+    input  wire logic [ SPACE_W-1:0] range_first_i,
+    input  wire logic [   SPACE_W:0] range_count_i,
+    input  wire logic [         3:0] range_lanes_i,
+    input  wire logic                range_axon_i,
+    input  wire logic [STATE_BITS-1:0] reward_i,
+    input  wire logic                parity_i,        // which half of the spike bitmap this timestep writes
+    // accumulators: address in stage 3, data in stage 5, cleared in stage 6
+    output logic      [ BLOCK_W-1:0] acc_block3_o,
+    output logic                     acc_index3_o,
+    output logic                     acc_read3_o,
+    input  wire logic [LANES*ACC_BITS-1:0] acc_data5_i,
+    output logic                     acc_clear6_o,
+    output logic      [ BLOCK_W-1:0] acc_block6_o,
+    output logic                     acc_index6_o,
+    // delivered bits (`pre`): written by the scan of integ
+    input  wire logic                delivered_we_i,
+    input  wire logic [GRANULE_W-1:0] delivered_addr_i,
+    input  wire logic [        15:0] delivered_data_i,
+    // the emitter reads the spike bitmap and clears the other half
+    input  wire logic                emit_i,
+    input  wire logic                emit_en_i,
+    input  wire logic [ BLOCK_W-1:0] emit_block_i,
+    output logic      [   LANES-1:0] emit_spikes_o,
+    output logic      [ LANES*8-1:0] emit_payloads_o,
+    input  wire logic                wipe_i,
+    input  wire logic [ BLOCK_W-1:0] wipe_block_i,
+    // sample reset
+    input  wire logic                clear_i,
+    input  wire logic                clear_half_i,
+    input  wire logic [ BLOCK_W-1:0] clear_block_i,
+    input  wire logic                clear_blocks_i,
+    input  wire logic [GRANULE_W-1:0] clear_granule_i,
+    input  wire logic                clear_granules_i,
+    // host, while the core is idle
+    input  wire logic                host_i,
+    input  wire logic [         3:0] host_mem_i,
+    input  wire logic                host_we_i,
+    input  wire logic [        19:0] host_addr_i,
+    input  wire logic [   ROW_W-1:0] host_data_i,
+    output logic      [   ROW_W-1:0] host_registers_o,
+    output logic      [   ROW_W-1:0] host_traces_o,
+    output logic      [ LANES*4-1:0] host_predicates_o,
+    output logic      [        15:0] host_delivered_o,
+    output logic      [        31:0] host_random_o,
+    // what the block in stage 0 does, for the counters
+    output logic                     count_o,
+    output logic                     count_axon_o,
+    output logic      [         1:0] count_reads_o,
+    output logic                     count_write_o,
+    output logic                     count_acc_read_o,
+    output logic                     count_acc_write_o,
+    output logic                     count_pred_read_o,
+    output logic                     count_pred_write_o,
+    output logic      [         4:0] count_unit_o     // add, multiply, compare, move, random
+);
+  `include "nm_host.vh"
+  localparam int unsigned Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
+  localparam int unsigned PROD_W = STATE_BITS + COEF_BITS;
+  localparam logic [1:0] Y_ZERO = 2'd0, Y_ONE = 2'd1, Y_PORT = 2'd2, Y_BROADCAST = 2'd3;
+  localparam logic [2:0] R_ZERO = 3'd0, R_PORT0 = 3'd1, R_PORT1 = 3'd2, R_BROADCAST = 3'd3, R_RANDOM = 3'd4;
+
+  typedef struct packed {
+    logic axon;
+    logic writes_reg;
+    logic writes_pred;
+    logic is_spk;
+    logic is_plog;
+    logic is_rnd;
+    logic is_mul;
+    logic x_bc;  // x is a broadcast value, not port 0
+    logic [1:0] y_sel;
+    logic [2:0] r_sel;
+    logic x_imm;  // broadcast: the immediate, not the reward
+    logic y_imm;
+    logic r_imm;
+    logic acc;  // r is an accumulator
+    logic acc_index;
+    logic acc_clear;
+    logic neg_q;
+    logic neg_r;
+    logic select;
+    logic max;
+    logic less, equal, invert;  // a compare is (less and its result) or (equal and its result), perhaps inverted
+    logic [3:0] pred;
+    logic [2:0] d;
+    logic [1:0] plog_a;
+    logic [1:0] plog_c;
+    logic [4:0] shift;
+    logic [1:0] round;
+    logic flag;
+    logic flag2;
+    logic [3:0] table_;
+    logic [Y_W-1:0] imm;
+  } ctl_t;
+
+  // ------------------------------------------------------------------------------------------------ decode
+  logic [5:0] op;
+  logic [3:0] a, b, c;
+  logic imm_b, is_mul, is_mac, is_two, is_cmp, is_mov, is_spk, is_rnd, a_used;
+  logic a_acc, b_acc, c_acc, swap;
+  logic [3:0] x_code, s_code;  // s: the second factor, or what is added
+  logic x_reg, s_reg, c_reg, x_used, s_used, use0, use1;
+  ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q;
+  logic [2:0] port0, port1, port0_q, port1_q;
+  logic [1:0] reads_q;
+  logic [4:0] unit_q;
+
+  function automatic logic is_acc(input logic [3:0] code);
+    return code[3:2] == 2'b10;
+  endfunction
+
+  assign op = instr_i[`NM_I_OP];
+  assign a = instr_i[`NM_I_A];
+  assign c = instr_i[`NM_I_C];
+  assign b = instr_i[3:0];
+  assign imm_b = instr_i[`NM_I_IMM_B];
+  assign is_mac = op == `NM_OP_MAC;
+  assign is_mul = op == `NM_OP_MUL || is_mac;
+  assign is_cmp = op == `NM_OP_CGE || op == `NM_OP_CGT || op == `NM_OP_CEQ;
+  assign is_two = op == `NM_OP_ADD || op == `NM_OP_SUB || op == `NM_OP_MIN || op == `NM_OP_MAX || is_cmp;
+  assign is_mov = op == `NM_OP_MOV;
+  assign is_spk = op == `NM_OP_SPK;
+  assign is_rnd = op == `NM_OP_RND;
+  assign a_used = is_two || is_mul || (is_spk && instr_i[`NM_I_FLAG]);
+  assign a_acc = a_used && is_acc(a);
+  assign b_acc = (is_two || is_mov) && !imm_b && is_acc(b);
+  assign c_acc = is_mac && is_acc(c);
+  assign swap = a_acc && is_two;  // the accumulator is always the second operand of the adder
+  assign x_used = (a_used && !a_acc) || swap;
+  assign x_code = swap ? b : a;
+  assign x_reg = x_used && !x_code[3] && !(swap && imm_b);
+  assign s_used = (is_two && !swap) || is_mul || is_mov;
+  assign s_code = b;
+  assign s_reg = s_used && !imm_b && !s_code[3];
+  assign c_reg = is_mac && !c[3];
+  assign port0 = x_reg ? x_code[2:0] : c[2:0];
+  assign port1 = s_reg ? s_code[2:0] : c[2:0];
+  assign use0 = x_reg || (c_reg && !x_reg);
+  assign use1 = s_reg || (c_reg && x_reg);
+
+  always_comb begin
+    dec = '0;
+    dec.axon = range_axon_i;
+    dec.writes_pred = is_cmp || op == `NM_OP_PLOG;
+    dec.is_spk = is_spk;
+    dec.is_plog = op == `NM_OP_PLOG;
+    dec.is_rnd = is_rnd;
+    dec.is_mul = is_mul;
+    dec.writes_reg = !dec.writes_pred && !is_spk;
+    dec.x_bc = !x_reg;
+    dec.x_imm = swap && imm_b;
+    dec.y_imm = imm_b;
+    if (is_mul) dec.y_sel = s_reg ? Y_PORT : Y_BROADCAST;
+    else dec.y_sel = x_used ? Y_ONE : Y_ZERO;
+    dec.r_imm = imm_b && !is_mac;
+    if (is_rnd) dec.r_sel = R_RANDOM;
+    else if (is_mac) dec.r_sel = !c_reg ? R_BROADCAST : (x_reg && !(s_reg && c == x_code)) ? R_PORT1 : R_PORT0;
+    else if (s_used && !is_mul) dec.r_sel = s_reg ? R_PORT1 : R_BROADCAST;
+    else dec.r_sel = R_ZERO;
+    dec.acc = a_acc || b_acc || c_acc;
+    dec.acc_index = a_acc ? a[0] : b_acc ? b[0] : c[0];
+    dec.acc_clear = dec.acc && (a_acc ? a[1] : b_acc ? b[1] : c[1]);
+    dec.select = op == `NM_OP_MIN || op == `NM_OP_MAX;
+    dec.max = op == `NM_OP_MAX;
+    dec.neg_r = dec.select || is_cmp || (op == `NM_OP_SUB && !swap);
+    dec.neg_q = op == `NM_OP_SUB && swap;
+    // a >= b is not (x < r), or, swapped, (x < r) or (x == r); a > b is the other way round
+    dec.less = op == `NM_OP_CGE || op == `NM_OP_CGT;
+    dec.equal = op == `NM_OP_CEQ || (op == `NM_OP_CGT && !swap) || (op == `NM_OP_CGE && swap);
+    dec.invert = (op == `NM_OP_CGE || op == `NM_OP_CGT) && !swap;
+    dec.pred = instr_i[`NM_I_PRED];
+    dec.d = instr_i[50+:3];
+    dec.plog_a = a[1:0];
+    dec.plog_c = c[1:0];
+    dec.shift = instr_i[`NM_I_SHIFT];
+    dec.round = instr_i[`NM_I_ROUND];
+    dec.flag = instr_i[`NM_I_FLAG];
+    dec.flag2 = instr_i[`NM_I_FLAG2];
+    dec.table_ = instr_i[3:0];
+    dec.imm = instr_i[Y_W-1:0];
+  end
+
+  // ----------------------------------------------------------------------------------- stage 0: the blocks
+  logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q;
+  logic [SPACE_W-1:0] blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q;
+  logic [SPACE_W:0] left_q;
+  logic [3:0] lanes0_q, lanes1_q, lanes2_q, lanes3_q, lanes4_q, lanes5_q;
+  logic [3:0] range_lanes_q;
+  logic [LANES-1:0] inside6_q, chosen6_q;
+
+  always_ff @(posedge clk_i) begin
+    if (issue_i) begin
+      ctl0_q   <= dec;
+      port0_q  <= port0;
+      port1_q  <= port1;
+      reads_q  <= {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
+      unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
+      blk0_q   <= range_first_i;
+      left_q   <= range_count_i;
+      lanes0_q <= (range_count_i == (SPACE_W + 1)'(1)) ? range_lanes_i : 4'(LANES - 1);
+    end else begin
+      blk0_q   <= blk0_q + 1'b1;
+      left_q   <= left_q - 1'b1;
+      lanes0_q <= (left_q == (SPACE_W + 1)'(2)) ? range_lanes_q : 4'(LANES - 1);
+    end
+    if (rst_i) begin
+      vld0_q <= 1'b0;
+      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q} <= '0;
+    end else begin
+      if (issue_i) vld0_q <= 1'b1;
+      else if (left_q == (SPACE_W + 1)'(1)) vld0_q <= 1'b0;
+      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q};
+    end
+    {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q};
+    {lanes1_q, lanes2_q, lanes3_q, lanes4_q, lanes5_q} <= {lanes0_q, lanes1_q, lanes2_q, lanes3_q, lanes4_q};
+    {ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q} <= {ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q};
+  end
+  always_ff @(posedge clk_i) if (issue_i) range_lanes_q <= range_lanes_i;
+
+  assign count_o = vld0_q;
+  assign count_axon_o = ctl0_q.axon;
+  assign count_reads_o = reads_q;
+  assign count_write_o = ctl0_q.writes_reg;
+  assign count_acc_read_o = ctl0_q.acc;
+  assign count_acc_write_o = ctl0_q.acc_clear;
+  assign count_pred_read_o = ctl0_q.is_plog || (ctl0_q.pred[2:0] != 3'd0 && ctl0_q.pred[2:0] <= 3'd4);
+  assign count_pred_write_o = ctl0_q.writes_pred;
+  assign count_unit_o = unit_q;
+
+  // -------------------------------------------------------------------------------- registers and traces
+  logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result6;
+  logic [LANES-1:0] reg_we, trace_we;
+  logic [REG_W+BLOCK_W-1:0] reg_waddr;
+  logic [ROW_W-1:0] wdata;
+  logic host_we_registers, host_we_traces, host_we_predicates, host_we_delivered;
+
+  assign host_we_registers = host_we_i && host_mem_i == `NM_MEM_REGISTERS;
+  assign host_we_traces = host_we_i && host_mem_i == `NM_MEM_TRACES;
+  assign host_we_predicates = host_we_i && host_mem_i == `NM_MEM_PREDICATES;
+  assign host_we_delivered = host_we_i && host_mem_i == `NM_MEM_DELIVERED;
+  assign wdata = host_i ? host_data_i : result6;
+  assign reg_we = host_i ? {LANES{host_we_registers}}
+                         : {LANES{vld6_q && ctl6_q.writes_reg && !ctl6_q.axon}} & chosen6_q;
+  assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl6_q.d[REG_W-1:0], blk6_q[BLOCK_W-1:0]};
+
+  nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers0 (
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+      .raddr_i(host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {port0_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
+      .rdata_o(reg0), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
+  nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers1 (
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
+      .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
+  assign host_registers_o = reg0;
+
+  logic [LANES-1:0] pre5;
+  if (TRACES > 0) begin : gen_traces
+    localparam int unsigned TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
+    localparam int unsigned ADDR_W = TRACE_W + TBLOCK_W;
+    logic [ADDR_W-1:0] trace_waddr;
+    assign trace_we = host_i ? {LANES{host_we_traces}}
+                             : {LANES{vld6_q && ctl6_q.writes_reg && ctl6_q.axon}} & chosen6_q;
+    assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl6_q.d[TRACE_W-1:0], blk6_q[TBLOCK_W-1:0]};
+    nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
+        .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+        .raddr_i(host_i ? host_addr_i[ADDR_W-1:0] : {port0_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
+        .rdata_o(trace0), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
+    if (TRACES > 1) begin : gen_second
+      nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces1 (
+          .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
+          .rdata_o(trace1), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
+    end else begin : gen_no_second
+      assign trace1 = trace0;
+    end
+
+    // `pre`: a granule holds the bits of 16 / LANES blocks
+    localparam int unsigned PART_W = $clog2(16 / LANES);
+    logic [15:0] delivered, shifted;
+    logic [TBLOCK_W+4-1:0] position5;
+    logic [TBLOCK_W+4-1:0] granule3;
+    assign granule3 = {4'b0, blk3_q[TBLOCK_W-1:0]} >> PART_W;
+    nm_ram #(.WORDS(AXONS / 16), .WIDTH(16), .ADDR_W(GRANULE_W)) i_delivered (
+        .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+        .raddr_i(host_i ? host_addr_i[GRANULE_W-1:0] : granule3[GRANULE_W-1:0]), .rdata_o(delivered),
+        .we_i(delivered_we_i || clear_granules_i || host_we_delivered),
+        .waddr_i(host_i ? host_addr_i[GRANULE_W-1:0] : clear_i ? clear_granule_i : delivered_addr_i),
+        .wdata_i(host_i ? host_data_i[15:0] : clear_i ? 16'h0000 : delivered_data_i));
+    assign host_delivered_o = delivered;
+    assign position5 = {4'b0, blk5_q[TBLOCK_W-1:0]} & (TBLOCK_W + 4)'(16 / LANES - 1);
+    assign shifted = delivered >> (position5[3:0] * 5'(LANES));
+    assign pre5 = shifted[LANES-1:0];
+    assign host_traces_o = trace0;
+    logic unused;
+    assign unused = &{1'b0, shifted, position5, granule3};
+  end else begin : gen_no_traces
+    assign trace0 = '0;
+    assign trace1 = '0;
+    assign trace_we = '0;
+    assign pre5 = '0;
+    assign host_delivered_o = '0;
+    assign host_traces_o = '0;
+    logic unused;
+    assign unused = &{1'b0, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
+                      clear_i, trace_we, host_we_traces, host_we_delivered};
+  end
+  assign row0 = (TRACES > 0 && ctl2_q.axon) ? trace0 : reg0;
+  assign row1 = (TRACES > 0 && ctl2_q.axon) ? trace1 : reg1;
+
+  // ------------------------------------------------------------------------- stage 2: operands, lane by lane
+  logic [STATE_BITS-1:0] bx2_q, br2_q;  // broadcast operands, ready in stage 2
+  logic [Y_W-1:0] by1;
+  logic [COEF_BITS-1:0] by2_q;
+  logic [22:0] random_mask2_q;
+
+  function automatic logic [COEF_BITS-1:0] coefficient(input logic [Y_W-1:0] value);
+    // saturate to coef_bits; a value of state_bits comes sign-extended
+    logic high, low;
+    high = 1'b0;
+    low  = 1'b0;
+    for (int i = COEF_BITS - 1; i < Y_W; i++) begin
+      high = high | value[i];
+      low  = low | !value[i];
+    end
+    high = high && !value[Y_W-1];
+    low  = low && value[Y_W-1];
+    return (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
+  endfunction
+
+  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'(signed'(reward_i));
+  always_ff @(posedge clk_i) begin
+    bx2_q <= ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
+    by2_q <= coefficient(by1);
+    br2_q <= ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
+    for (int i = 0; i < 23; i++) random_mask2_q[i] <= 5'(i) < ctl1_q.shift;
+  end
+
+  // stage 4: masks of the shift, shared by all lanes
+  logic [30:0] low_mask4_q, half_mask4_q;
+  logic [PROD_W-1:0] high_mask4_q;
+  logic [4:0] shift3;
+  assign shift3 = ctl3_q.is_mul ? ctl3_q.shift : 5'd0;
+  logic [4:0] shift4_q;
+  logic [2:0] shift5_q;
+  logic [1:0] round5_q;
+  always_ff @(posedge clk_i) begin
+    shift4_q <= shift3;
+    shift5_q <= shift4_q[2:0];
+    round5_q <= ctl4_q.round;
+    for (int i = 0; i < 31; i++) begin
+      low_mask4_q[i]  <= 5'(i) < shift3;
+      half_mask4_q[i] <= 5'(i + 1) == shift3;
+    end
+    for (int i = 0; i < PROD_W; i++) high_mask4_q[i] <= 32'(i) >= 32'(ACC_BITS) + 32'(shift3);
+  end
+
+  logic [LANES-1:0] less6, equal6;
+  logic [LANES*32-1:0] random;
+  logic [31:0] host_data32;
+  assign host_data32 = 32'(host_data_i);
+  logic [LANES*8-1:0] payload6;
+  for (genvar l = 0; l < LANES; l++) begin : gen_lane
+    logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v;
+    logic [COEF_BITS-1:0] y3_q;
+    logic [31:0] random_q;
+    logic [23:0] fresh;
+    logic [7:0] clamp_u, clamp_s;
+    assign port0v = row0[l*STATE_BITS+:STATE_BITS];
+    assign port1v = row1[l*STATE_BITS+:STATE_BITS];
+    assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
+    always_comb
+      case (ctl2_q.r_sel)
+        R_PORT0: r2 = port0v;
+        R_PORT1: r2 = port1v;
+        R_BROADCAST: r2 = br2_q;
+        R_RANDOM: r2 = STATE_BITS'(fresh[22:0] & random_mask2_q);
+        default: r2 = '0;
+      endcase
+    always_ff @(posedge clk_i) begin
+      x3_q <= ctl2_q.x_bc ? bx2_q : port0v;
+      r3_q <= r2;
+      case (ctl2_q.y_sel)
+        Y_PORT: y3_q <= coefficient(Y_W'(signed'(port1v)));
+        Y_BROADCAST: y3_q <= by2_q;
+        Y_ONE: y3_q <= COEF_BITS'(1);
+        default: y3_q <= '0;
+      endcase
+      if (host_i) begin
+        if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data32[31:0];
+      end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
+    end
+    assign random[l*32+:32] = random_q;
+    nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) i_lane (
+        .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q),
+        .shift4_i(shift4_q), .low_mask4_i(low_mask4_q), .half_mask4_i(half_mask4_q), .high_mask4_i(high_mask4_q),
+        .shift5_i(shift5_q), .round5_i(round5_q), .acc5_i(ctl5_q.acc),
+        .accumulator5_i(acc_data5_i[l*ACC_BITS+:ACC_BITS]), .neg_q5_i(ctl5_q.neg_q), .neg_r5_i(ctl5_q.neg_r),
+        .select6_i(ctl6_q.select), .max6_i(ctl6_q.max), .result6_o(result6[l*STATE_BITS+:STATE_BITS]),
+        .less6_o(less6[l]), .equal6_o(equal6[l]), .unsigned6_o(clamp_u), .signed6_o(clamp_s));
+    assign payload6[l*8+:8] = !ctl6_q.flag ? 8'd1 : ctl6_q.flag2 ? clamp_s : clamp_u;
+    logic unused;
+    assign unused = &{1'b0, clamp_u, clamp_s, fresh[23]};
+  end
+  always_comb begin
+    host_random_o = '0;
+    for (int l = 0; l < LANES; l++) if (host_addr_i[3:0] == 4'(l)) host_random_o = random[l*32+:32];
+  end
+
+  assign acc_block3_o = blk3_q[BLOCK_W-1:0];
+  assign acc_index3_o = ctl3_q.acc_index;
+  assign acc_read3_o = vld3_q && ctl3_q.acc;
+  assign acc_clear6_o = vld6_q && ctl6_q.acc_clear;
+  assign acc_block6_o = blk6_q[BLOCK_W-1:0];
+  assign acc_index6_o = ctl6_q.acc_index;
+
+  // --------------------------------------------------------------------------------- predicates, stage 3 to 6
+  logic [LANES*4-1:0] predicates5, predicates6_q, predicates_d;
+  logic [LANES-1:0] chosen5, plog5, plog6_q, flag6;
+  logic [LANES*4-1:0] host_data_predicates;
+  assign host_data_predicates = host_data_i[LANES*4-1:0];
+  nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .ADDR_W(BLOCK_W)) i_predicates (
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+      .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk3_q[BLOCK_W-1:0]), .rdata_o(predicates5),
+      .we_i(host_we_predicates || (clear_blocks_i && !clear_half_i) || (vld6_q && ctl6_q.writes_pred)),
+      .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk6_q[BLOCK_W-1:0]),
+      .wdata_i(host_i ? host_data_predicates : clear_i ? '0 : predicates_d));
+  assign host_predicates_o = predicates5;
+
+  always_comb
+    for (int l = 0; l < LANES; l++) begin
+      logic [3:0] p;
+      logic picked;
+      p = predicates5[l*4+:4];
+      picked = 1'b1;
+      if (ctl5_q.pred[2:0] == 3'd5) picked = pre5[l];
+      else if (ctl5_q.pred[2:0] != 3'd0) picked = p[2'(ctl5_q.pred[2:0]-3'd1)];
+      chosen5[l] = picked ^ ctl5_q.pred[3];
+      plog5[l] = ctl5_q.table_[{p[ctl5_q.plog_a], p[ctl5_q.plog_c]}];
+    end
+
+  always_ff @(posedge clk_i) begin
+    predicates6_q <= predicates5;
+    chosen6_q <= chosen5;
+    plog6_q <= plog5;
+    for (int l = 0; l < LANES; l++) inside6_q[l] <= 4'(l) <= lanes5_q;
+  end
+
+  always_comb
+    for (int l = 0; l < LANES; l++) begin
+      flag6[l] = ctl6_q.is_plog ? plog6_q[l]
+                                : ((ctl6_q.less && less6[l]) || (ctl6_q.equal && equal6[l])) ^ ctl6_q.invert;
+      predicates_d[l*4+:4] = predicates6_q[l*4+:4];
+      predicates_d[32'(l*4)+32'(ctl6_q.d[1:0])] = flag6[l] && chosen6_q[l] && inside6_q[l];
+    end
+
+  // ------------------------------------------------------------------------------ spikes: read at 0, written at 6
+  logic [LANES-1:0] spikes2, spikes3_q, spikes4_q, spikes5_q, spikes6_q, fired6;
+  logic spike_write;
+  assign fired6 = chosen6_q & inside6_q;
+  assign spike_write = vld6_q && ctl6_q.is_spk;
+  nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(LANES), .ADDR_W(BLOCK_W + 1)) i_spikes (
+      .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
+      .raddr_i({parity_i, emit_i ? emit_block_i : host_i ? host_addr_i[BLOCK_W-1:0] : blk0_q[BLOCK_W-1:0]}),
+      .rdata_o(spikes2), .we_i(spike_write || clear_blocks_i || wipe_i),
+      .waddr_i(clear_i ? {clear_half_i, clear_block_i} : wipe_i ? {!parity_i, wipe_block_i}
+                       : {parity_i, blk6_q[BLOCK_W-1:0]}),
+      .wdata_i((clear_i || wipe_i) ? '0 : spikes6_q | fired6));
+  assign emit_spikes_o = spikes2;
+  always_ff @(posedge clk_i)
+    {spikes3_q, spikes4_q, spikes5_q, spikes6_q} <= {spikes2, spikes3_q, spikes4_q, spikes5_q};
+
+  if (GRADED) begin : gen_payloads
+    nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 8), .GROUPS(LANES), .ADDR_W(BLOCK_W)) i_spike_payloads (
+        .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
+        .raddr_i(emit_i ? emit_block_i : host_addr_i[BLOCK_W-1:0]), .rdata_o(emit_payloads_o),
+        .we_i(fired6 & {LANES{spike_write}}), .waddr_i(blk6_q[BLOCK_W-1:0]), .wdata_i(payload6));
+  end else begin : gen_no_payloads
+    assign emit_payloads_o = '0;
+    logic unused;
+    assign unused = &{1'b0, payload6};
+  end
+
+  logic unused;
+  assign unused = &{1'b0, vld4_q, vld5_q, ctl6_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk4_q, blk5_q,
+                    host_addr_i, host_data_i, host_data32, instr_i};
+endmodule
+
+`default_nettype wire
