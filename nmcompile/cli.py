@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from emulator.spec.errors import InputError, NmError
+from emulator.spec.errors import InputError, NmError, UsageError
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 _PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
@@ -62,10 +64,11 @@ def compile_command(
     from .semantics import choose_semantics
     from .spikes import read_spikes
 
+    _check_output(output, net, calibrate)
     chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
     network = read_network(net)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs).spikes if calibrate else None
+    samples = read_spikes(calibrate, network.n_inputs, largest=1).spikes if calibrate else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
     if samples is not None:
@@ -81,7 +84,7 @@ def compile_command(
 @click.argument("image")
 @click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
 @click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
-@click.option("--timesteps", type=int, help="Cut the inputs to T timesteps, or pad them with silence.")
+@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @_THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
@@ -103,11 +106,17 @@ def emulate(
     from emulator.spec.image import load_image
 
     from . import show
-    from .spikes import read_spikes
+    from .spikes import largest_input, read_spikes
     from .study.evaluate import evaluate, summary
 
+    _check_output(output, image, spikes)
+    for probe in probes:
+        if ":" not in probe:
+            raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
     program = load_image(image)
-    data = read_spikes(spikes, program.n_inputs).first(limit)
+    if "output" not in program.meta:
+        raise InputError(f"{image}: no compiler's notes in this image; compile it again, or run it with emulator.run")
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit)
     result = evaluate(
         program,
         data,
@@ -145,6 +154,7 @@ def report(run: str, html: str, as_json: bool) -> None:
 
     from .study.report import write_report
 
+    _check_output(html, run)
     write_report(load_result(run), html)
     _print({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
 
@@ -168,6 +178,7 @@ def demo(
     from .study.demo import EXAMPLES, run_demo
     from .study.evaluate import summary
 
+    _check_output(html)
     if name not in EXAMPLES:
         raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
     compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)
@@ -181,7 +192,23 @@ def demo(
     _print(values, as_json, lambda: show.demonstrated(compilation, result, values, html))
 
 
-def _print(values: dict[str, Any], as_json: bool, otherwise: Any) -> None:
+def _check_output(path: str | None, *inputs: str | None) -> None:
+    """Before any work: can `path` be written, and is it none of the inputs?"""
+    if path is None:
+        return
+    target = Path(path)
+    if target.is_dir() or not target.name:
+        raise InputError(f"{path}: a folder; give a file to write")
+    if not target.parent.is_dir():
+        raise InputError(f"{path}: no folder {str(target.parent)!r} to write it in; create it first")
+    if not os.access(target if target.exists() else target.parent, os.W_OK):
+        raise InputError(f"{path}: cannot be written (permission denied); choose another place")
+    for name in inputs:
+        if name and target.exists() and os.path.exists(name) and target.samefile(name):
+            raise UsageError(f"{path}: would be overwritten while it is read; choose another name")
+
+
+def _print(values: dict[str, Any], as_json: bool, otherwise: Callable[[], None]) -> None:
     if as_json:
         click.echo(json.dumps(values))
     else:
@@ -194,9 +221,13 @@ def main() -> None:
         cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        text = " ".join(error.format_message().split()).rstrip(".")
+        _fail(f"{text}; see {context.command_path if context else 'nmc'} --help", 2)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except NmError as error:
@@ -206,6 +237,8 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _fail(f"{error.filename or 'file'}: {error.strerror or error}", InputError.exit_code)
+    except MemoryError:
+        _fail("more than the memory of this computer holds; use --limit, or split the inputs", InputError.exit_code)
 
 
 def _fail(message: str, code: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from emulator.spec import isa
 from emulator.spec.errors import InputError
+from emulator.spec.image import Image
+
+LARGEST = 1 << 33  # elements of (samples, timesteps, inputs), a byte each
 
 
 @dataclass(frozen=True)
@@ -34,11 +38,26 @@ class SpikeData:
         return SpikeData(self.spikes[:n], None if self.labels is None else self.labels[:n], extra)
 
 
-def read_spikes(path: str | Path, n_inputs: int | None = None) -> SpikeData:
+def largest_input(image: Image) -> int:
+    """The largest value of an input that is not lost: 255 if all axons it feeds are integrated with payloads, else 1."""
+    route = {name: image.input_routes >> low & (1 << width) - 1 for name, (low, width) in isa.ROUTE_FIELDS.items()}
+    for number in np.unique(route["core"]):
+        ops = [isa.decode(word) for word in image.cores[number].program]
+        graded = np.zeros(image.arch.granules, bool)
+        for op in ops:
+            if op.name == "integ":
+                graded[op.lo : op.lo + op.hi] = op.flag
+        if not graded[route["axon"][route["core"] == number] // isa.GRANULE].all():
+            return 1
+    return 255
+
+
+def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 255) -> SpikeData:
     """Read IN.npz: `spikes` (samples, timesteps, inputs), or `events` (n, 3) = sample, timestep, input with `shape`.
 
     Args:
         n_inputs: what the network takes; None accepts any width.
+        largest: value that it takes: 1, or 255 where its first synapses multiply by payloads (`largest_input`).
 
     Raises:
         InputError: no such file, not an .npz, no spikes in it, values that are no spikes, a wrong width, or labels of
@@ -47,10 +66,12 @@ def read_spikes(path: str | Path, n_inputs: int | None = None) -> SpikeData:
     path = Path(path)
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: np.asarray(file[name]) for name in file.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError):
+    except MemoryError:
+        raise InputError(f"{path}: larger than the memory of this computer; split the file") from None
+    except Exception:  # numpy, zipfile and zlib raise a dozen kinds on what is no .npz file, or a damaged one
         raise InputError(f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez") from None
     if "spikes" in arrays:
         spikes = arrays.pop("spikes")
@@ -60,37 +81,58 @@ def read_spikes(path: str | Path, n_inputs: int | None = None) -> SpikeData:
         held = ", ".join(arrays) or "nothing"
         raise InputError(f"{path}: needs `spikes`, or `events` and `shape`; it holds {held}")
     if spikes.ndim != 3:
-        raise InputError(f"{path}: spikes have shape {spikes.shape}, expected (samples, timesteps, inputs)")
+        raise InputError(
+            f"{path}: spikes have shape {spikes.shape}, expected (samples, timesteps, inputs); reshape them"
+        )
     if n_inputs is not None and spikes.shape[2] != n_inputs:
-        raise InputError(f"{path}: spikes of {spikes.shape[2]} inputs, but the network takes {n_inputs}")
+        raise InputError(
+            f"{path}: spikes of {spikes.shape[2]:,} inputs, but the network takes {n_inputs:,}; "
+            "flatten its input shape row-major"
+        )
     if 0 in spikes.shape:
         raise InputError(f"{path}: spikes have shape {spikes.shape}; there is nothing to run")
     if spikes.dtype.kind not in "biu" and not (spikes.dtype.kind == "f" and np.array_equal(spikes, np.rint(spikes))):
-        raise InputError(f"{path}: spikes are {spikes.dtype} with fractions; encode them as integers 0..255 first")
+        raise InputError(f"{path}: spikes of type {spikes.dtype} are not whole numbers; encode them as spikes first")
     low, high = spikes.min(), spikes.max()
     if low < 0 or high > 255:
-        raise InputError(f"{path}: spikes from {low} to {high}; they must be 0/1, or 0..255 for graded inputs")
+        raise InputError(f"{path}: spikes from {low:g} to {high:g}; they must be 0 or 1, or 0..255 for graded inputs")
+    if high > largest:
+        raise InputError(
+            f"{path}: spikes up to {high:g}, but this network takes 0 and 1 only; encode larger values as spikes in time"
+        )
     labels = arrays.pop("labels", None)
     if labels is not None:
         if labels.shape != (len(spikes),):
             raise InputError(
                 f"{path}: labels of shape {labels.shape} for {len(spikes)} samples; one label per sample is needed"
             )
+        if labels.dtype.kind not in "biu" and not (
+            labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)) and np.isfinite(labels).all()
+        ):
+            raise InputError(f"{path}: labels of type {labels.dtype} are not whole numbers; give the index of a class")
         labels = labels.astype(np.int64)
     return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
 
 
 def _from_events(path: Path, events: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    if events.ndim != 2 or events.shape[1] != 3 or events.dtype.kind not in "iu":
-        raise InputError(f"{path}: events are {events.dtype} of shape {events.shape}, expected integers (n, 3)")
-    if shape.shape != (3,) or shape.dtype.kind not in "iu" or shape.min() < 1:
-        raise InputError(f"{path}: shape is {shape.tolist()}, expected (samples, timesteps, inputs)")
-    if int(np.prod(shape.astype(object))) > 1 << 34:
-        raise InputError(f"{path}: shape {shape.tolist()} is too large to hold; split the file")
-    if len(events) and (events.min() < 0 or np.any(events.max(axis=0) >= shape)):
+    if events.ndim != 2 or events.shape[1] != 3 or (len(events) and events.dtype.kind not in "iu"):
         raise InputError(
-            f"{path}: an event lies outside shape {shape.tolist()}: {events.max(axis=0).tolist()} is the largest"
+            f"{path}: events are {events.dtype} of shape {events.shape}, expected integers (n, 3): "
+            "sample, timestep, input"
+        )
+    if shape.shape != (3,) or shape.dtype.kind not in "iu" or shape.min() < 1:
+        raise InputError(f"{path}: shape is {shape.tolist()}, expected (samples, timesteps, inputs), each at least 1")
+    if math.prod(shape.tolist()) > LARGEST:
+        raise InputError(
+            f"{path}: shape {shape.tolist()} has {math.prod(shape.tolist()):,} elements, at most {LARGEST:,} can be "
+            "held; split the file"
+        )
+    outside = ((events < 0) | (events >= shape)).any(axis=1)
+    if outside.any():
+        raise InputError(
+            f"{path}: event {outside.argmax()}, {events[outside.argmax()].tolist()}, lies outside shape "
+            f"{shape.tolist()}; counts start at 0"
         )
     spikes = np.zeros(shape, np.uint8)
-    spikes[tuple(events.T)] = 1
+    spikes[tuple(events.astype(np.int64).T)] = 1
     return spikes

@@ -133,7 +133,7 @@ def architecture_from_dict(values: dict, where: str) -> Architecture:
             if f.default is dataclasses.MISSING:
                 raise InputError(f"{where}: key {name!r} is missing")
             continue
-        kind = {"int": int, "str": str, "bool": bool, "float": (int, float)}[str(f.type)]
+        kind: tuple[type, ...] = {"int": (int,), "str": (str,), "bool": (bool,), "float": (int, float)}[str(f.type)]
         value = values[name]
         if not isinstance(value, kind) or (isinstance(value, bool) and f.type != "bool"):
             raise InputError(f"{where}: {name} = {value!r} should be of type {f.type}")
@@ -166,6 +166,7 @@ def load_architecture(name_or_path: str) -> Architecture:
         values = tomllib.loads(path.read_text())
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a readable TOML file: {error}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: not a readable TOML file: {reason}") from None
     return architecture_from_dict(values, str(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,61 +180,99 @@ def load_image(path: str | Path) -> Image:
             a program that a machine could not run.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as file:
-            text = file.read("manifest.json")
-            seal = file.read("seal").decode()
-            members = {n: file.read(n) for n in file.namelist() if n.endswith(".npy")}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, KeyError, OSError, EOFError, ValueError, NotImplementedError, RuntimeError):
-        raise InputError(f"{path}: not an nmcompile image, or truncated; compile it again") from None
-    except Exception as error:  # zlib.error and whatever else a damaged stream raises
-        raise InputError(f"{path}: damaged image ({type(error).__name__}); compile it again") from None
+    text, seal, members = _unzip(path)
     if hashlib.sha256(text).hexdigest() != seal:
         raise InputError(f"{path}: the manifest was edited (checksum differs); compile it again")
-    manifest = json.loads(text)
-    if manifest.get("format") != FORMAT:
-        raise InputError(f"{path}: not an nmcompile image")
-    for key, mine in (("format_version", FORMAT_VERSION), ("isa_version", isa.ISA_VERSION)):
-        if manifest[key] != mine:
-            raise InputError(f"{path}: {key} {manifest[key]}, this version reads {mine}; compile it again")
-    arch = architecture_from_dict(manifest["architecture"], str(path))
-    if arch.hash != manifest["architecture_hash"]:
-        raise InputError(f"{path}: made for another architecture {arch.name!r}; compile it again")
-    for name, digest in manifest["sha256"].items():
-        if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
-            raise InputError(f"{path}: {name} was edited or lost (checksum differs); compile it again")
+    try:
+        manifest = json.loads(text)
+        if manifest["format"] != FORMAT:
+            raise InputError(f"{path}: not an nmcompile image; compile a network first")
+        for key, mine in (("format_version", FORMAT_VERSION), ("isa_version", isa.ISA_VERSION)):
+            if manifest[key] != mine:
+                raise InputError(f"{path}: {key} {manifest[key]}, this version reads {mine}; compile it again")
+        arch = architecture_from_dict(manifest["architecture"], str(path))
+        if arch.hash != manifest["architecture_hash"]:
+            raise InputError(
+                f"{path}: made for an architecture with hash {manifest['architecture_hash']}, "
+                f"but {arch.name!r} has {arch.hash}; compile it again"
+            )
+        for name, digest in manifest["sha256"].items():
+            if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
+                raise InputError(f"{path}: {name} was edited or lost (checksum differs); compile it again")
+        image = _build(arch, manifest, members)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
+        raise InputError(f"{path}: an image with parts missing or of a wrong kind; compile it again") from None
+    from .check import check_image
 
-    def array(name: str) -> np.ndarray:
-        return np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+    try:
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; compile it again") from None
+    return image
+
+
+def _unzip(path: Path) -> tuple[bytes, str, dict[str, bytes]]:
+    """(manifest, its checksum, arrays by name)."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            members = {n: file.read(n) for n in file.namelist() if n.endswith(".npy")}
+            return file.read("manifest.json"), file.read("seal").decode(), members
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder; give an image") from None
+    except Exception:  # zipfile and zlib raise a dozen kinds on what is no zip file, or a damaged one
+        raise InputError(f"{path}: not an nmcompile image, or damaged; compile it again") from None
+
+
+def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, bytes]) -> Image:
+    """The image of a manifest; KeyError, TypeError or ValueError if it is not as `save_image` writes it."""
+
+    def array(name: str, kind: type, ndim: int) -> np.ndarray:
+        values = np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
+        if values.dtype != kind or values.ndim != ndim:
+            raise ValueError(name)
+        return values
+
+    def count(value: object) -> int:
+        if type(value) is not int or not 0 <= value < 1 << 16:
+            raise ValueError(value)
+        return value
 
     cores = tuple(
-        CoreImage(reset_entry=entry, **{name: array(f"core{i}/{name}") for name in CORE_ARRAYS})
+        CoreImage(
+            reset_entry=count(entry),
+            **{name: array(f"core{i}/{name}", kind, ndim) for name, (kind, ndim) in CORE_ARRAYS.items()},
+        )
         for i, entry in enumerate(manifest["reset_entries"])
     )
     populations = tuple(
         PopulationMap(
-            p["name"],
-            tuple(p["shape"]),
-            p["depth"],
-            array(f"population{i}/location"),
-            p["registers"],
-            array(f"population{i}/scale"),
+            str(p["name"]),
+            tuple(int(size) for size in p["shape"]),
+            count(p["depth"]),
+            array(f"population{i}/location", np.int32, 2),
+            {str(name): count(register) for name, register in p["registers"].items()},
+            array(f"population{i}/scale", np.float64, 1),
         )
         for i, p in enumerate(manifest["populations"])
     )
-    image = Image(
+    for p in populations:
+        if not (math.prod(p.shape) == len(p.location) == len(p.scale)) or max(p.registers.values(), default=0) >= (
+            arch.registers
+        ):
+            raise ValueError(p.name)
+    pointers = array("input_pointers", np.int64, 1)
+    if len(pointers) == 0:
+        raise ValueError("input_pointers")
+    meta = manifest["meta"]
+    return Image(
         arch,
         cores,
-        array("input_pointers"),
-        array("input_routes"),
-        array("outputs"),
-        manifest["latency"],
+        pointers,
+        array("input_routes", np.uint32, 1),
+        array("outputs", np.int32, 2),
+        count(manifest["latency"]),
         populations,
-        manifest["meta"],
+        dict(meta.items()),
     )
-    from .check import check_image
-
-    check_image(image)
-    return image

@@ -8,6 +8,7 @@ Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,11 @@ from ..network import INPUT, MODELS, Network, Population, Projection
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
+_NEAREST = {  # what to write in place of a node that cannot be expressed
+    "Threshold": "write it as a LIF with tau = dt, r = 1 and v_leak = 0",
+    "Delay": "leave it out; skip connections are delayed to match by themselves",
+}
+_LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,16 @@ class _Signal:
     convolutional: bool = False
 
 
+@dataclass(frozen=True)
+class _Graph:
+    """A graph with its nested graphs dissolved; `inputs` and `outputs` are its own, not those of nested ones."""
+
+    nodes: dict[str, _Node]
+    edges: list[tuple[str, str]]
+    inputs: list[str]
+    outputs: list[str]
+
+
 def read_nir(path: str | Path) -> Network:
     """Read a NIR file.
 
@@ -53,73 +69,127 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
+    graph = _read_graph(path)
+    try:
+        return _Reader(path.name, graph).network()
+    except RecursionError:
+        raise InputError(f"{path}: too many linear nodes in a row to follow; fold them into one") from None
+    except MemoryError:
+        raise InputError(f"{path}: larger than the memory of this computer; split the network") from None
+
+
+def _read_graph(path: Path) -> _Graph:
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give a NIR file")
     try:
         with h5py.File(path, "r") as file:
             if "node" not in file or "nodes" not in file["node"]:
-                raise InputError(f"{path}: an HDF5 file, but no NIR graph in it")
-            nodes, edges = _flatten(file["node"], "")
-    except InputError:
-        raise
+                raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
+            return _flatten(file["node"], "")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
         raise InputError(f"{path}: not a NIR file, or truncated ({type(error).__name__}); export it again") from None
-    return _Reader(path.name, nodes, edges).network()
 
 
-def _flatten(group: h5py.Group, prefix: str) -> tuple[dict[str, _Node], list[tuple[str, str]]]:
+def _flatten(group: h5py.Group, prefix: str) -> _Graph:
     """Nodes and edges of a graph, nested graphs dissolved into names like `outer.inner`."""
     nodes: dict[str, _Node] = {}
     edges: list[tuple[str, str]] = []
     entry: dict[str, list[str]] = {}
     leave: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
     for name, item in group["nodes"].items():
-        kind = _text(item["type"][()])
-        if kind == "NIRGraph":
-            inner_nodes, inner_edges = _flatten(item, f"{prefix}{name}.")
-            nodes |= inner_nodes
-            edges += inner_edges
-            entry[name] = [n for n, node in inner_nodes.items() if node.kind == "Input" and _outer(n, prefix, name)]
-            leave[name] = [n for n, node in inner_nodes.items() if node.kind == "Output" and _outer(n, prefix, name)]
+        if not isinstance(item, h5py.Group) or "type" not in item:
+            raise InputError(f"node {prefix + name!r} has no type; export it again")
+        kinds[name] = _text(item["type"][()])
+        if kinds[name] == "NIRGraph":
+            inner = _flatten(item, f"{prefix}{name}.")
+            new, entry[name], leave[name] = inner.nodes, inner.inputs, inner.outputs
+            edges += inner.edges
         else:
-            values = {key: np.asarray(item[key][()]) for key in item if key not in ("type", "metadata")}
-            nodes[f"{prefix}{name}"] = _Node(f"{prefix}{name}", kind, values)
-            entry[name] = leave[name] = [f"{prefix}{name}"]
-    for raw in group["edges"][()] if "edges" in group else ():
-        source, target = (_text(end) for end in raw)
+            new = {prefix + name: _Node(prefix + name, kinds[name], _values(item))}
+            entry[name] = leave[name] = [prefix + name]
+        for twice in new.keys() & nodes.keys():
+            raise InputError(f"two nodes are called {twice!r} once nested graphs are dissolved; rename one")
+        nodes |= new
+    for source, target in _edges(group, kinds, prefix):
+        for end, ports, kind in ((source, leave[source], "Output"), (target, entry[target], "Input")):
+            if len(ports) != 1:
+                raise InputError(
+                    f"graph {prefix + end!r} has {len(ports)} {kind} nodes; to be joined, a nested graph needs one"
+                )
+        edges.append((leave[source][0], entry[target][0]))
+    own = {kind: [prefix + name for name in kinds if kinds[name] == kind] for kind in ("Input", "Output")}
+    return _Graph(nodes, list(dict.fromkeys(edges)), own["Input"], own["Output"])
+
+
+def _values(item: h5py.Group) -> dict[str, np.ndarray]:
+    """The parameters of a node; None, which some exporters write as an empty dataset, counts as absent."""
+    values = {}
+    for key, data in item.items():
+        if key in ("type", "metadata") or not isinstance(data, h5py.Dataset) or data.shape is None:
+            continue
+        if data.size > _LARGEST:
+            raise InputError(f"{item.name.rsplit('/', 1)[-1]!r}: {key} has {data.size:,} values; at most {_LARGEST:,}")
+        values[key] = np.asarray(data[()])
+    return values
+
+
+def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple[str, str]]:
+    """Edges between names; a nested graph that calls one of its nodes by a wrong name is repaired, if only one can be.
+
+    The NIR paper's own Braille file has such a graph: edges say `lif`, the node is `lif1`.
+    """
+    raw = group["edges"][()] if "edges" in group else np.zeros((0, 2))
+    if raw.size and (raw.ndim != 2 or raw.shape[1] != 2):
+        raise InputError(f"edges of shape {raw.shape}, expected (n, 2) names; export it again")
+    edges = [(_text(source), _text(target)) for source, target in raw.reshape(-1, 2)]
+    used = {end for edge in edges for end in edge}
+    unknown, idle = sorted(used - set(names)), sorted(set(names) - used)
+    if prefix and len(unknown) == 1 and len(idle) == 1:
+        meant = {unknown[0]: idle[0]}
+        return [(meant.get(source, source), meant.get(target, target)) for source, target in edges]
+    for source, target in edges:
         for end in (source, target):
-            if end not in entry:
-                there = ", ".join(sorted(entry))
-                raise InputError(f"edge {source!r} -> {target!r} names {end!r}, which is no node; there are {there}")
-        edges += [(a, b) for a in leave[source] for b in entry[target]]
-    return nodes, list(dict.fromkeys(edges))
-
-
-def _outer(name: str, prefix: str, graph: str) -> bool:
-    return "." not in name[len(prefix) + len(graph) + 1 :]
+            if end in unknown:
+                where = f" of graph {prefix[:-1]!r}" if prefix else ""
+                there = ", ".join(sorted(names))
+                raise InputError(
+                    f"edge {source!r} -> {target!r}{where} names {end!r}, which is no node; there are {there}"
+                )
+    return edges
 
 
 def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 class _Reader:
-    def __init__(self, origin: str, nodes: dict[str, _Node], edges: list[tuple[str, str]]):
-        self.origin, self.nodes = origin, nodes
-        self.before: dict[str, list[str]] = {name: [] for name in nodes}
-        for source, target in edges:
+    def __init__(self, origin: str, graph: _Graph):
+        self.origin, self.nodes = origin, graph.nodes
+        self.before: dict[str, list[str]] = {name: [] for name in graph.nodes}
+        for source, target in graph.edges:
             self.before[target].append(source)
         self.known: dict[str, _Signal] = {}
+        self.shapes: dict[str, tuple[int, ...]] = {}
         self.open: list[str] = []
-        self.top_inputs = [n for n, node in nodes.items() if node.kind == "Input" and not self.before[n]]
-        self.top_outputs = [
-            n for n in nodes if nodes[n].kind == "Output" and not any(n in b for b in self.before.values())
-        ]
+        leaving = {source for source, _ in graph.edges}
+        self.top_inputs = [n for n in graph.inputs if not self.before[n]]
+        self.top_outputs = [n for n in graph.outputs if n not in leaving]
 
     def fail(self, text: str) -> InputError:
         return InputError(f"{self.origin}: {text}")
 
     def network(self) -> Network:
+        for name, node in self.nodes.items():
+            if node.kind not in (*MODELS, *LINEAR, "Input", "Output"):
+                nearest = _NEAREST.get(node.kind, f"it reads {', '.join((*MODELS, *LINEAR))}")
+                raise self.fail(f"{name!r} is a {node.kind}, which this compiler cannot express; {nearest}")
+            if name == INPUT and node.kind != "Input":
+                raise self.fail(f"a {node.kind} is called {INPUT!r}, which names what comes from outside; rename it")
         if len(self.top_inputs) != 1 or len(self.top_outputs) != 1:
             raise self.fail(
                 f"{len(self.top_inputs)} inputs and {len(self.top_outputs)} outputs; "
@@ -134,11 +204,15 @@ class _Reader:
             for source, matrix, path in signal.terms
         ]
         order, delays = self.schedule(neurons, [(s, t) for s, t, *_ in links])
-        projections = []
+        projections: list[Projection] = []
+        taken: set[str] = set()
         for source, target, matrix, path, convolutional in links:
             if matrix is None:
                 matrix = sparse.eye_array(populations[target].n, format="csr")
-            name = "+".join(path) or f"{source}->{target}"
+            name = "+".join(dict.fromkeys(path)) or f"{source}->{target}"
+            if name in taken:  # one linear node between several populations
+                name = f"{name}:{source}->{target}"
+            taken.add(name)
             weights = sum(self.nodes[n].values["weight"].size for n in path if "weight" in self.nodes[n].values)
             projections.append(
                 Projection(name, source, target, matrix, delays[source, target], convolutional, weights or None)
@@ -219,48 +293,67 @@ class _Reader:
         elif node.kind in ("Input", "Output"):
             signal = self.gather(name)
         elif node.kind in MODELS:
-            shape = self.neuron_shape(node)
+            shape = self.shape(name, ()) or (1,)
             signal = _Signal(shape, ((name, None, ()),), np.zeros(math.prod(shape)))
-        elif node.kind in LINEAR:
-            signal = self.linear(node, self.gather(name))
         else:
-            raise self.fail(
-                f"{name!r} is a {node.kind}, which this compiler cannot express; "
-                f"it reads {', '.join((*MODELS, *LINEAR))}"
-            )
+            signal = self.linear(node, self.gather(name))
         self.open.pop()
         self.known[name] = signal
         return signal
 
     def input_shape(self, node: _Node) -> tuple[int, ...]:
-        shape = tuple(
-            int(v) for v in np.atleast_1d(node.values.get("shape", node.values.get("input_type", np.array([]))))
-        )
+        raw = node.values.get("shape", node.values.get("input_type", np.array([])))
+        try:
+            shape = integers(raw, "shape")
+        except ValueError as error:
+            raise self.fail(f"{node.name!r} (Input): {error}") from None
         while len(shape) > 1 and shape[0] == 1 and len(shape) != 3:
             shape = shape[1:]
-        if not shape or min(shape) < 1:
-            raise self.fail(f"{node.name!r} has shape {shape}; an input needs positive sizes")
+        if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST:
+            raise self.fail(
+                f"{node.name!r} has shape {shape}; an input needs positive sizes, {_LARGEST:,} in all at most"
+            )
         return shape
 
-    def neuron_shape(self, node: _Node) -> tuple[int, ...]:
-        """From the largest parameter; scalars take the size of what flows in."""
-        arrays = [v for k, v in node.values.items() if k in MODELS[node.kind]]
-        largest = max(arrays, key=np.size)
-        if largest.size > 1:
-            return tuple(s for s in largest.shape if s != 1) if largest.ndim > 3 else _trim(largest.shape)
-        looking = [s for s in self.before[node.name] if s not in self.open]
-        for source in looking:
-            return self.signal(source).shape
-        return (1,)
+    def shape(self, name: str, behind: tuple[str, ...]) -> tuple[int, ...] | None:
+        """The shape of what flows out of a node, as far as it shows without walking a loop (through `behind`) twice.
+
+        Neurons whose parameters are all scalars take the shape of what flows in.
+        """
+        if name in self.shapes:
+            return self.shapes[name]
+        if name in behind:
+            return None
+        node = self.nodes[name]
+        size = self.neuron_size(node) if node.kind in MODELS else None
+        incoming = (self.shape(source, (*behind, name)) for source in self.before[name])
+        shape: tuple[int, ...] | None
+        if name in self.top_inputs:
+            shape = self.input_shape(node)
+        elif node.kind in ("Affine", "Linear") and node.values.get("weight", np.zeros(0)).ndim == 2:
+            shape = (len(node.values["weight"]),)
+        elif size is not None and math.prod(size) > 1:
+            # parameters may be flat behind a convolution, or have a batch axis
+            same = (s for s in incoming if s is not None and math.prod(s) == math.prod(size) and len(s) > len(size))
+            shape = next(same, size)
+        else:
+            shape = next((s for s in incoming if s is not None), None)
+            if shape is not None and node.kind in LINEAR:
+                shape = self.operate(node, shape)[2]
+        if shape is not None:
+            self.shapes[name] = shape
+        return shape
+
+    def neuron_size(self, node: _Node) -> tuple[int, ...]:
+        """The shape of the largest parameter, without axes of one that stand for a batch or a time."""
+        shape = max((v.shape for k, v in node.values.items() if k in MODELS[node.kind]), key=math.prod, default=())
+        while len(shape) > 1 and shape[0] == 1 and (len(shape) > 3 or math.prod(shape) == shape[-1]):
+            shape = shape[1:]
+        return shape
 
     def linear(self, node: _Node, given: _Signal) -> _Signal:
         size = math.prod(given.shape)
-        try:
-            matrix, bias, shape = self.operator(node, given.shape)
-        except KeyError as error:
-            raise self.fail(f"{node.name!r} ({node.kind}) has no {error.args[0]!r}") from None
-        except ValueError as error:
-            raise self.fail(f"{node.name!r} ({node.kind}): {error}") from None
+        matrix, bias, shape = self.operate(node, given.shape)
         if matrix is None:
             return _Signal(shape, given.terms, given.constant, given.convolutional)
         if matrix.shape[0] != size:
@@ -281,6 +374,17 @@ class _Reader:
         spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
         return _Signal(shape, terms, constant, given.convolutional or spatial)
 
+    def operate(
+        self, node: _Node, shape: tuple[int, ...]
+    ) -> tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]:
+        """`operator`, with what it finds wrong said about the node."""
+        try:
+            return self.operator(node, shape)
+        except KeyError as error:
+            raise self.fail(f"{node.name!r} ({node.kind}) has no {error.args[0]!r}; export it again") from None
+        except ValueError as error:
+            raise self.fail(f"{node.name!r} ({node.kind}): {error}") from None
+
     def operator(
         self, node: _Node, shape: tuple[int, ...]
     ) -> tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]:
@@ -289,41 +393,37 @@ class _Reader:
         if node.kind == "Flatten":
             return None, np.zeros(0), (math.prod(shape),)  # shapes have no batch axis here, whatever start_dim says
         if node.kind in ("Affine", "Linear"):
-            weight = values["weight"].astype(np.float64)
-            if weight.ndim != 2:
+            weight = numbers(values["weight"], "weight")
+            if weight.ndim != 2 or 0 in weight.shape:
                 raise ValueError(f"weights of shape {weight.shape}, expected (outputs, inputs)")
-            bias = values["bias"].astype(np.float64) if node.kind == "Affine" else np.zeros(len(weight))
+            bias = numbers(values["bias"], "bias") if node.kind == "Affine" else np.zeros(len(weight))
             if bias.size != len(weight):
                 raise ValueError(f"{bias.size} biases for {len(weight)} outputs")
             return sparse.csr_array(weight.T), bias.reshape(-1), (len(weight),)
         if node.kind == "Scale":
-            scale = np.broadcast_to(values["scale"].astype(np.float64).reshape(-1), (math.prod(shape),))
+            scale = spread(numbers(values["scale"], "scale"), shape, "scale")
             return sparse.diags_array(scale, format="csr"), np.zeros(1), shape
-        if node.kind == "Conv1d":
-            return self.convolve(node, shape, 1)
-        if node.kind == "Conv2d":
-            return self.convolve(node, shape, 2)
-        kernel, stride, padding = (_pair(values[k]) for k in ("kernel_size", "stride", "padding"))
-        if len(shape) != 3:
-            raise ValueError(f"an input of shape {shape}, expected (channels, height, width)")
-        matrix, out = pool2d(shape, kernel, stride, padding, node.kind == "AvgPool2d")
+        if node.kind in ("Conv1d", "Conv2d"):
+            return self.convolve(node, shape, 1 if node.kind == "Conv1d" else 2)
+        kernel = axes_of(values["kernel_size"], 2, "kernel_size")
+        stride = axes_of(values["stride"], 2, "stride") if "stride" in values else kernel
+        padding = axes_of(values.get("padding", np.array(0)), 2, "padding")
+        matrix, out = pool2d(image_shape(shape, 2), kernel, stride, padding, node.kind == "AvgPool2d")  # type: ignore[arg-type]
         return matrix, np.zeros(1), out
 
     def convolve(
         self, node: _Node, shape: tuple[int, ...], axes: int
     ) -> tuple[sparse.csr_array, np.ndarray, tuple[int, ...]]:
         values = node.values
-        weight = values["weight"].astype(np.float64)
-        groups = int(values["groups"]) if "groups" in values else 1
-        if weight.ndim != axes + 2:
+        weight = numbers(values["weight"], "weight")
+        groups = axes_of(values.get("groups", np.array(1)), 1, "groups")[0]
+        if weight.ndim != axes + 2 or 0 in weight.shape:
             raise ValueError(f"weights of shape {weight.shape}, expected (out, in / groups{', size' * axes})")
-        if len(shape) != axes + 1 and "input_shape" in values:
-            shape = (weight.shape[1] * groups, *(int(v) for v in np.atleast_1d(values["input_shape"])))
-        if len(shape) != axes + 1:
-            raise ValueError(f"an input of shape {shape}, expected (channels{', size' * axes})")
-        stride, dilation = (_many(values.get(k, np.array(1)), axes) for k in ("stride", "dilation"))
+        known = integers(values["input_shape"], "input_shape") if "input_shape" in values else ()
+        shape = image_shape(shape, axes, weight.shape[1] * groups, known)
+        stride, dilation = (axes_of(values.get(k, np.array(1)), axes, k) for k in ("stride", "dilation"))
         raw = values.get("padding", np.array(0))
-        padding: str | tuple[int, ...] = _text(raw[()]) if raw.dtype.kind in "OS" else _many(raw, axes)
+        padding: str | tuple[int, ...] = _text(raw.item()) if raw.dtype.kind in "OSU" else axes_of(raw, axes, "padding")
         if axes == 1:
             weight, shape, stride, dilation = (
                 weight[:, :, None, :],
@@ -333,7 +433,7 @@ class _Reader:
             )
             padding = padding if isinstance(padding, str) else (0, *padding)
         matrix, out = conv2d(weight, shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
-        bias = values["bias"].astype(np.float64).reshape(-1) if "bias" in values else np.zeros(1)
+        bias = numbers(values["bias"], "bias").reshape(-1) if "bias" in values else np.zeros(1)
         if bias.size not in (1, out[0]):
             raise ValueError(f"{bias.size} biases for {out[0]} channels")
         full = np.repeat(np.broadcast_to(bias, (out[0],)), out[1] * out[2])
@@ -347,23 +447,62 @@ class _Reader:
         for key in MODELS[node.kind]:
             if key not in node.values and key not in _OPTIONAL:
                 raise self.fail(f"{name!r} ({node.kind}) has no {key!r}")
-            values = np.asarray(node.values.get(key, _OPTIONAL.get(key)), np.float64).reshape(-1)
-            if values.size not in (1, n):
-                raise self.fail(f"{name!r} ({node.kind}): {key} has {values.size} values for {n} neurons")
-            params[key] = np.broadcast_to(values, (n,)).copy()
+            try:
+                values = numbers(np.asarray(node.values.get(key, _OPTIONAL.get(key))), key)
+                params[key] = spread(values, shape, key).copy()
+            except ValueError as error:
+                raise self.fail(f"{name!r} ({node.kind}): {error}") from None
         return Population(name, shape, node.kind, params, np.broadcast_to(signal.constant, (n,)).copy())
 
 
-def _trim(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop leading axes of one from a vector's shape ([1, 1, n], as Rockpool writes it)."""
-    return (shape[-1],) if len(shape) > 1 and math.prod(shape[:-1]) == 1 else shape
+def numbers(values: np.ndarray, what: str) -> np.ndarray:
+    """As float64; ValueError if they are text, complex or something else."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{what} is of type {values.dtype}, expected real numbers")
+    return values.astype(np.float64)
 
 
-def _many(values: np.ndarray, n: int) -> tuple[int, ...]:
-    flat = np.atleast_1d(values).astype(int).reshape(-1)
-    return tuple(int(v) for v in np.broadcast_to(flat, (n,)))
+def integers(values: np.ndarray, what: str) -> tuple[int, ...]:
+    """Sizes, strides and the like, as a flat tuple; ValueError if they are not whole or absurdly large."""
+    flat = numbers(values, what).reshape(-1)
+    if not (np.abs(flat) <= _LARGEST).all() or (flat != np.rint(flat)).any():
+        raise ValueError(f"{what} = {flat.tolist()}, expected whole numbers")
+    return tuple(int(v) for v in flat)
 
 
-def _pair(values: np.ndarray) -> tuple[int, int]:
-    a, b = _many(values, 2)
-    return a, b
+def axes_of(values: np.ndarray, axes: int, what: str) -> tuple[int, ...]:
+    """One integer per axis of an image; a single one counts for all."""
+    given = integers(values, what)
+    if len(given) not in (1, axes):
+        raise ValueError(f"{what} = {list(given)}, expected one number or {axes}")
+    return given * axes if len(given) == 1 else given
+
+
+def spread(values: np.ndarray, shape: tuple[int, ...], what: str) -> np.ndarray:
+    """(n,) one value per element of `shape`, from one for all, one each, or one per channel (channels, 1, 1)."""
+    n = math.prod(shape)
+    if values.size in (1, n):
+        return np.broadcast_to(values.reshape(-1), (n,))
+    try:
+        return np.broadcast_to(values, shape).reshape(-1)
+    except ValueError:
+        raise ValueError(f"{what} of shape {values.shape} for {n} elements of shape {shape}") from None
+
+
+def image_shape(
+    shape: tuple[int, ...], axes: int, channels: int | None = None, known: tuple[int, ...] = ()
+) -> tuple[int, ...]:
+    """(channels, size per axis) of what flows into a convolution or pool, tolerant of how it arrives.
+
+    A batch axis of one is dropped, a lone channel's axis is added, and a flat signal takes the `known` sizes.
+    """
+    given = shape
+    while len(shape) > axes + 1 and shape[0] == 1:
+        shape = shape[1:]
+    if len(shape) == axes and channels in (None, 1):
+        shape = (1, *shape)
+    if len(shape) != axes + 1 and len(known) == axes and channels and channels * math.prod(known) == math.prod(shape):
+        shape = (channels, *known)
+    if len(shape) != axes + 1:
+        raise ValueError(f"an input of shape {given}, expected (channels{', size' * axes})")
+    return shape
