@@ -17,7 +17,7 @@ from emulator.spec.errors import DoesNotFitError, UsageError
 from .floatsim import FloatRun
 from .network import INPUT, Network, Population, Projection
 from .rounding import LARGEST_LAYER, observed_inputs, round_compensated
-from .semantics import Semantics, dynamics
+from .semantics import Dynamics, Semantics, dynamics
 
 WEIGHT_BITS = (1, 2, 4, 8, 16)
 LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
@@ -110,54 +110,127 @@ def quantize(
     """
     if weight_bits not in WEIGHT_BITS:
         raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
-    populations, projections = [], []
+    populations = []
+    projections: dict[int, QuantizedProjection] = {}
     warnings: list[str] = []
     problems: list[str] = []
     for population in network.populations:
-        incoming = [i for i, p in enumerate(network.projections) if p.target == population.name]
+        incoming = {i: p for i, p in enumerate(network.projections) if p.target == population.name}
         d = dynamics(population, semantics)
-        weights = [
-            sparse.csc_array(network.projections[i].matrix.multiply(d.gain[None, :])).astype(np.float64)
-            for i in incoming
-        ]
-        group = _groups(population, any(network.projections[i].convolutional for i in incoming))
-        rates = [_rates(network, network.projections[i].source, calibration) for i in incoming]
-        steps = [_steps(w, group, weight_bits, r) for w, r in zip(weights, rates, strict=True)]
-        need = _amplitude(population, d.threshold, calibration)
-        scale, shifts = _scale(steps, need, arch, weights, group)
-        integers = _integers(
-            weights, scale, shifts, weight_bits, [network.projections[i] for i in incoming], calibration
-        )
-        bound = 1 << (arch.acc_bits - 1)
-        total = sum((_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)), np.zeros(1))
-        while np.max(total) >= bound and min(shifts) > 0:  # weights that were rounded up
-            scale, shifts, total = scale / 2, [s - 1 for s in shifts], total / 2
-        if np.max(total) >= bound:
-            problems.append(
-                f"{population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of {arch.acc_bits} "
-                f"bits holds {bound - 1:,}; use fewer --weight-bits or wider accumulators"
-            )
-        for i, q, shift in zip(incoming, integers, shifts, strict=True):
-            p = network.projections[i]
+        layer = _Layer(network, population, list(incoming.values()), d, arch, weight_bits, calibration)
+        scale, shifts, integers = layer.quantize(warnings, problems)
+        for (i, p), q, shift in zip(incoming.items(), integers, shifts, strict=True):
             if p.matrix.nnz and q.nnz == 0:
                 warnings.append(f"{p.name!r}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits")
             parameters = p.matrix.nnz if p.parameters is None else p.parameters
-            quantized = QuantizedProjection(
+            projections[i] = QuantizedProjection(
                 p.name, p.source, p.target, q, shift, weight_bits, delays[i], p.convolutional, parameters
             )
-            projections.append((i, quantized))
         populations.append(_population(population, d, scale, arch, warnings))
     if problems:
         raise DoesNotFitError(problems)
     return QuantizedNetwork(
         network.input_shape,
         tuple(populations),
-        tuple(q for _, q in sorted(projections, key=lambda item: item[0])),
+        tuple(projections[i] for i in sorted(projections)),
         network.output,
         dict(depth),
         network.origin,
         tuple(warnings),
     )
+
+
+class _Layer:
+    """A population and the projections onto it, while its scale is chosen and its weights are rounded."""
+
+    def __init__(
+        self,
+        network: Network,
+        population: Population,
+        projections: list[Projection],
+        d: Dynamics,
+        arch: Architecture,
+        bits: int,
+        calibration: FloatRun | None,
+    ):
+        self.population, self.projections, self.arch, self.bits = population, projections, arch, bits
+        self.calibration = calibration
+        self.weights = [sparse.csc_array(p.matrix.multiply(d.gain[None, :])).astype(np.float64) for p in projections]
+        self.group = _groups(population, any(p.convolutional for p in projections))
+        rates = [_rates(p.source, calibration) for p in projections]
+        self.steps = [_steps(w, self.group, bits, r) for w, r in zip(self.weights, rates, strict=True)]
+        self.need = _amplitude(population, d.threshold, calibration)
+
+    def quantize(
+        self, warnings: list[str], problems: list[str]
+    ) -> tuple[np.ndarray, list[int], list[sparse.csr_array]]:
+        """(scale (n,), left shift and integer weights per projection)."""
+        scale, shifts = self.scale()
+        integers = self.integers(scale, shifts)
+        bound = 1 << (self.arch.acc_bits - 1)
+        total = sum((_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)), np.zeros(1))
+        while np.max(total) >= bound and min(shifts) > 0:  # weights that were rounded up
+            scale, shifts, total = scale / 2, [s - 1 for s in shifts], total / 2
+        if np.max(total) >= bound:
+            problems.append(
+                f"{self.population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of "
+                f"{self.arch.acc_bits} bits holds {bound - 1:,}; use fewer --weight-bits or wider accumulators"
+            )
+        worth = [
+            np.median((2.0**shift / scale / step)[step > 0])
+            for shift, step in zip(shifts, self.steps, strict=True)
+            if step.any()
+        ]
+        lost = float(np.log2(max(worth, default=1.0)))
+        if lost > 0.5:
+            warnings.append(
+                f"{self.population.name!r}: the {self.arch.state_bits}-bit state leaves {self.bits - lost:.1f} of "
+                f"{self.bits} weight bits; use an architecture with more state_bits, or fewer --weight-bits"
+            )
+        return scale, shifts, integers
+
+    def scale(self) -> tuple[np.ndarray, list[int]]:
+        """As fine as the state's bits and the accumulators allow.
+
+        A shift of k makes the state k bits finer than the weights. All neurons share it, so one whose state must reach
+        far beyond its weights holds it down; where that costs the others their finer state, its weights are made
+        coarser.
+        """
+        limit = float(1 << (self.arch.state_bits - 1))
+        steps = self.steps
+        if not any(step.any() for step in steps):
+            return limit / self.need / 2, [0] * len(steps)
+        # Exponents between projections: one shift each, so the largest ratio over neurons decides.
+        first = np.max(steps, axis=0)  # per neuron, the coarsest step
+        reference = np.where(first > 0, first, first[first > 0].mean())
+        exponents = []
+        for step in steps:
+            used = step > 0
+            ratio = np.max(step[used] / reference[used]) if used.any() else 1.0
+            exponents.append(int(np.ceil(np.log2(ratio) - 1e-9)))
+        lowest = min(exponents)
+        unit = reference * 2.0**lowest
+        # Finest unit of each neuron: state headroom, and no reachable accumulator sum beyond its width.
+        reach = sum(
+            np.maximum(np.asarray(w.maximum(0).sum(axis=0)), np.asarray((-w).maximum(0).sum(axis=0))).reshape(-1)
+            for w in self.weights
+        )
+        room = float(1 << (self.arch.acc_bits - 1)) * 0.98
+        finest = _group_max(np.maximum(self.need / limit, reach / room), self.group)
+        spare = np.log2(unit / finest)
+        k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
+        k = min(k, 31 - max(e - lowest for e in exponents))
+        return 1 / np.maximum(unit / 2.0**k, finest), [k + e - lowest for e in exponents]
+
+    def integers(self, scale: np.ndarray, shifts: list[int]) -> list[sparse.csr_array]:
+        """Integer weights: with errors compensated where a calibration shows the inputs of a dense layer."""
+        sources = sum(w.shape[0] for w in self.weights)
+        shared = any(p.convolutional for p in self.projections)
+        if self.calibration is None or shared or self.bits == 1 or not 0 < sources <= LARGEST_LAYER:
+            return [_round(w, scale, shift, self.bits) for w, shift in zip(self.weights, shifts, strict=True)]
+        steps = [2.0**shift / scale for shift in shifts]
+        inputs = observed_inputs(self.projections, self.calibration)
+        return round_compensated(self.weights, steps, LARGEST[self.bits], inputs)
 
 
 def _groups(population: Population, convolutional: bool) -> np.ndarray:
@@ -167,7 +240,7 @@ def _groups(population: Population, convolutional: bool) -> np.ndarray:
     return np.arange(population.n)
 
 
-def _rates(network: Network, source: str, calibration: FloatRun | None) -> np.ndarray | None:
+def _rates(source: str, calibration: FloatRun | None) -> np.ndarray | None:
     """(n_source,) how often each source fired, plus a little, so that silent ones count too."""
     if calibration is None:
         return None
@@ -215,61 +288,10 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
     return best[group]
 
 
-def _scale(
-    steps: list[np.ndarray], need: np.ndarray, arch: Architecture, weights: list[sparse.csc_array], group: np.ndarray
-) -> tuple[np.ndarray, list[int]]:
-    """(scale (n,), left shift per projection): as fine as the state's bits and the accumulators allow.
-
-    A shift of k makes the state k bits finer than the weights. All neurons share it, so one whose state must reach far
-    beyond its weights holds it down; where that costs the others their finer state, its weights are made coarser.
-    """
-    limit = float(1 << (arch.state_bits - 1))
-    if not steps or not any(s.any() for s in steps):
-        return limit / need / 2, [0] * len(steps)
-    # Exponents between projections: one shift each, so the largest ratio over neurons decides.
-    first = np.max(steps, axis=0)  # per neuron, the coarsest step
-    reference = np.where(first > 0, first, first[first > 0].mean())
-    exponents = []
-    for s in steps:
-        used = s > 0
-        ratio = np.max(s[used] / reference[used]) if used.any() else 1.0
-        exponents.append(int(np.ceil(np.log2(ratio) - 1e-9)))
-    lowest = min(exponents)
-    unit = reference * 2.0**lowest
-    # Finest unit of each neuron: state headroom, and no reachable accumulator sum beyond its width.
-    reach = sum(
-        np.maximum(np.asarray(w.maximum(0).sum(axis=0)), np.asarray((-w).maximum(0).sum(axis=0))).reshape(-1)
-        for w in weights
-    )
-    room = float(1 << (arch.acc_bits - 1)) * 0.98
-    finest = _group_max(np.maximum(need / limit, reach / room), group)
-    spare = np.log2(unit / finest)
-    k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
-    k = min(k, 31 - max(e - lowest for e in exponents))
-    return 1 / np.maximum(unit / 2.0**k, finest), [k + e - lowest for e in exponents]
-
-
 def _group_max(values: np.ndarray, group: np.ndarray) -> np.ndarray:
     top = np.zeros(int(group.max()) + 1)
     np.maximum.at(top, group, values)
     return top[group]
-
-
-def _integers(
-    weights: list[sparse.csc_array],
-    scale: np.ndarray,
-    shifts: list[int],
-    bits: int,
-    projections: list[Projection],
-    calibration: FloatRun | None,
-) -> list[sparse.csr_array]:
-    """Integer weights: with errors compensated where a calibration shows the inputs of a dense layer."""
-    sources = sum(w.shape[0] for w in weights)
-    shared = any(p.convolutional for p in projections)
-    if calibration is None or shared or bits == 1 or not 0 < sources <= LARGEST_LAYER:
-        return [_round(w, scale, shift, bits) for w, shift in zip(weights, shifts, strict=True)]
-    steps = [2.0**shift / scale for shift in shifts]
-    return round_compensated(weights, steps, LARGEST[bits], observed_inputs(projections, calibration))
 
 
 def _round(w: sparse.csc_array, scale: np.ndarray, shift: int, bits: int) -> sparse.csr_array:
@@ -292,7 +314,7 @@ def _column_reach(q: sparse.csr_array, shift: int) -> np.ndarray:
 
 
 def _population(
-    population: Population, d, scale: np.ndarray, arch: Architecture, warnings: list[str]
+    population: Population, d: Dynamics, scale: np.ndarray, arch: Architecture, warnings: list[str]
 ) -> QuantizedPopulation:
     high = (1 << (arch.state_bits - 1)) - 1
     # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
@@ -312,13 +334,13 @@ def _population(
         return np.rint(values * 2.0**coef_shift).astype(np.int64)
 
     bias = d.gain * population.bias
-    current = d.alpha is not None
+    current = d.alpha is not None  # then the bias drives the current, and the leak acts on v beside it
     return QuantizedPopulation(
         population.name,
         population.shape,
         scale,
         coefficient(d.beta),
-        coefficient(d.alpha) if current else None,
+        coefficient(d.alpha) if d.alpha is not None else None,
         coef_shift,
         state(bias if current else bias + d.leak, "the bias"),
         state(d.leak if current else np.zeros(population.n), "the leak"),
