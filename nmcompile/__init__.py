@@ -1,0 +1,35 @@
+"""nmcompile: a compiler from trained spiking networks to the nmcore. The Python API in one place:
+
+    network = read_network("net.nir")
+    compilation = compile_network(network, weight_bits=8, semantics=choose_semantics("snntorch"))
+    save_image(compilation.image, "net.nmi")
+    result = evaluate(compilation.image, read_spikes("in.npz"))
+    print(summary(result))
+"""
+
+from importlib import import_module
+from typing import Any
+
+_WHERE = {
+    "read_network": "nmcompile.frontends",
+    "read_spikes": "nmcompile.spikes",
+    "choose_semantics": "nmcompile.semantics",
+    "compile_network": "nmcompile.pipeline",
+    "load_architecture": "emulator.spec.arch",
+    "load_image": "emulator.spec.image",
+    "save_image": "emulator.spec.image",
+    "load_result": "emulator.result",
+    "save_result": "emulator.result",
+    "evaluate": "nmcompile.study.evaluate",
+    "summary": "nmcompile.study.evaluate",
+    "drift_report": "nmcompile.study.drift",
+    "write_report": "nmcompile.study.report",
+}
+__all__ = list(_WHERE)  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    """Load a function when it is first asked for, so that importing the package costs nothing."""
+    if name not in _WHERE:
+        raise AttributeError(f"module 'nmcompile' has no attribute {name!r}")
+    return getattr(import_module(_WHERE[name]), name)
