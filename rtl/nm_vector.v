@@ -506,7 +506,7 @@ module nm_vector #(
         .raddr_i(emit_i ? emit_block_i : host_addr_i[BLOCK_W-1:0]), .rdata_o(emit_payloads_o),
         .we_i(fired6 & {LANES{spike_write}}), .waddr_i(blk6_q[BLOCK_W-1:0]), .wdata_i(payload6));
   end else begin : gen_no_payloads
-    assign emit_payloads_o = '0;
+    assign emit_payloads_o = {LANES{8'd1}};
     logic unused;
     assign unused = &{1'b0, payload6};
   end
