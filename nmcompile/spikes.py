@@ -39,7 +39,7 @@ class SpikeData:
 
 
 def largest_input(image: Image) -> int:
-    """The largest value of an input that is not lost: 255 if all axons it feeds are integrated with payloads, else 1."""
+    """The largest input value that means something: 255 if all axons it feeds are integrated with payloads, else 1."""
     route = {name: image.input_routes >> low & (1 << width) - 1 for name, (low, width) in isa.ROUTE_FIELDS.items()}
     for number in np.unique(route["core"]):
         ops = [isa.decode(word) for word in image.cores[number].program]
@@ -98,7 +98,7 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
         raise InputError(f"{path}: spikes from {low:g} to {high:g}; they must be 0 or 1, or 0..255 for graded inputs")
     if high > largest:
         raise InputError(
-            f"{path}: spikes up to {high:g}, but this network takes 0 and 1 only; encode larger values as spikes in time"
+            f"{path}: spikes up to {high:g}, but this network takes only 0 and 1; encode larger values in time"
         )
     labels = arrays.pop("labels", None)
     if labels is not None:

@@ -8,6 +8,7 @@ Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ class _Node:
     name: str
     kind: str
     values: dict[str, np.ndarray]
+
+
+_Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ class _Reader:
         for source, target in graph.edges:
             self.before[target].append(source)
         self.known: dict[str, _Signal] = {}
-        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.operators: dict[tuple[str, tuple[int, ...]], _Operator] = {}
         self.open: list[str] = []
         leaving = {source for source, _ in graph.edges}
         self.top_inputs = [n for n in graph.inputs if not self.before[n]]
@@ -195,6 +199,7 @@ class _Reader:
                 f"{len(self.top_inputs)} inputs and {len(self.top_outputs)} outputs; "
                 "a network needs one Input and one Output"
             )
+        self.shapes = self.find_shapes()
         neurons = [name for name, node in self.nodes.items() if node.kind in MODELS]
         signals = {name: self.gather(name) for name in neurons}
         populations = {name: self.population(name, signals[name]) for name in neurons}
@@ -288,12 +293,12 @@ class _Reader:
             raise self.fail(f"a loop without neurons: {loop}; put a neuron into it")
         self.open.append(name)
         if name in self.top_inputs:
-            shape = self.input_shape(node)
+            shape = self.shapes[name]
             signal = _Signal(shape, ((INPUT, None, ()),), np.zeros(math.prod(shape)))
         elif node.kind in ("Input", "Output"):
             signal = self.gather(name)
         elif node.kind in MODELS:
-            shape = self.shape(name, ()) or (1,)
+            shape = self.shapes.get(name, self.neuron_size(node))
             signal = _Signal(shape, ((name, None, ()),), np.zeros(math.prod(shape)))
         else:
             signal = self.linear(node, self.gather(name))
@@ -307,49 +312,53 @@ class _Reader:
             shape = integers(raw, "shape")
         except ValueError as error:
             raise self.fail(f"{node.name!r} (Input): {error}") from None
-        while len(shape) > 1 and shape[0] == 1 and len(shape) != 3:
-            shape = shape[1:]
+        shape = trim(shape)
         if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST:
             raise self.fail(
                 f"{node.name!r} has shape {shape}; an input needs positive sizes, {_LARGEST:,} in all at most"
             )
         return shape
 
-    def shape(self, name: str, behind: tuple[str, ...]) -> tuple[int, ...] | None:
-        """The shape of what flows out of a node, as far as it shows without walking a loop (through `behind`) twice.
+    def find_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of what flows out of each node that the input reaches, found along the edges.
 
-        Neurons whose parameters are all scalars take the shape of what flows in.
+        Neurons whose parameters are all scalars take the shape of what flows in; so do those with flat parameters
+        behind a convolution.
         """
-        if name in self.shapes:
-            return self.shapes[name]
-        if name in behind:
-            return None
+        behind: dict[str, list[str]] = {name: [] for name in self.nodes}
+        for target, sources in self.before.items():
+            for source in sources:
+                behind[source].append(target)
+        shapes = {name: self.input_shape(self.nodes[name]) for name in self.top_inputs}
+        waiting = deque((name, target) for name in shapes for target in behind[name])
+        while waiting:
+            source, name = waiting.popleft()
+            if name not in shapes:
+                shapes[name] = self.shape_after(name, source, shapes[source])
+                waiting.extend((name, target) for target in behind[name])
+        return shapes
+
+    def shape_after(self, name: str, source: str, given: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape that a node makes of the shape of its `source`."""
         node = self.nodes[name]
-        size = self.neuron_size(node) if node.kind in MODELS else None
-        incoming = (self.shape(source, (*behind, name)) for source in self.before[name])
-        shape: tuple[int, ...] | None
-        if name in self.top_inputs:
-            shape = self.input_shape(node)
-        elif node.kind in ("Affine", "Linear") and node.values.get("weight", np.zeros(0)).ndim == 2:
-            shape = (len(node.values["weight"]),)
-        elif size is not None and math.prod(size) > 1:
-            # parameters may be flat behind a convolution, or have a batch axis
-            same = (s for s in incoming if s is not None and math.prod(s) == math.prod(size) and len(s) > len(size))
-            shape = next(same, size)
-        else:
-            shape = next((s for s in incoming if s is not None), None)
-            if shape is not None and node.kind in LINEAR:
-                shape = self.operate(node, shape)[2]
-        if shape is not None:
-            self.shapes[name] = shape
-        return shape
+        if node.kind in LINEAR:
+            return self.operate(node, given)[2]
+        size = self.neuron_size(node) if node.kind in MODELS else ()
+        if math.prod(size) == 1:
+            return given
+        if math.prod(given) != math.prod(size):
+            raise self.fail(
+                f"{name!r} ({node.kind}) has parameters for {math.prod(size):,} neurons, "
+                f"but {math.prod(given):,} values flow in from {source!r}"
+            )
+        return size if trim(given) == size else given
 
     def neuron_size(self, node: _Node) -> tuple[int, ...]:
         """The shape of the largest parameter, without axes of one that stand for a batch or a time."""
-        shape = max((v.shape for k, v in node.values.items() if k in MODELS[node.kind]), key=math.prod, default=())
-        while len(shape) > 1 and shape[0] == 1 and (len(shape) > 3 or math.prod(shape) == shape[-1]):
-            shape = shape[1:]
-        return shape
+        shape: tuple[int, ...] = max(
+            (v.shape for k, v in node.values.items() if k in MODELS[node.kind]), key=math.prod, default=(1,)
+        )
+        return trim(shape)
 
     def linear(self, node: _Node, given: _Signal) -> _Signal:
         size = math.prod(given.shape)
@@ -374,20 +383,18 @@ class _Reader:
         spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
         return _Signal(shape, terms, constant, given.convolutional or spatial)
 
-    def operate(
-        self, node: _Node, shape: tuple[int, ...]
-    ) -> tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]:
-        """`operator`, with what it finds wrong said about the node."""
+    def operate(self, node: _Node, shape: tuple[int, ...]) -> _Operator:
+        """`operator`, once per node, with what it finds wrong said about the node."""
         try:
-            return self.operator(node, shape)
+            if (node.name, shape) not in self.operators:
+                self.operators[node.name, shape] = self.operator(node, shape)
+            return self.operators[node.name, shape]
         except KeyError as error:
             raise self.fail(f"{node.name!r} ({node.kind}) has no {error.args[0]!r}; export it again") from None
         except ValueError as error:
             raise self.fail(f"{node.name!r} ({node.kind}): {error}") from None
 
-    def operator(
-        self, node: _Node, shape: tuple[int, ...]
-    ) -> tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]:
+    def operator(self, node: _Node, shape: tuple[int, ...]) -> _Operator:
         """(matrix, bias per output, output shape) of a linear node; no matrix if it only reshapes."""
         values = node.values
         if node.kind == "Flatten":
@@ -446,13 +453,20 @@ class _Reader:
         params = {}
         for key in MODELS[node.kind]:
             if key not in node.values and key not in _OPTIONAL:
-                raise self.fail(f"{name!r} ({node.kind}) has no {key!r}")
+                raise self.fail(f"{name!r} ({node.kind}) has no {key!r}; export it again")
             try:
                 values = numbers(np.asarray(node.values.get(key, _OPTIONAL.get(key))), key)
                 params[key] = spread(values, shape, key).copy()
             except ValueError as error:
                 raise self.fail(f"{name!r} ({node.kind}): {error}") from None
         return Population(name, shape, node.kind, params, np.broadcast_to(signal.constant, (n,)).copy())
+
+
+def trim(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the axes of one before a vector or an image that stand for a batch or a time."""
+    while len(shape) > 1 and shape[0] == 1 and (len(shape) > 3 or math.prod(shape) == shape[-1]):
+        shape = shape[1:]
+    return shape
 
 
 def numbers(values: np.ndarray, what: str) -> np.ndarray:
