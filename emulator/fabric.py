@@ -1,77 +1,112 @@
 """The fabric phase of the kernel: how many cycles the packets of a timestep take through the mesh.
 
-Packets cannot change a result, only the time they take; so packets here are their target cores, nothing else.
-`Mesh` of emulator/reference.py is what this must equal, clock by clock.
+Packets cannot change a result, only the time they take; so a packet here is its target core, nothing else.
+`Mesh` of emulator/reference.py is what all of this must equal, clock by clock.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numba import njit
 
+from .mesh_slices import next_packet, slice_mesh
 from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
 
 NORTH, EAST, SOUTH, WEST, LOCAL = range(5)
+OFF, ALONE, SLICED, STEPPED = range(4)  # ways to find the cycles, see `choose_way`
+WHEEL: Final = 1 << 14  # cycles an emitter can be busy before its next packet: 2 * 4096 spikes, 256 blocks
 
 
-class Emitters(NamedTuple):
-    """What the emitters of all cores of the mesh have to send in one timestep.
+class Mesh(NamedTuple):
+    """The mesh and the emitters at its cores."""
 
-    Attributes:
-        spikes: flat neurons that fired, core by core, ascending.
-        first: (cores + 1,) first spike of a core.
-        neuron: (cores,) first flat neuron of a core.
-        scan: (cores,) blocks that its emitter scans.
-    """
-
-    spikes: np.ndarray
-    first: np.ndarray
-    neuron: np.ndarray
-    scan: np.ndarray
+    way: int
+    width: int
+    height: int
+    lanes: int
+    neuron: np.ndarray  # (cores,) int64 first flat neuron of each core, any number for idle ones
+    steps: np.ndarray  # (cores * cores, 20) uint64 see mesh_slices.step_table; empty unless SLICED
 
 
-@njit(nogil=True)
-def advance(core, at, block, packet, stop, emitters, route_pointers, lanes):
-    """Move an emitter on to its next packet: the cycles before it can be offered; packet[core] is -1 at the end.
+class Wires(NamedTuple):
+    """Scratch of one thread: where each core's emitter is, all (cores,) int64 but `wheel`."""
 
-    at: spike that is being sent; block: blocks scanned; packet, stop: its next route and the end of its routes.
-    """
-    gap = 0
-    while packet[core] == stop[core]:
-        at[core] += 1
-        if at[core] >= emitters.first[core + 1]:
-            packet[core] = -1
-            gap += emitters.scan[core] - block[core]
-            block[core] = emitters.scan[core]
-            return gap
-        neuron = emitters.spikes[at[core]]
-        scanned = (neuron - emitters.neuron[core]) // lanes + 1
-        gap += scanned - block[core] + EMIT_SPIKE_CYCLES
-        block[core] = scanned
-        packet[core] = route_pointers[neuron]
-        stop[core] = route_pointers[neuron + 1]
-    return gap
+    at: np.ndarray  # spike that it sends
+    block: np.ndarray  # blocks that it has scanned
+    packet: np.ndarray  # next packet, or -1
+    stop: np.ndarray  # behind the last packet of this spike
+    wheel: np.ndarray  # (WHEEL,) uint64 cores whose next packet is ready in a cycle
+
+
+def choose_way(fabric: str, width: int, height: int, own: bool) -> int:
+    """How the cycles are found; all ways but OFF agree. `own`: every packet goes to the core that sends it."""
+    if fabric == "off":
+        return OFF
+    if own:
+        return ALONE
+    return SLICED if width <= 8 and height <= 8 else STEPPED
 
 
 @njit(nogil=True)
-def step_mesh(width, height, lanes, emitters, route_pointers, route_cores):
-    """Cycles of one fabric phase, one clock after the other; for meshes of any size."""
-    n = width * height
+def phase(mesh, spikes, first, scan, pointers, cores, wires):
+    """Cycles of one fabric phase.
+
+    Args:
+        spikes: flat neurons that fired, core by core, ascending; first: (cores + 1,) the first of each core.
+        scan: (cores,) blocks that emitters scan; pointers, cores: packets of each neuron, their target cores.
+    """
+    if mesh.way == OFF:
+        return 0
+    if mesh.way == ALONE:
+        longest = 0
+        for core in range(mesh.width * mesh.height):
+            longest = max(longest, alone(core, mesh, spikes, first, scan, pointers))
+        return longest
+    for core in range(mesh.width * mesh.height):
+        wires.at[core], wires.block[core], wires.packet[core], wires.stop[core] = first[core] - 1, 0, 0, 0
+    if mesh.way == SLICED:
+        return slice_mesh(mesh, spikes, first, scan, pointers, cores, wires)
+    return step_mesh(mesh, spikes, first, scan, pointers, cores, wires)
+
+
+@njit(nogil=True)
+def alone(core, mesh, spikes, first, scan, pointers):
+    """A core that sends to itself only meets nobody: its packets pass one local queue, in order.
+
+    Packet i enters at the earliest when packet i - 2 has left (two places), and leaves at the earliest one cycle
+    after it entered and SINK_CYCLES after packet i - 1.
+    """
+    entered, left, left_before = -1, -SINK_CYCLES, -SINK_CYCLES
+    gap, block = 0, 0
+    for i in range(first[core], first[core + 1]):
+        neuron = spikes[i]
+        scanned = (neuron - mesh.neuron[core]) // mesh.lanes + 1
+        gap += scanned - block + EMIT_SPIKE_CYCLES
+        block = scanned
+        for _ in range(pointers[neuron], pointers[neuron + 1]):
+            entered = max(entered + 1 + gap, left_before + 1)
+            left_before, left = left, max(entered + 1, left + SINK_CYCLES)
+            gap = 0
+    return max(left + SINK_CYCLES, entered + 1 + gap + scan[core] - block)
+
+
+@njit(nogil=True)
+def step_mesh(mesh, spikes, first, scan, pointers, cores, wires):
+    """One clock after the other, router by router; for meshes of any size."""
+    width, n = mesh.width, mesh.width * mesh.height
     queue = np.zeros((n, 5, FIFO_DEPTH), np.int64)
     held = np.zeros((n, 5), np.int64)
-    at, block = emitters.first[:-1] - 1, np.zeros(n, np.int64)
-    packet, stop = np.zeros(n, np.int64), np.zeros(n, np.int64)
     gap, busy = np.zeros(n, np.int64), np.zeros(n, np.int64)
     for core in range(n):
-        gap[core] = advance(core, at, block, packet, stop, emitters, route_pointers, lanes)
-    moves = np.zeros((5 * n, 3), np.int64)
+        gap[core] = next_packet(core, mesh, spikes, first, scan, pointers, wires)
+    moves = np.zeros((6 * n, 3), np.int64)
     cycle = 0
     while True:
         active = False
         for core in range(n):
-            active |= packet[core] >= 0 or gap[core] > 0 or busy[core] > 0
+            active |= wires.packet[core] >= 0 or gap[core] > 0 or busy[core] > 0
             for port in range(5):
                 active |= held[core, port] > 0
         if not active:
@@ -85,7 +120,7 @@ def step_mesh(width, height, lanes, emitters, route_pointers, route_cores):
                     continue
                 to = queue[core, port, 0]
                 to_x, to_y = to % width, to // width
-                behind, arrive = core, LOCAL
+                behind, arrive, out = core, LOCAL, LOCAL
                 if to_x > x:
                     out, behind, arrive = EAST, core + 1, WEST
                 elif to_x < x:
@@ -94,15 +129,10 @@ def step_mesh(width, height, lanes, emitters, route_pointers, route_cores):
                     out, behind, arrive = SOUTH, core + width, NORTH
                 elif to_y < y:
                     out, behind, arrive = NORTH, core - width, SOUTH
-                else:
-                    out = LOCAL
                 if taken >> out & 1:
                     continue
                 taken |= 1 << out
-                if out == LOCAL:
-                    free = busy[core] == 0
-                else:
-                    free = held[behind, arrive] < FIFO_DEPTH
+                free = busy[core] == 0 if out == LOCAL else held[behind, arrive] < FIFO_DEPTH
                 if free:
                     moves[n_moves, 0], moves[n_moves, 1] = core, port
                     moves[n_moves, 2] = -1 if out == LOCAL else behind * 5 + arrive
@@ -111,15 +141,17 @@ def step_mesh(width, height, lanes, emitters, route_pointers, route_cores):
             busy[core] = max(0, busy[core] - 1)
             if gap[core] > 0:
                 gap[core] -= 1
-            elif packet[core] >= 0 and held[core, LOCAL] < FIFO_DEPTH:
-                moves[n_moves, 0], moves[n_moves, 1] = -1 - route_cores[packet[core]], core
+            elif wires.packet[core] >= 0 and held[core, LOCAL] < FIFO_DEPTH:
+                moves[n_moves, 0], moves[n_moves, 1] = -1, core
+                moves[n_moves, 2] = cores[wires.packet[core]]
                 n_moves += 1
-                packet[core] += 1
-                gap[core] = advance(core, at, block, packet, stop, emitters, route_pointers, lanes)
+                wires.packet[core] += 1
+                if wires.packet[core] == wires.stop[core]:
+                    gap[core] = next_packet(core, mesh, spikes, first, scan, pointers, wires)
         for i in range(n_moves):
             core, port, to = moves[i, 0], moves[i, 1], moves[i, 2]
             if core < 0:
-                queue[port, LOCAL, held[port, LOCAL]] = -1 - core
+                queue[port, LOCAL, held[port, LOCAL]] = to
                 held[port, LOCAL] += 1
                 continue
             target = queue[core, port, 0]

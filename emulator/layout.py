@@ -10,11 +10,13 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from .rows import Rows, beat_table, expand, unpack
+from .banks import Pending, ahead, gather
+from .rows import beat_table, expand, unpack
 from .spec import isa
 from .spec.errors import InputError
 from .spec.image import CoreImage, Image
 from .spec.isa import Op
+from .synapses import Members, Synapses, lay_out
 
 WORD: Final = 64  # lanes of a kernel vector
 
@@ -51,8 +53,9 @@ WORD: Final = 64  # lanes of a kernel vector
     FLAG2,
     TABLE,
     BLOCKS,
+    AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(32)
+) = range(33)
 SOURCE_REGISTER, SOURCE_ACCUMULATOR, SOURCE_IMMEDIATE, SOURCE_TRACE, SOURCE_REWARD = range(5)
 
 
@@ -72,50 +75,53 @@ class Sizes(NamedTuple):
     pending: int  # lanes of the flat pending space
     idle_cost: int  # cycles of a core that only reaches `end`, 0 if there is none
     clear_cost: int  # cycles of the clearing between samples
-    idle_emission: int  # cycles that the emitter of an idle core scans
 
 
-class Tables(NamedTuple):
-    """What never changes during a run; arrays in the order in which the kernel walks them.
+class Cores(NamedTuple):
+    """Per busy core, all int64.
 
-    Per busy core: `number` in the image, `neuron` first lane and `neuron_words`, `axon` first lane and
-    `axon_words` of its traces (no words without learning), `pending` first lane, `entry` and `reset` in `code`.
+    `number` in the image, `neuron` first lane and `neuron_words`, `axon` first lane and `axon_words` of its traces
+    (no words without learning), `pending` first lane if it delivers in order, `entry` and `reset` in the code.
     """
 
     number: np.ndarray
-    neuron: np.ndarray
+    neuron: np.ndarray  # (busy cores + 1,)
     neuron_words: np.ndarray
     axon: np.ndarray
     axon_words: np.ndarray
     pending: np.ndarray
     entry: np.ndarray
     reset: np.ndarray
-    code: np.ndarray  # (instructions, COLUMNS) int64
-    splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
-    row_pointers: np.ndarray  # (pending + 1,) int64
-    row_targets: np.ndarray  # uint16 neuron in the core
-    row_weights: np.ndarray  # int16
-    event_cost: np.ndarray  # (pending,) int32 cycles of an event
-    plastic: np.ndarray  # (pending,) int32 plastic row, or -1
-    plastic_start: np.ndarray  # (plastic rows,) int64 first weight
-    plastic_word: np.ndarray  # first word of lanes it covers
-    plastic_words: np.ndarray
-    plastic_bits: np.ndarray
-    plastic_axon: np.ndarray  # ascending in every core
-    plastic_from: np.ndarray  # (busy cores + 1,) first plastic row of a core
+
+
+class Learning(NamedTuple):
+    """Plastic rows, all int64 but `of`; a core's rows are from[k]..from[k + 1], by ascending axon."""
+
+    of: np.ndarray  # (pending,) int32 plastic row, or -1
+    start: np.ndarray  # first weight
+    word: np.ndarray  # first word of lanes it covers
+    words: np.ndarray
+    bits: np.ndarray
+    axon: np.ndarray
+    since: np.ndarray  # (busy cores + 1,)
+
+
+class Routes(NamedTuple):
+    """Where spikes go; `sends` are pending index << 4 | delay, `cores` the target core of every packet."""
+
     send_pointers: np.ndarray  # (neurons + 1,) int64
-    sends: np.ndarray  # uint32 pending index << 4 | delay
+    sends: np.ndarray  # uint32
     input_pointers: np.ndarray
     input_sends: np.ndarray
-    route_pointers: np.ndarray  # (neurons + 1,) int64
-    route_cores: np.ndarray  # uint8 target core of every packet
+    pointers: np.ndarray  # (neurons + 1,) int64
+    cores: np.ndarray  # uint8
 
 
 class Start(NamedTuple):
     """Initial values of what a run changes."""
 
     registers: np.ndarray  # int32, per core [register][lane]
-    random: np.ndarray  # (busy cores, lanes) uint32
+    random: np.ndarray  # (busy cores * lanes,) uint32
     weights: np.ndarray  # int16 plastic rows, in the lanes of their neurons
 
 
@@ -124,14 +130,17 @@ class Machine(NamedTuple):
 
     image: Image
     sizes: Sizes
-    tables: Tables
+    cores: Cores
+    code: np.ndarray  # (instructions, COLUMNS) int64
+    splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
+    synapses: Synapses
+    learning: Learning
+    routes: Routes
     start: Start
     programs: tuple[tuple[Op, ...], ...]  # of the busy cores
     spaces: tuple[tuple[Op | None, ...], ...]  # the range in force at each instruction
-    pending_core: np.ndarray  # (pending,) busy core of an axon, or -1
-    pending_axon: np.ndarray
-    beats: np.ndarray  # (pending,) int64
-    words: np.ndarray  # (pending,) int64 synapse words
+    members: Members
+    scan: np.ndarray  # (cores,) int64 blocks that emitters scan, as the programs end
 
 
 def aligned(count: int, kind: type) -> np.ndarray:
@@ -234,144 +243,172 @@ def prepare(image: Image) -> Machine:
     busy = [i for i, core in enumerate(image.cores) if not is_idle(core)]
     programs = [[isa.decode(word) for word in image.cores[i].program] for i in busy]
     all_spaces = [spaces(ops) for ops in programs]
-    entries = [np.concatenate([core.axons, np.zeros(arch.axons - len(core.axons), np.uint64)]) for core in image.cores]
+    empty = np.zeros(arch.axons, np.uint64)
+    entries = [np.concatenate([image.cores[i].axons, empty[len(image.cores[i].axons) :]]) for i in busy]
 
-    # ---------------------------------------------------------------- where cores lie in the flat spaces
-    per_core: dict[str, list[int]] = {name: [] for name in ("neuron_words", "axon_words", "pending_words")}
-    for ops, where, i in zip(programs, all_spaces, busy, strict=True):
+    # ------------------------------------------------- where cores lie in the flat spaces, what runs ahead
+    neuron_words, axon_words, sites = [], [], []
+    for k, (ops, where, i) in enumerate(zip(programs, all_spaces, busy, strict=True)):
+        reach = _integ_reach(arch, image.cores[i], entries[k], ops)
         blocks = [op.lo for op in ops if op.name == "end"]
         blocks += [s.lo + s.hi for s in where if s is not None and not s.flag]
+        blocks += [last for _, last in reach.values()]
         learns = any(s is not None and s.flag for s in where) or any(op.name == "rows" for op in ops)
-        granules = max([op.lo + op.hi for op in ops if op.name == "integ"], default=0)
-        if granules:
-            blocks.append(_reach(arch, image.cores[i], entries[i][: granules * isa.GRANULE]))
-        per_core["neuron_words"].append(max(1, -(-max(blocks) * arch.lanes // WORD)))
-        per_core["axon_words"].append(-(-arch.axons // WORD) if learns else 0)
-        per_core["pending_words"].append(-(-granules * isa.GRANULE // WORD))
-    first = {
-        name: np.concatenate([[0], np.cumsum(count)]).astype(np.int64) * WORD for name, count in per_core.items()
-    }
-    neurons, pending = int(first["neuron_words"][-1]), int(first["pending_words"][-1])
+        neuron_words.append(max(1, -(-max(blocks) * arch.lanes // WORD)))
+        axon_words.append(-(-arch.axons // WORD) if learns else 0)
+        sites.append(ahead(ops, where, reach))
+    lane_first, axon_first = _running(neuron_words) * WORD, _running(axon_words) * WORD
+    neurons = int(lane_first[-1])
+
+    # ------------------------------------------------------------------------- routes and the pending space
+    busy_index = np.full(arch.cores, -1, np.int64)
+    busy_index[busy] = np.arange(len(busy))
+    pointers, route = _neuron_routes(image, busy, lane_first)
+    injected = unpack(isa.ROUTE_FIELDS, image.input_routes)
+    neuron_place = _place(busy_index, route, arch.axons)
+    input_place = _place(busy_index, injected, arch.axons)
+    source = np.concatenate(
+        [
+            np.repeat(np.arange(neurons), np.diff(pointers)),
+            neurons + np.repeat(np.arange(image.n_inputs), np.diff(image.input_pointers)),
+        ]
+    )
+    place, delay = np.concatenate([neuron_place, input_place]), np.concatenate([route["delay"], injected["delay"]])
+    heard = place >= 0
+    pending = gather(arch.axons, len(busy), sites, programs, lane_first, source[heard], place[heard], delay[heard])
+    send_pointers, sends = _sends(pending, pointers, neuron_place, route["delay"])
+    input_pointers, input_sends = _sends(pending, image.input_pointers, input_place, injected["delay"])
 
     # ------------------------------------------------------------------------------------------- synapses
-    pending_core = np.full(pending, -1, np.int64)
-    pending_axon = np.zeros(pending, np.int64)
-    beats, words = np.zeros(pending, np.int64), np.zeros(pending, np.int64)
-    plastic = np.full(pending, -1, np.int32)
-    lengths = np.zeros(pending, np.int64)
-    targets, weights = [], []
+    plastic = np.full(pending.lanes, -1, np.int32)
     learnt: list[_Plastic] = []
     plastic_from = [0]
     for k, i in enumerate(busy):
-        start, count = int(first["pending_words"][k]), min(per_core["pending_words"][k] * WORD, arch.axons)
-        here = slice(start, start + count)
-        pending_core[here], pending_axon[here] = k, np.arange(count)
-        mine = plastic_rows(programs[k], entries[i])
+        mine = plastic_rows(programs[k], entries[k])
         for axon in mine:
-            if axon < count:
-                plastic[start + axon] = len(learnt)
-            learnt.append(_Plastic(arch, image.cores[i], entries[i], axon, learnt[-1].stop if learnt else 0))
+            q = pending.lookup[k * arch.axons + axon]
+            if q >= 0:
+                plastic[q] = len(learnt)
+            learnt.append(_Plastic(arch, image.cores[i], entries[k], axon, learnt[-1].stop if learnt else 0))
         plastic_from.append(len(learnt))
-        check_unshared(image.cores[i], entries[i], mine, i)
-        rows: Rows = expand(arch, image.cores[i], entries[i][:count])
-        beats[here], words[here] = rows.beats, rows.words
-        lengths[here] = np.diff(rows.pointers)
-        targets.append(rows.targets)
-        weights.append(rows.weights)
+        check_unshared(image.cores[i], entries[k], mine, i)
+    synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, plastic)
 
-    # ------------------------------------------------------------------------------------- routes, programs
-    index = np.full((arch.cores, arch.axons), -1, np.int64)
-    index[np.array(busy, np.int64)[pending_core[pending_core >= 0]], pending_axon[pending_core >= 0]] = np.flatnonzero(
-        pending_core >= 0
-    )
-    send_pointers, sends, route_pointers, route_cores = _neuron_routes(image, busy, first["neuron_words"], index)
-    route = unpack(isa.ROUTE_FIELDS, image.input_routes)
-    where_to = index[route["core"], route["axon"]]
-    input_pointers, input_sends = _drop_unheard(image.input_pointers, where_to << 4 | route["delay"], where_to >= 0)
-    starts = np.concatenate([[0], np.cumsum([len(ops) for ops in programs])]).astype(np.int64)
-    code = [
-        _instruction(arch, op, s)
-        for ops, ss in zip(programs, all_spaces, strict=True)
-        for op, s in zip(ops, ss, strict=True)
-    ]
-    imm = [op.imm for ops in programs for op in ops]
-    idle = [core for i, core in enumerate(image.cores) if i not in set(busy)]
+    entry = _running([len(ops) for ops in programs])
+    code = np.zeros((int(entry[-1]), COLUMNS), np.int64)
+    for k, (ops, where) in enumerate(zip(programs, all_spaces, strict=True)):
+        for pc, (op, space) in enumerate(zip(ops, where, strict=True)):
+            code[entry[k] + pc] = _instruction(arch, op, space)
+            found = sites[k]
+            code[entry[k] + pc, AHEAD] = found is not None and pc in found
+            if op.name == "rows":
+                code[entry[k] + pc, SKIP] = next(n for n, o in enumerate(ops[pc:]) if o.name == "endrows")
+    imm = np.array([op.imm for ops in programs for op in ops], np.int64).astype(np.int32)
     sizes = Sizes(
-        arch.lanes,
-        arch.state_bits,
-        arch.acc_bits,
-        arch.coef_bits,
-        arch.registers,
-        arch.traces,
-        arch.delay_slots,
-        arch.graded,
-        neurons,
-        int(first["axon_words"][-1]),
-        pending,
-        isa.END_CYCLES if idle else 0,
-        isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
-        max([isa.decode(core.program[0]).lo for core in idle], default=0),
-    )
-    tables = Tables(
-        number=np.array(busy, np.int64),
-        neuron=first["neuron_words"],
-        neuron_words=np.array(per_core["neuron_words"], np.int64),
-        axon=first["axon_words"],
-        axon_words=np.array(per_core["axon_words"], np.int64),
-        pending=first["pending_words"],
-        entry=starts,
-        reset=starts[:-1] + np.array([image.cores[i].reset_entry for i in busy], np.int64),
-        code=np.array(code, np.int64).reshape(-1, COLUMNS),
-        splats=np.ascontiguousarray(np.repeat(np.array(imm, np.int64).astype(np.int32)[:, None], WORD, axis=1)),
-        row_pointers=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        row_targets=np.concatenate([np.zeros(0, np.uint16), *targets]),
-        row_weights=np.concatenate([np.zeros(0, np.int16), *weights]),
-        event_cost=(isa.EVENT_CYCLES + beats).astype(np.int32),
-        plastic=plastic,
-        plastic_start=np.array([p.start for p in learnt], np.int64),
-        plastic_word=np.array([p.word for p in learnt], np.int64),
-        plastic_words=np.array([p.words for p in learnt], np.int64),
-        plastic_bits=np.array([p.bits for p in learnt], np.int64),
-        plastic_axon=np.array([p.axon for p in learnt], np.int64),
-        plastic_from=np.array(plastic_from, np.int64),
-        send_pointers=send_pointers,
-        sends=sends,
-        input_pointers=input_pointers,
-        input_sends=input_sends,
-        route_pointers=route_pointers,
-        route_cores=route_cores,
-    )
-    start = Start(
-        _registers(image, busy, per_core["neuron_words"]),
-        np.array([image.cores[i].seeds for i in busy], np.uint32).reshape(-1, arch.lanes),
-        np.concatenate([np.zeros(0, np.int16), *(p.weights for p in learnt)]),
+        lanes=arch.lanes,
+        state_bits=arch.state_bits,
+        acc_bits=arch.acc_bits,
+        coef_bits=arch.coef_bits,
+        registers=arch.registers,
+        traces=arch.traces,
+        slots=arch.delay_slots,
+        graded=arch.graded,
+        neurons=neurons,
+        trace_axons=int(axon_first[-1]),
+        pending=pending.lanes,
+        idle_cost=isa.END_CYCLES if len(busy) < arch.cores else 0,
+        clear_cost=isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
     )
     return Machine(
-        image,
-        sizes,
-        tables,
-        start,
-        tuple(map(tuple, programs)),
-        tuple(map(tuple, all_spaces)),
-        pending_core,
-        pending_axon,
-        beats,
-        words,
+        image=image,
+        sizes=sizes,
+        cores=Cores(
+            number=np.array(busy, np.int64),
+            neuron=lane_first,
+            neuron_words=np.array(neuron_words, np.int64),
+            axon=axon_first,
+            axon_words=np.array(axon_words, np.int64),
+            pending=pending.pending_first,
+            entry=entry,
+            reset=entry[:-1] + np.array([image.cores[i].reset_entry for i in busy], np.int64),
+        ),
+        code=code,
+        splats=np.ascontiguousarray(np.repeat(imm[:, None], WORD, axis=1)),
+        synapses=synapses,
+        learning=Learning(
+            of=plastic,
+            start=np.array([p.start for p in learnt], np.int64),
+            word=np.array([p.word for p in learnt], np.int64),
+            words=np.array([p.words for p in learnt], np.int64),
+            bits=np.array([p.bits for p in learnt], np.int64),
+            axon=np.array([p.axon for p in learnt], np.int64),
+            since=np.array(plastic_from, np.int64),
+        ),
+        routes=Routes(
+            send_pointers, sends, input_pointers, input_sends, pointers, route["core"].astype(np.uint8)
+        ),
+        start=Start(
+            _registers(image, busy, neuron_words),
+            np.array([image.cores[i].seeds for i in busy], np.uint32).reshape(-1),
+            np.concatenate([np.zeros(0, np.int16), *(p.weights for p in learnt)]),
+        ),
+        programs=tuple(map(tuple, programs)),
+        spaces=tuple(map(tuple, all_spaces)),
+        members=members,
+        scan=np.array([_ends_with(core).lo for core in image.cores], np.int64),
     )
 
 
-def _reach(arch, core: CoreImage, entries: np.ndarray) -> int:
-    """Blocks that the rows of some axons can touch."""
+def _running(counts: list[int]) -> np.ndarray:
+    """0 and the running sums."""
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def _ends_with(core: CoreImage) -> Op:
+    return next(op for op in map(isa.decode, core.program) if op.name == "end")
+
+
+def _place(busy_index: np.ndarray, route: dict[str, np.ndarray], axons: int) -> np.ndarray:
+    """Busy core * axons + axon of routes, -1 to an idle core."""
+    core = busy_index[route["core"]]
+    return np.where(core < 0, -1, core * axons + route["axon"])
+
+
+def _sends(pending: Pending, pointers: np.ndarray, place: np.ndarray, delay: np.ndarray):
+    """Each source's sends, one for all axons that are one pending index; without what nobody ever hears."""
+    q = np.where(place < 0, -1, pending.lookup[place])
+    source = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
+    # the first member of a row stands for the others; a route that occurs twice is sent twice
+    leader = np.full(pending.lanes + 1, -1, np.int64)  # index -1 stands for nobody
+    first = np.ones(len(pending.q), bool)
+    first[1:] = pending.q[1:] != pending.q[:-1]
+    leader[pending.q[first]] = (pending.core * (len(pending.lookup) // max(1, pending.cores)) + pending.axon)[first]
+    kept = (q >= 0) & (leader[q] == place)
+    counts = np.bincount(source[kept], minlength=len(pointers) - 1)
+    return _running(list(counts)), (q[kept] << 4 | delay[kept]).astype(np.uint32)
+
+
+def _integ_reach(arch, core: CoreImage, entries: np.ndarray, ops: list[Op]) -> dict[int, tuple[int, int]]:
+    """Blocks (first, last + 1) that the axons of each integ of a program target, by address."""
     part = unpack(isa.AXON_FIELDS, entries)
-    dense = part["format"] > isa.SPARSE
-    last = part["block"] + part["runs"] * part["block_stride"] + part["beats"] + 1
-    blocks = int(last[dense].max()) if dense.any() else 0
-    sparse = entries[part["format"] == isa.SPARSE]
+    kind = part["format"]
+    first = np.where(kind > isa.SPARSE, part["block"], 1 << 20)
+    last = np.where(
+        kind > isa.SPARSE, part["block"] + part["runs"] * part["block_stride"] + part["beats"] + 1, 0
+    )
+    sparse = np.flatnonzero(kind == isa.SPARSE)
     if len(sparse):
-        _, beat, _, _, _ = beat_table(sparse)
-        slot = core.synapses[np.unique(beat)].astype(np.int64)
-        blocks = max(blocks, int((slot[slot & 0xFF != 0] >> 8).max(initial=-1)) + 1)
-    return blocks
+        axon, beat, _, _, _ = beat_table(entries[sparse])
+        slot = core.synapses[beat].astype(np.int64)
+        used = slot & 0xFF != 0
+        np.minimum.at(first, sparse[axon], np.where(used, slot >> 8, 1 << 20).min(axis=1))
+        np.maximum.at(last, sparse[axon], np.where(used, (slot >> 8) + 1, 0).max(axis=1))
+    found = {}
+    for pc, op in enumerate(ops):
+        if op.name == "integ":
+            here = slice(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE)
+            found[pc] = (int(first[here].min()), int(last[here].max()))
+    return found
 
 
 def plastic_rows(ops: list[Op], entries: np.ndarray) -> list[int]:
@@ -423,16 +460,10 @@ def _registers(image: Image, busy: list[int], words: list[int]) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _drop_unheard(pointers: np.ndarray, sends: np.ndarray, heard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Leave out what goes to axons that no program ever integrates: nobody can see those bits."""
-    kept = np.concatenate([[0], np.cumsum(heard)])
-    return kept[np.asarray(pointers, np.int64)].astype(np.int64), sends[heard].astype(np.uint32)
-
-
-def _neuron_routes(image: Image, busy: list[int], first: np.ndarray, index: np.ndarray):
-    """Send lists and target cores of every lane of the flat neuron space."""
+def _neuron_routes(image: Image, busy: list[int], first: np.ndarray):
+    """Routes of every lane of the flat neuron space: (pointers, fields)."""
     counts = np.zeros(int(first[-1]), np.int64)
-    flat = []
+    flat = [np.zeros(0, np.uint32)]
     for k, i in enumerate(busy):
         core = image.cores[i]
         lanes = min(len(core.pointers), int(first[k + 1] - first[k]))
@@ -441,8 +472,4 @@ def _neuron_routes(image: Image, busy: list[int], first: np.ndarray, index: np.n
         begin = np.cumsum(pointer["count"]) - pointer["count"]
         total = int(pointer["count"].sum())
         flat.append(core.routes[np.arange(total) + np.repeat(pointer["first"] - begin, pointer["count"])])
-    pointers = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    route = unpack(isa.ROUTE_FIELDS, np.concatenate([np.zeros(0, np.uint32), *flat]))
-    where_to = index[route["core"], route["axon"]]
-    send_pointers, sends = _drop_unheard(pointers, where_to << 4 | route["delay"], where_to >= 0)
-    return send_pointers, sends, pointers, route["core"].astype(np.uint8)
+    return _running(list(counts)), unpack(isa.ROUTE_FIELDS, np.concatenate(flat))

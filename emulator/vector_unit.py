@@ -30,6 +30,8 @@ from .vectors import (
     more,
     mul,
     narrow32,
+    peek32,
+    poke32,
     shl,
     splat32,
     splat64,
@@ -65,6 +67,7 @@ class Unit(NamedTuple):
     trace_step: int
     delivered: int
     scratch: int
+    random: int
 
 
 @njit(nogil=True)
@@ -87,12 +90,11 @@ def operand(code, splats, pc, column, unit, row, reward, slot):
 
 
 @njit(nogil=True)
-def vector(code, splats, pc, sizes, unit, row, row_chosen, reward, random, fresh):
+def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
     """Run one vector instruction.
 
     Args:
         row: (3,) int32 traces of the row's axon, row_chosen: uint64 all lanes or none, its `pre`; inside `rows`.
-        random: (lanes,) uint32; fresh: (64,) int32 at `unit.scratch + 3 * STEP`.
     """
     op, words, first_word = code[pc, t.OP], code[pc, t.WORDS], code[pc, t.FIRST_WORD]
     head, tail = np.uint64(code[pc, t.FIRST]), np.uint64(code[pc, t.LAST])
@@ -163,7 +165,7 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward, random, fresh
             elif op == RND:
                 low = head if i == 0 else ALL
                 stop = tail if i == words - 1 else ALL
-                draw(random, fresh, low & stop, sizes.lanes, (1 << shift) - 1)
+                draw(unit.random, unit.scratch + 3 * STEP, low & stop, sizes.lanes, (1 << shift) - 1)
                 value = load32(unit.scratch + 3 * STEP)
             value = greater(lesser(value, splat32(high)), splat32(-high - 1))
             store(out + i * STEP, choose(chosen, value, load32(out + i * STEP)))
@@ -233,7 +235,7 @@ def draw(random, fresh, inrange, lanes, mask):
         if not (inrange >> np.uint64(block * lanes)) & np.uint64(1):
             continue
         for lane in range(lanes):
-            s = np.int64(random[lane])
+            s = peek32(random + lane * 4)
             new = (s >> 8 ^ s >> 6 ^ s >> 2 ^ s >> 1) & FRESH
-            random[lane] = ((s << LFSR_STEPS) | new) & 0xFFFF_FFFF
-            fresh[block * lanes + lane] = new & mask
+            poke32(random + lane * 4, s << LFSR_STEPS | new)
+            poke32(fresh + (block * lanes + lane) * 4, new & mask)

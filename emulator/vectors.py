@@ -1,4 +1,4 @@
-"""64-lane vectors inside Numba: the lanes of a vector instruction, one LLVM vector at a time.
+"""Vectors inside Numba: 64 lanes of a vector instruction, or 8 words of router bits, one LLVM vector at a time.
 
 Generic LLVM IR, so that AVX-512, AVX2 and NEON all get their own code. A vector is read from and written to an
 address (an int64, see `address`); a predicate over its 64 lanes is one uint64, bit i for lane i.
@@ -19,19 +19,19 @@ _BITS = ir.VectorType(ir.IntType(1), LANES)
 
 
 class Vector(types.Type):
-    """A vector of 64 signed integers of `bits` bits."""
+    """A vector of signed integers of `bits` bits."""
 
-    def __init__(self, bits: int):
-        self.bits = bits
-        super().__init__(name=f"Vector{bits}")
+    def __init__(self, bits: int, lanes: int = LANES):
+        self.bits, self.lanes = bits, lanes
+        super().__init__(name=f"Vector{bits}x{lanes}")
 
     @property
-    def key(self) -> int:
-        return self.bits
+    def key(self) -> tuple[int, int]:
+        return self.bits, self.lanes
 
     @property
     def llvm(self) -> ir.VectorType:
-        return ir.VectorType(ir.IntType(self.bits), LANES)
+        return ir.VectorType(ir.IntType(self.bits), self.lanes)
 
 
 @register_model(Vector)
@@ -41,6 +41,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 V16, V32, V64 = Vector(16), Vector(32), Vector(64)
+PLANES = Vector(64, 8)
 
 
 def _splat(builder, scalar, kind: ir.VectorType):
@@ -91,7 +92,7 @@ def store(typingctx, where, value):
     return types.void(types.int64, value), codegen
 
 
-def _splatter(vector: Vector, doc: str):
+def _splatter(vector: Vector, doc: str, scalar_type=types.int64):
     def typed(typingctx, scalar):
         def codegen(context, builder, signature, args):
             value = args[0]
@@ -99,7 +100,7 @@ def _splatter(vector: Vector, doc: str):
                 value = builder.trunc(value, ir.IntType(vector.bits))
             return _splat(builder, value, vector.llvm)
 
-        return vector(types.int64), codegen
+        return vector(scalar_type), codegen
 
     typed.__doc__ = doc
     return intrinsic(typed)
@@ -107,6 +108,8 @@ def _splatter(vector: Vector, doc: str):
 
 splat32 = _splatter(V32, "An int64 in all 64 int32 lanes.")
 splat64 = _splatter(V64, "An int64 in all 64 int64 lanes.")
+planes = _splatter(PLANES, "A uint64 in all 8 planes.", types.uint64)
+load_planes = _loader(PLANES, "8 planes from an address.")
 
 
 def _binary(operation: str, doc: str):
@@ -125,7 +128,10 @@ sub = _binary("sub", "Lane-wise a - b, wrapping.")
 mul = _binary("mul", "Lane-wise a * b, wrapping.")
 shl = _binary("shl", "Lane-wise a << b.")
 ashr = _binary("ashr", "Lane-wise arithmetic a >> b.")
+lshr = _binary("lshr", "Lane-wise logical a >> b.")
 both = _binary("and_", "Lane-wise a & b.")
+either = _binary("or_", "Lane-wise a | b.")
+unlike = _binary("xor", "Lane-wise a ^ b.")
 
 
 def _llvm_binary(name: str, doc: str):
@@ -246,3 +252,69 @@ def store_word(typingctx, where, word):
         return context.get_dummy_value()
 
     return types.void(types.int64, types.uint64), codegen
+
+
+load8 = _loader(Vector(8), "64 int8 from an address.")
+widen16 = _convert("sext", V16, "Sign-extend the lanes to 16 bits.")
+splat16 = _splatter(V16, "An int64 in all 64 int16 lanes.")
+
+
+def _scalar_loader(bits: int, doc: str):
+    def typed(typingctx, where):
+        def codegen(context, builder, signature, args):
+            kind = ir.IntType(bits)
+            return builder.sext(builder.load(_pointer(builder, args[0], kind), align=bits // 8, typ=kind), _I64)
+
+        return types.int64(types.int64), codegen
+
+    typed.__doc__ = doc
+    return intrinsic(typed)
+
+
+peek8 = _scalar_loader(8, "One int8 from an address.")
+peek16 = _scalar_loader(16, "One int16 from an address.")
+
+
+def _unsigned_peek(typingctx, where):
+    """One uint32 from an address."""
+
+    def codegen(context, builder, signature, args):
+        return builder.zext(builder.load(_pointer(builder, args[0], _I32), align=4, typ=_I32), _I64)
+
+    return types.int64(types.int64), codegen
+
+
+peek32 = intrinsic(_unsigned_peek)
+
+
+@intrinsic
+def poke32(typingctx, where, value):
+    """Write the low 32 bits of a value to an address."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(builder.trunc(args[1], _I32), _pointer(builder, args[0], _I32), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
+
+
+@intrinsic
+def plane0(typingctx, value):
+    """The first of 8 planes, a uint64."""
+
+    def codegen(context, builder, signature, args):
+        return builder.extract_element(args[0], ir.Constant(_I32, 0))
+
+    return types.uint64(value), codegen
+
+
+@intrinsic
+def planes_down(typingctx, value):
+    """Plane i + 1 becomes plane i; the last one is empty."""
+
+    def codegen(context, builder, signature, args):
+        kind = signature.args[0].llvm
+        order = ir.Constant(ir.VectorType(_I32, 8), [1, 2, 3, 4, 5, 6, 7, 8])
+        return builder.shuffle_vector(args[0], ir.Constant(kind, None), order)
+
+    return value(value), codegen
