@@ -65,7 +65,7 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

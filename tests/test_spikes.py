@@ -1,0 +1,208 @@
+"""IN.npz: what is read, and what is refused in one line."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from nirfiles import LAYERS, two_layers, write
+
+from emulator.spec import isa
+from emulator.spec.arch import load_architecture
+from emulator.spec.errors import InputError
+from nmcompile.frontends.nir import read_nir
+from nmcompile.pipeline import compile_network
+from nmcompile.spikes import largest_input, read_spikes
+
+SPIKES = np.array([[[0, 1, 0], [1, 1, 0]], [[0, 0, 0], [0, 0, 1]]])  # 2 samples, 2 timesteps, 3 inputs
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(**arrays):
+        np.savez(tmp_path / "in.npz", **arrays)
+        return tmp_path / "in.npz"
+
+    return save
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.uint64, np.float32])
+def test_spikes_of_any_whole_type_are_read(save, kind):
+    data = read_spikes(save(spikes=SPIKES.astype(kind)), 3)
+    assert data.spikes.dtype == np.uint8
+    np.testing.assert_array_equal(data.spikes, SPIKES)
+    assert data.labels is None
+
+
+def test_events_are_the_same_as_spikes(save):
+    data = read_spikes(save(events=np.argwhere(SPIKES), shape=SPIKES.shape))
+    np.testing.assert_array_equal(data.spikes, SPIKES)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float64])
+def test_no_events_at_all_are_silence(save, kind):
+    assert not read_spikes(save(events=np.zeros((0, 3), kind), shape=(2, 2, 3))).spikes.any()
+
+
+def test_labels_and_other_arrays_come_along(save):
+    data = read_spikes(save(spikes=SPIKES, labels=np.array([1.0, 0.0]), float_counts=np.ones((2, 3)), note="x"))
+    assert data.labels is not None
+    assert data.labels.dtype == np.int64
+    assert data.labels.tolist() == [1, 0]
+    assert set(data.extra) == {"float_counts", "note"}
+
+
+def test_the_first_samples_keep_their_labels(save):
+    data = read_spikes(save(spikes=SPIKES, labels=[1, 0], float_counts=np.ones((2, 3)))).first(1)
+    assert (len(data.spikes), data.labels.tolist(), len(data.extra["float_counts"])) == (1, [1], 1)
+    assert len(data.first(None).spikes) == len(data.first(9).spikes) == 1
+
+
+def test_payloads_are_read_where_they_mean_something(save):
+    assert read_spikes(save(spikes=SPIKES * 255), largest=255).spikes.max() == 255
+
+
+def filled(value, kind=np.float64):
+    spikes = SPIKES.astype(kind)
+    spikes[1, 0, 2] = value
+    return spikes
+
+
+BAD = {
+    "no spikes": ({"a": SPIKES, "b": SPIKES}, "needs `spikes`, or `events` and `shape`; it holds a, b"),
+    "nothing": ({}, "needs `spikes`, or `events` and `shape`; it holds nothing"),
+    "axes": ({"spikes": SPIKES[0]}, "spikes have shape (2, 3), expected (samples, timesteps, inputs); reshape them"),
+    "width": (
+        {"spikes": SPIKES[:, :, :2]},
+        "spikes of 2 inputs, but the network takes 3; flatten its input shape row-major",
+    ),
+    "no samples": ({"spikes": SPIKES[:0]}, "spikes have shape (0, 2, 3); there is nothing to run"),
+    "no timesteps": ({"spikes": SPIKES[:, :0]}, "spikes have shape (2, 0, 3); there is nothing to run"),
+    "fraction": ({"spikes": filled(0.5)}, "spikes of type float64 are not whole numbers; encode them as spikes first"),
+    "nan": ({"spikes": filled(np.nan)}, "spikes of type float64 are not whole numbers; encode them as spikes first"),
+    "infinite": (
+        {"spikes": filled(np.inf)},
+        "spikes from 0 to inf; they must be 0 or 1, or 0..255 for graded inputs",
+    ),
+    "complex": (
+        {"spikes": SPIKES.astype(complex)},
+        "spikes of type complex128 are not whole numbers; encode them as spikes first",
+    ),
+    "text": (
+        {"spikes": SPIKES.astype(str)},
+        "spikes of type <U21 are not whole numbers; encode them as spikes first",
+    ),
+    "negative": (
+        {"spikes": filled(-1, int)},
+        "spikes from -1 to 1; they must be 0 or 1, or 0..255 for graded inputs",
+    ),
+    "too large": (
+        {"spikes": filled(256, int)},
+        "spikes from 0 to 256; they must be 0 or 1, or 0..255 for graded inputs",
+    ),
+    "graded": (
+        {"spikes": filled(2, int)},
+        "spikes up to 2, but this network takes only 0 and 1; encode larger values in time",
+    ),
+    "labels": (
+        {"spikes": SPIKES, "labels": [1, 2, 3]},
+        "labels of shape (3,) for 2 samples; one label per sample is needed",
+    ),
+    "label axes": (
+        {"spikes": SPIKES, "labels": [[1], [2]]},
+        "labels of shape (2, 1) for 2 samples; one label per sample is needed",
+    ),
+    "label fractions": (
+        {"spikes": SPIKES, "labels": [0.5, 1]},
+        "labels of type float64 are not whole numbers; give the index of a class",
+    ),
+    "label text": (
+        {"spikes": SPIKES, "labels": ["cat", "dog"]},
+        "labels of type <U3 are not whole numbers; give the index of a class",
+    ),
+    "event axes": (
+        {"events": np.zeros((4, 2), int), "shape": (1, 2, 3)},
+        "events are int64 of shape (4, 2), expected integers (n, 3): sample, timestep, input",
+    ),
+    "event fractions": (
+        {"events": np.zeros((4, 3)), "shape": (1, 2, 3)},
+        "events are float64 of shape (4, 3), expected integers (n, 3): sample, timestep, input",
+    ),
+    "event outside": (
+        {"events": [[0, 0, 0], [0, 2, 0]], "shape": (1, 2, 3)},
+        "event 1, [0, 2, 0], lies outside shape [1, 2, 3]; counts start at 0",
+    ),
+    "event negative": (
+        {"events": [[0, -1, 0]], "shape": (1, 2, 3)},
+        "event 0, [0, -1, 0], lies outside shape [1, 2, 3]; counts start at 0",
+    ),
+    "no shape": ({"events": np.argwhere(SPIKES)}, "needs `spikes`, or `events` and `shape`; it holds events"),
+    "shape of zero": (
+        {"events": np.zeros((0, 3), int), "shape": (1, 0, 3)},
+        "shape is [1, 0, 3], expected (samples, timesteps, inputs), each at least 1",
+    ),
+    "shape too large": (
+        {"events": np.zeros((0, 3), int), "shape": (1 << 20, 1 << 20, 3)},
+        "shape [1048576, 1048576, 3] has 3,298,534,883,328 elements, at most 8,589,934,592 can be held; split the file",
+    ),
+    "pickles": (
+        {"spikes": np.array([None])},
+        "not an .npz file of plain arrays, or truncated; write it with numpy.savez",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_wrong_with_inputs_is_said_in_a_line(save, case):
+    arrays, wanted = BAD[case]
+    path = save(**arrays)
+    with pytest.raises(InputError) as error:
+        read_spikes(path, 3, largest=1)
+    assert str(error.value) == f"{path}: {wanted}"
+
+
+@pytest.mark.parametrize("content", [b"", b"hello, I am text\n" * 50, b"PK\x03\x04 no zip", b"\x80\x04N."])
+def test_what_is_no_npz_file_is_named(tmp_path, content):
+    path = tmp_path / "in.npz"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as error:
+        read_spikes(path)
+    assert str(error.value) == (f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez")
+
+
+def test_an_npy_file_is_no_npz_file(tmp_path):
+    np.save(tmp_path / "in.npy", SPIKES)
+    with pytest.raises(InputError, match=r"in\.npy: not an \.npz file of plain arrays, or truncated"):
+        read_spikes(tmp_path / "in.npy")
+
+
+def test_a_truncated_file_is_named(save):
+    path = save(spikes=SPIKES)
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match=r"in\.npz: not an \.npz file of plain arrays, or truncated"):
+        read_spikes(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_spikes(tmp_path / "none.npz")
+    assert str(error.value) == f"{tmp_path / 'none.npz'}: no such file"
+
+
+def compiled(tmp_path):
+    network = read_nir(write(tmp_path / "n.nir", two_layers(np.random.default_rng(1)), LAYERS))
+    return compile_network(network, load_architecture("ecp5")).image
+
+
+def test_a_compiled_network_takes_spikes_of_one(tmp_path):
+    assert largest_input(compiled(tmp_path)) == 1
+
+
+def test_a_program_that_reads_the_payloads_of_its_input_takes_255(tmp_path):
+    image = compiled(tmp_path)
+    core = int(image.input_routes[0] >> isa.ROUTE_FIELDS["core"][0])
+    program = image.cores[core].program.copy()
+    first = next(i for i, word in enumerate(program) if isa.decode(word).name == "integ")
+    program[first] = isa.encode(replace(isa.decode(program[first]), flag=1))
+    cores = list(image.cores)
+    cores[core] = replace(cores[core], program=program)
+    assert largest_input(replace(image, cores=tuple(cores))) == 255
