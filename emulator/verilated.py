@@ -265,10 +265,12 @@ class VerilatedCore:
 class Verilated:
     """A Verilated chip running one image. `retire` is told every architectural event, in clock order."""
 
-    def __init__(self, image: Image, retire: Retire = _ignore, *, seed: int = 1, **override: int):
+    def __init__(
+        self, image: Image, retire: Retire = _ignore, *, seed: int = 1, port: Any = None, **override: int
+    ):
         self.image, self.arch, self.retire = image, image.arch, retire
         self._host = host_constants()
-        self.port = HostPort(rtl_parameters(image.arch, **override), seed)
+        self.port = port or HostPort(rtl_parameters(image.arch, **override), seed)
         self.cores = [VerilatedCore(self, i) for i in range(self.arch.cores)]
         self.t = self.timesteps = 0
         self._payload = 1

@@ -116,11 +116,10 @@ def emulate(
     program = load_image(image)
     if "output" not in program.meta:
         raise InputError(f"{image}: no compiler's notes in this image; compile it again, or run it with emulator.run")
-    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit)
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     result = evaluate(
         program,
         data,
-        timesteps=timesteps,
         threads=threads,
         probes=probes,
         prices=prices,
@@ -142,6 +141,27 @@ def inspect(file: str, as_json: bool) -> None:
 
     kind, values = inspect_file(file)
     _print(values, as_json, lambda: show.inspected(kind, values))
+
+
+@cli.command()
+@click.argument("image")
+@click.option("--spikes", required=True, help="IN.npz: spikes or events.")
+@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
+@click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
+@_JSON
+def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit: int | None, as_json: bool) -> None:
+    """Run the bundled Verilog beside the emulator and compare every spike, counter and clock cycle."""
+    from emulator.spec.image import load_image
+
+    from . import show
+    from .spikes import largest_input, read_spikes
+    from .study.verify import verify as compare
+
+    program = load_image(image)
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    verdict = compare(program, data.spikes, simulator)
+    _print(verdict.summary(), as_json, lambda: show.verified(verdict.summary()))
 
 
 @cli.command()

@@ -176,6 +176,17 @@ def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, 
         _console.print(f"wrote {escape(html)}")
 
 
+def verified(values: dict[str, Any]) -> None:
+    """After `nmc verify`."""
+    _facts(
+        ("verdict", f"the Verilog under {values['simulator']} is the emulator: 0 mismatches"),
+        ("compared", f"{values['samples']:,} samples, {values['timesteps']:,} timesteps, {values['spikes']:,} spikes"),
+        ("cycles", f"{values['cycles_rtl']:,}, equal"),
+        ("counters", f"{values['counters']:,} ledger lines, equal"),
+        ("took", f"{values['elapsed_s']:.1f} s"),
+    )
+
+
 def inspected(kind: str, values: dict[str, Any]) -> None:
     """After `nmc inspect`."""
     if kind == "result":

@@ -37,6 +37,13 @@ class SpikeData:
         extra = {k: v[:n] if v.ndim and len(v) == total else v for k, v in self.extra.items()}
         return SpikeData(self.spikes[:n], None if self.labels is None else self.labels[:n], extra)
 
+    def lasting(self, timesteps: int | None) -> SpikeData:
+        """Cut to so many timesteps, or padded with silence; None leaves them as they are."""
+        if timesteps is None:
+            return self
+        longer = np.zeros((len(self.spikes), max(0, timesteps - self.spikes.shape[1]), self.spikes.shape[2]), np.uint8)
+        return SpikeData(np.concatenate([self.spikes[:, :timesteps], longer], axis=1), self.labels, self.extra)
+
 
 def largest_input(image: Image) -> int:
     """The largest input value that means something: 255 if all axons it feeds are integrated with payloads, else 1."""

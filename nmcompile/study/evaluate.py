@@ -11,7 +11,6 @@ import numpy as np
 import emulator
 from emulator.energy import load_prices, price
 from emulator.result import RunResult
-from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 
 from ..spikes import SpikeData
@@ -24,7 +23,6 @@ def evaluate(
     image: Image,
     data: SpikeData,
     *,
-    timesteps: int | None = None,
     threads: int = 1,
     probes: Sequence[str] = (),
     prices: str = DEFAULT_PRICES,
@@ -33,7 +31,6 @@ def evaluate(
     """Run all samples; meta then holds what `summary` and the report show.
 
     Args:
-        timesteps: cut the inputs to this many, or pad them with silence; None takes them as they are.
         probes: "REGISTER:POPULATION" each.
         prices: name or path of a price table.
 
@@ -41,11 +38,6 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
     """
     spikes = data.spikes
-    if timesteps is not None:
-        if timesteps < 1:
-            raise InputError(f"{timesteps} timesteps; at least 1 is needed")
-        longer = np.zeros((len(spikes), max(0, timesteps - spikes.shape[1]), spikes.shape[2]), spikes.dtype)
-        spikes = np.concatenate([spikes[:, :timesteps], longer], axis=1)
     table = load_prices(prices)
     wanted = list(probes)
     membrane = f"v:{image.meta['output']}"
