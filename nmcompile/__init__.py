@@ -25,7 +25,7 @@ _WHERE = {
     "drift_report": "nmcompile.study.drift",
     "write_report": "nmcompile.study.report",
 }
-__all__ = list(_WHERE)  # noqa: PLE0604
+__all__ = list(_WHERE)
 
 
 def __getattr__(name: str) -> Any:

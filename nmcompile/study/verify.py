@@ -69,7 +69,7 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Ve
     """
     if not image.arch.rtl:
         raise InputError(
-            f"architecture {image.arch.name!r} is a model (rtl = false in its file), which the Verilog does not implement"
+            f"architecture {image.arch.name!r} is a model (rtl = false in its file); the Verilog does not implement it"
         )
     start = time.perf_counter()
     wanted = emulator.run(image, spikes, record_spikes=True)
@@ -119,4 +119,4 @@ def _difference(image: Image, spikes: np.ndarray, what: str) -> MachineError:
         lockstep(image, spikes[:4])
     except MachineError as error:
         return MachineError(f"{what}\n{error}")
-    return MachineError(f"{what}; the reference sides with the Verilog: the emulator is wrong, please report this image")
+    return MachineError(f"{what}; the reference sides with the Verilog: the emulator is wrong, please report it")
