@@ -88,9 +88,7 @@ def test_truenorth_energy_per_event_falls_with_rate_to_its_marginal_cost():
     assert energies[-1] == pytest.approx(2.3, rel=1e-3)
 
 
-@pytest.mark.parametrize(
-    ("name", "marginal", "headlines"), [("odin28", 8.43, (12.7, 54)), ("truenorth28", 2.3, (26,))]
-)
+@pytest.mark.parametrize(("name", "marginal", "headlines"), [("odin28", 8.43, (12.7, 54)), ("truenorth28", 2.3, (26,))])
 def test_one_more_operation_costs_the_marginal_price_not_the_published_all_in_one(name, marginal, headlines):
     arch, table = one_core(), load_prices(name)
     less, more = (price(arch, counts(arch, synaptic_operations=n), 10**6, table) for n in (10**6, 2 * 10**6))
@@ -232,8 +230,7 @@ def test_a_core_of_another_size_than_the_priced_one_is_a_warning():
     arch = load_architecture("large")
     report = price(arch, counts(arch), 1, load_prices("odin28"))
     assert report.warnings[-1] == (
-        "odin28: static power is of a core with 36 KiB of memory; "
-        "a core of 'large' has 1,466 KiB, and it is not scaled"
+        "odin28: static power is of a core with 36 KiB of memory; a core of 'large' has 1,466 KiB, and it is not scaled"
     )
 
 
@@ -298,8 +295,7 @@ def test_a_run_of_the_reference_is_priced_by_hand():
         "program memory": (4 * 6 + 1) * per["program memory", "instructions"],
         "neuron registers": (8 + 8 + 8) * per["neuron registers", "register_reads"],
         "predicates": (8 + 8) * per["predicates", "predicate_reads"],
-        "pending spikes": (4 + 1) * per["pending spikes", "pending_reads"]
-        + 2 * per["pending spikes", "injections"],
+        "pending spikes": (4 + 1) * per["pending spikes", "pending_reads"] + 2 * per["pending spikes", "injections"],
         "neuron arithmetic": (8 + 8) * 4 * per["neuron arithmetic", "adds"],
     }
     assert {part: parts[part] for part in expected} == pytest.approx(expected)
@@ -436,8 +432,7 @@ def test_the_table_the_error_tests_start_from_is_good():
         (
             "[8, 1.0]",
             "[80, 1.0]",
-            "good.toml: curve 'sram': must be 'linear' or 'power' through two or more positive points, "
-            "x ascending",
+            "good.toml: curve 'sram': must be 'linear' or 'power' through two or more positive points, x ascending",
         ),
         ("kind =", "sort =", "good.toml: curve 'sram': unknown key 'sort'; the keys are kind, points, bits"),
         (
@@ -519,8 +514,7 @@ def test_an_unknown_table_lists_the_bundled_ones():
     with pytest.raises(InputError) as caught:
         load_prices("akida")
     assert str(caught.value) == (
-        "no price table 'akida'; the bundled ones are horowitz45, loihi14, odin28, truenorth28, "
-        "or give a .toml file"
+        "no price table 'akida'; the bundled ones are horowitz45, loihi14, odin28, truenorth28, or give a .toml file"
     )
 
 

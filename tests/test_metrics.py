@@ -80,9 +80,7 @@ def test_counts_of_events_equal_neurobench_on_random_networks(seed):
     rng = np.random.default_rng(seed)
     kernel = random_weights(rng, (2, 1, 3, 3))
     weights = [unrolled(kernel, 5), random_weights(rng, (9, 50)), random_weights(rng, (4, 9))]
-    spikes = [
-        random_spikes(rng, n, graded) for n, graded in ((25, seed % 2 == 0), (50, False), (9, False), (4, False))
-    ]
+    spikes = [random_spikes(rng, n, graded) for n, graded in ((25, seed % 2 == 0), (50, False), (9, False), (4, False))]
     shared = {"weights": kernel.size, "nonzero_weights": int((kernel != 0).sum())}
     layers = [
         counted(f"layer{i}", w, spikes[i], spikes[i + 1], weight_bits=8, **more)

@@ -103,9 +103,7 @@ class Price:
         if self.curve is not None and self.memory:
             memories = arch.memories()
             if self.memory not in memories:
-                raise InputError(
-                    f"{self.component!r} was counted, but architecture {arch.name!r} has no {self.memory}"
-                )
+                raise InputError(f"{self.component!r} was counted, but architecture {arch.name!r} has no {self.memory}")
             words, bits = memories[self.memory]
             amount = self.curve.at(words * bits / 8) * bits / self.curve.bits
         elif self.curve is not None:
@@ -137,9 +135,7 @@ def prices_from_dict(values: dict, where: str) -> PriceTable:
     lists, tables = values.get("price", []), [values.get("curve", {}), values.get("covered", {})]
     shaped = isinstance(lists, list) and all(isinstance(entry, dict) for entry in [*lists, *tables])
     if not shaped or not all(isinstance(entry, dict) for entry in tables[0].values()):
-        raise InputError(
-            f"{where}: prices are written as [[price]], curves as [curve.NAME], the rest under [covered]"
-        )
+        raise InputError(f"{where}: prices are written as [[price]], curves as [curve.NAME], the rest under [covered]")
     curves = {name: _curve(entry, f"{where}: curve {name!r}") for name, entry in values.get("curve", {}).items()}
     items = []
     for number, entry in enumerate(values.get("price", []), 1):
