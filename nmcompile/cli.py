@@ -238,7 +238,7 @@ def _print(values: dict[str, Any], as_json: bool, otherwise: Callable[[], None])
 def main() -> None:
     """Entry point of `nmc`: every error of ours becomes one line and its exit code."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="nmc", standalone_mode=False)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.exceptions.NoArgsIsHelpError as error:
