@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from . import layout as t
 from . import synapses as s
@@ -18,10 +17,12 @@ from .vector_unit import ALL, STEP
 from .vectors import (
     add,
     address,
+    behind,
     choose,
     count_lanes,
     equal,
     first_lane,
+    inner,
     load8,
     load16,
     load32,
@@ -60,14 +61,14 @@ class Inbox(NamedTuple):
     stamps: np.ndarray  # (cores * granules,) int64 timestep in which a granule last held spikes
 
 
-@njit(nogil=True)
+@inner
 def deliver_banks(now, clock, timesteps, sizes, synapses, inbox):
     """Deliver what is pending for every bank whose `integ` run in this timestep; `clock` never repeats."""
-    for k in range(len(inbox.cost)):
+    for k in range(sizes.busy):
         inbox.cost[k] = 0
     slot = now % sizes.slots
-    for bank in range(synapses.banks.shape[0]):
-        row = synapses.banks[bank]
+    for bank in range(sizes.banks):
+        row = behind(synapses.banks, bank * s.BANK_COLUMNS)
         if row[s.SINCE] <= now < min(row[s.UNTIL], row[s.UNTIL_T] + timesteps):
             count = take(row, slot, sizes, synapses, inbox)
             if count:
@@ -75,12 +76,12 @@ def deliver_banks(now, clock, timesteps, sizes, synapses, inbox):
                 accumulate(row, count, sizes, synapses, inbox)
 
 
-@njit(nogil=True)
+@inner
 def take(row, slot, sizes, synapses, inbox):
     """List a bank's pending rows, ascending, and consume their bits; how many they are."""
     first, words = row[s.FIRST], row[s.WORDS]
     at = slot * (sizes.pending >> 6) + (first >> 6)
-    count = 0
+    count = np.int64(0)
     for word in range(words):
         lanes = inbox.pending[at + word]
         if lanes:
@@ -93,18 +94,20 @@ def take(row, slot, sizes, synapses, inbox):
                 count += 1
     if row[s.PAYLOAD]:
         for i in range(count):
-            inbox.factors[i] = factor_of(inbox.counts, slot * sizes.pending + inbox.rows[i], row[s.PAYLOAD] == 2)
+            inbox.factors[i] = factor_of(
+                inbox.counts, slot * sizes.pending + inbox.rows[i], np.int64(row[s.PAYLOAD] == 2)
+            )
     return count
 
 
-@njit(nogil=True)
+@inner
 def factor_of(counts, at, signed):
     """The payload of a pending axon."""
     factor = np.int64(counts[at])
     return factor - 256 if signed and factor > 127 else factor
 
 
-@njit(nogil=True)
+@inner
 def charge(row, count, clock, synapses, inbox):
     """Cycles of the events of a bank, and the pending words that held them, on each of its cores."""
     cores, first_core = row[s.CORES], row[s.CORE]
@@ -123,7 +126,7 @@ def charge(row, count, clock, synapses, inbox):
         return
     if row[s.UNIFORM]:
         for i in range(cores):
-            inbox.cost[synapses.bank_cores[first_core + i]] += count * np.int64(synapses.costs[row[s.COST], i])
+            inbox.cost[synapses.bank_cores[first_core + i]] += count * np.int64(synapses.costs[row[s.COST] * 64 + i])
     else:
         table = address(synapses.costs) + row[s.COST] * 128
         total = splat32(0)
@@ -150,7 +153,7 @@ def charge(row, count, clock, synapses, inbox):
                 inbox.pending_writes[synapses.bank_cores[first_core + synapses.member_core[j]]] += 1
 
 
-@njit(nogil=True)
+@inner
 def spread(total, cores, first_core, synapses, out, lanes):
     """Add lane i of a vector to what core i of the bank has in `out`."""
     store(address(lanes), total)
@@ -158,14 +161,14 @@ def spread(total, cores, first_core, synapses, out, lanes):
         out[synapses.bank_cores[first_core + i]] += lanes[i]
 
 
-@njit(nogil=True)
+@inner
 def accumulate(row, count, sizes, synapses, inbox):
     """Add the rows of a bank to the accumulators of its cores."""
     rows, factors = inbox.rows, inbox.factors
     graded, shift = row[s.PAYLOAD] > 0, row[s.SHIFT]
     side = row[s.ACCUMULATOR] * sizes.neurons
     if row[s.DENSE_ROWS]:
-        dense, sparse = 0, 0
+        dense, sparse = np.int64(0), np.int64(0)
         for i in range(count):
             index = np.int64(synapses.dense_index[rows[i]])
             if index >= 0:
@@ -202,11 +205,11 @@ def accumulate(row, count, sizes, synapses, inbox):
             graded,
             count,
             shift,
-            inbox.accumulators[side + row[s.LANE] :],
+            behind(inbox.accumulators, side + row[s.LANE]),
         )
 
 
-@njit(nogil=True)
+@inner
 def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
     """Dense rows that stay in the cache: a tile of columns at a time, its 16-bit sums in registers."""
     up = splat32(shift)
@@ -237,7 +240,7 @@ def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
         word += s.TILE if wide else 1
 
 
-@njit(nogil=True)
+@inner
 def add_stream(weights, words, rows, count, chunk, shift, sums, short):
     """Dense rows beyond the cache: whole rows, four a pass, 16-bit sums in memory."""
     up = splat32(shift)
@@ -266,7 +269,7 @@ def add_stream(weights, words, rows, count, chunk, shift, sums, short):
             store(sums + word * STEP, add(load32(sums + word * STEP), total))
 
 
-@njit(nogil=True)
+@inner
 def add_factors(weights, height, words, rows, factors, graded, count, shift, sums):
     """Dense rows of 16-bit weights, times payloads if there are some."""
     up = splat32(shift)
@@ -281,7 +284,7 @@ def add_factors(weights, height, words, rows, factors, graded, count, shift, sum
         store(sums + word * STEP, add(load32(sums + word * STEP), shl(total, up)))
 
 
-@njit(nogil=True)
+@inner
 def add_sparse(pointers, targets, weights, entry, wide, rows, factors, graded, count, shift, sums):
     """Sparse rows; the ones to come are prefetched, as they lie anywhere."""
     where = address(targets)
@@ -298,20 +301,26 @@ def add_sparse(pointers, targets, weights, entry, wide, rows, factors, graded, c
             factor = (factors[i] if graded else 1) << shift
             for j in range(first, last):
                 weight = peek16(weights + (j - entry) * 2) if wide else peek8(weights + j - entry)
-                sums[targets[j]] += weight * factor
+                target = np.int64(targets[j])
+                sums[target] += weight * factor
         else:
             for j in range(first, last):
-                sums[targets[j]] += peek8(weights + j - entry) << shift
+                target = np.int64(targets[j])
+                sums[target] += peek8(weights + j - entry) << shift
 
 
-@njit(nogil=True)
+@inner
 def integ(k, pc, slot, code, sizes, cores, synapses, learning, inbox, weights, delivered):
     """Deliver what is pending in a core's granules, in place, one event after the other; their cycles."""
-    lo = code[pc, t.LO] * GRANULE
-    stop = lo + code[pc, t.HI] * GRANULE
+    lo = code[pc * t.COLUMNS + t.LO] * GRANULE
+    stop = lo + code[pc * t.COLUMNS + t.HI] * GRANULE
     base = cores.pending[k]
-    sums = inbox.accumulators[code[pc, t.D] * sizes.neurons + cores.neuron[k] :]
-    shift, graded, signed = code[pc, t.SHIFT], code[pc, t.FLAG], code[pc, t.FLAG2]
+    sums = behind(inbox.accumulators, code[pc * t.COLUMNS + t.D] * sizes.neurons + cores.neuron[k])
+    shift, graded, signed = (
+        code[pc * t.COLUMNS + t.SHIFT],
+        code[pc * t.COLUMNS + t.FLAG],
+        code[pc * t.COLUMNS + t.FLAG2],
+    )
     learns = cores.axon_words[k] > 0
     cost = 0
     for word in range(lo >> 6, (stop + 63) >> 6):
@@ -346,11 +355,12 @@ def integ(k, pc, slot, code, sizes, cores, synapses, learning, inbox, weights, d
             first = synapses.row_pointers[q]
             at_weight = address(synapses.row_weights) + synapses.row_byte[q]
             for i in range(first, synapses.row_pointers[q + 1]):
-                sums[synapses.row_targets[i]] += (peek16(at_weight + (i - first) * 2) * factor) << shift
+                target = np.int64(synapses.row_targets[i])
+                sums[target] += (peek16(at_weight + (i - first) * 2) * factor) << shift
     return cost
 
 
-@njit(nogil=True)
+@inner
 def add_row(row, sums, factor, shift, learning, weights):
     """Add a plastic row to an accumulator; how many of its weights are not zero."""
     source = address(weights) + learning.start[row] * 2

@@ -6,17 +6,16 @@ Packets cannot change a result, only the time they take; so a packet here is its
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from .mesh_slices import next_packet, slice_mesh
+from .mesh_slices import WHEEL, next_packet, slice_mesh
 from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
+from .vectors import inner
 
 NORTH, EAST, SOUTH, WEST, LOCAL = range(5)
 OFF, ALONE, SLICED, STEPPED = range(4)  # ways to find the cycles, see `choose_way`
-WHEEL: Final = 1 << 14  # cycles an emitter can be busy before its next packet: 2 * 4096 spikes, 256 blocks
 
 
 class Mesh(NamedTuple):
@@ -27,7 +26,7 @@ class Mesh(NamedTuple):
     height: int
     lanes: int
     neuron: np.ndarray  # (cores,) int64 first flat neuron of each core, any number for idle ones
-    steps: np.ndarray  # (cores * cores, 20) uint64 see mesh_slices.step_table; empty unless SLICED
+    steps: np.ndarray  # (cores * cores * 20,) uint64 see mesh_slices.step_table; empty unless SLICED
 
 
 class Wires(NamedTuple):
@@ -49,7 +48,7 @@ def choose_way(fabric: str, width: int, height: int, own: bool) -> int:
     return SLICED if width <= 8 and height <= 8 else STEPPED
 
 
-@njit(nogil=True)
+@inner
 def phase(mesh, spikes, first, scan, pointers, cores, wires):
     """Cycles of one fabric phase.
 
@@ -71,7 +70,7 @@ def phase(mesh, spikes, first, scan, pointers, cores, wires):
     return step_mesh(mesh, spikes, first, scan, pointers, cores, wires)
 
 
-@njit(nogil=True)
+@inner
 def alone(core, mesh, spikes, first, scan, pointers):
     """A core that sends to itself only meets nobody: its packets pass one local queue, in order.
 
@@ -92,7 +91,7 @@ def alone(core, mesh, spikes, first, scan, pointers):
     return max(left + SINK_CYCLES, entered + 1 + gap + scan[core] - block)
 
 
-@njit(nogil=True)
+@inner
 def step_mesh(mesh, spikes, first, scan, pointers, cores, wires):
     """One clock after the other, router by router; for meshes of any size."""
     width, n = mesh.width, mesh.width * mesh.height

@@ -15,18 +15,22 @@ from numba import njit
 from . import fabric
 from . import layout as t
 from .delivery import Inbox, deliver_banks, integ
-from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, ROW_CYCLES
+from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
 from .vector_unit import ALL, NONE, STEP, Unit, vector
 from .vectors import (
     address,
     choose,
+    clear_bytes,
+    copy,
     equal,
     first_lane,
+    inner,
     greater,
     lesser,
     load16,
     load32,
     narrow16,
+    raw,
     splat32,
     store,
     widen32,
@@ -72,7 +76,11 @@ class Fired(NamedTuple):
 class Job(NamedTuple):
     """What to run and where to put it; sample s of the run is row s of everything."""
 
-    inputs: np.ndarray  # (samples, T, words of 8 inputs) uint64, a byte an input
+    words: int
+    n_outputs: int
+    n_populations: int
+    n_probes: int
+    inputs: np.ndarray  # (samples, T, words) uint64, a byte an input
     rewards: np.ndarray  # (samples,) int64
     timesteps: int  # T
     latency: int
@@ -88,7 +96,7 @@ class Job(NamedTuple):
     probed: np.ndarray  # (samples, timesteps, places) int32
 
 
-@njit(nogil=True)
+@inner
 def unit_of(k, sizes, cores, state, accumulators):
     """The addresses of core k's memories."""
     first, axon = cores.neuron[k], cores.axon[k]
@@ -109,34 +117,38 @@ def unit_of(k, sizes, cores, state, accumulators):
     )
 
 
-@njit(nogil=True)
+@inner
 def due(code, pc, now, timesteps):
     """Is this timestep inside the window of a `when`?"""
-    hi = code[pc, t.HI] + (timesteps if code[pc, t.FLAG] else 0)
-    return code[pc, t.LO] <= now < hi
+    hi = code[pc * t.COLUMNS + t.HI] + (timesteps if code[pc * t.COLUMNS + t.FLAG] else 0)
+    return code[pc * t.COLUMNS + t.LO] <= now < hi
 
 
-@njit(nogil=True)
+@inner
 def any_holds(k, code, pc, cores, sizes, state):
     """Does any neuron in the range of a `rows` hold its predicate?"""
-    words = code[pc, t.WORDS]
-    at = code[pc, t.A_INDEX] * (sizes.neurons >> 6) + (cores.neuron[k] >> 6) + code[pc, t.FIRST_WORD]
+    words = code[pc * t.COLUMNS + t.WORDS]
+    at = (
+        code[pc * t.COLUMNS + t.A_INDEX] * (sizes.neurons >> 6)
+        + (cores.neuron[k] >> 6)
+        + code[pc * t.COLUMNS + t.FIRST_WORD]
+    )
     for i in range(words):
         lanes = state.predicates[at + i]
         if i == 0:
-            lanes &= np.uint64(code[pc, t.FIRST])
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
         if i == words - 1:
-            lanes &= np.uint64(code[pc, t.INSIDE])
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.INSIDE])
         if lanes:
             return True
     return False
 
 
-@njit(nogil=True)
+@inner
 def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
     """The next plastic row, from `row` on, that a `rows` selects, or -1; its traces go to State.row."""
-    mask, lo = code[pc, t.SHIFT], code[pc, t.LO] * GRANULE
-    stop = lo + code[pc, t.HI] * GRANULE
+    mask, lo = code[pc * t.COLUMNS + t.SHIFT], code[pc * t.COLUMNS + t.LO] * GRANULE
+    stop = lo + code[pc * t.COLUMNS + t.HI] * GRANULE
     axon0, axons = cores.axon[k], cores.axon_words[k] * 64
     for candidate in range(row, learning.since[k + 1]):
         axon = learning.axon[candidate]
@@ -147,7 +159,7 @@ def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
         if mask & 1:
             selected |= (state.delivered[(axon0 + axon) >> 6] >> np.uint64(axon & 63)) & ONE != NONE
         if mask & 2 and did:
-            selected |= state.traces[at + code[pc, t.C_INDEX] * axons] != 0
+            selected |= state.traces[at + code[pc * t.COLUMNS + t.C_INDEX] * axons] != 0
         if selected:
             for x in range(sizes.traces):
                 state.row[x] = state.traces[at + x * axons]
@@ -155,63 +167,68 @@ def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
     return -1
 
 
-@njit(nogil=True)
+@inner
 def load_row(row, code, pc, unit, state, learning):
     """r<d> := the weights of a plastic row."""
-    words = code[pc, t.WORDS]
-    register = unit.registers + code[pc, t.D] * unit.register_step + code[pc, t.FIRST_WORD] * STEP
+    words = code[pc * t.COLUMNS + t.WORDS]
+    register = (
+        unit.registers + code[pc * t.COLUMNS + t.D] * unit.register_step + code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
+    )
     weights = address(state.weights) + learning.start[row] * 2
     for i in range(words):
         lanes = ALL
         if i == 0:
-            lanes &= np.uint64(code[pc, t.FIRST])
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
         if i == words - 1:
-            lanes &= np.uint64(code[pc, t.LAST])
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.LAST])
         weight = load16(weights + i * 128)
         store(address(state.old) + i * 128, weight)
         at = register + i * STEP
         store(at, choose(lanes, widen32(weight), load32(at)))
 
 
-@njit(nogil=True)
+@inner
 def store_row(row, code, pc, unit, state, learning):
     """The weights of a plastic row := r<d>, saturated, 0 beyond the population."""
-    words, bits = code[pc, t.WORDS], learning.bits[row]
-    register = unit.registers + code[pc, t.D] * unit.register_step + code[pc, t.FIRST_WORD] * STEP
+    words, bits = code[pc * t.COLUMNS + t.WORDS], learning.bits[row]
+    register = (
+        unit.registers + code[pc * t.COLUMNS + t.D] * unit.register_step + code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
+    )
     weights = address(state.weights) + learning.start[row] * 2
     high = (1 << (bits - 1)) - 1
     for i in range(words):
         lanes = ALL
         if i == 0:
-            lanes &= np.uint64(code[pc, t.FIRST])
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
         if i == words - 1:
-            lanes &= np.uint64(code[pc, t.INSIDE])
-        if code[pc, t.SHIFT] & 16:
+            lanes &= np.uint64(code[pc * t.COLUMNS + t.INSIDE])
+        if code[pc * t.COLUMNS + t.SHIFT] & 16:
             lanes &= ~equal(widen32(load16(address(state.old) + i * 128)), splat32(0))
         weight = greater(lesser(load32(register + i * STEP), splat32(high)), splat32(-high - 1))
         store(weights + i * 128, narrow16(choose(lanes, weight, splat32(0))))
 
 
-@njit(nogil=True)
-def run_program(k, pc, now, timesteps, reward, code, splats, sizes, cores, synapses, learning, state, inbox):
+@inner
+def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, learning, state, inbox):
     """Run a core's program from an address to its `end`; its cycles without the events of banks."""
+    code, splats = program.code, program.splats
     unit = unit_of(k, sizes, cores, state, inbox.accumulators)
     slot = now % sizes.slots
     row, sweep, did, row_chosen = np.int64(-1), np.int64(0), False, NONE
     cost = np.int64(0)
     while True:
         state.executions[pc] += 1
-        cost += code[pc, t.COST]
-        op = code[pc, t.OP]
+        cost += code[pc * t.COLUMNS + t.COST]
+        op = code[pc * t.COLUMNS + t.OP]
         if op == END:
-            state.scan[cores.number[k]] = code[pc, t.LO]
+            state.scan[cores.number[k]] = code[pc * t.COLUMNS + t.LO]
             return cost
         if op == WHEN:
-            pc += 1 if due(code, pc, now, timesteps) else 1 + code[pc, t.SKIP]
+            pc += 1 if due(code, pc, now, timesteps) else 1 + code[pc * t.COLUMNS + t.SKIP]
         elif op == RANGE:
             pc += 1
         elif op == INTEG:
-            if not code[pc, t.AHEAD]:
+            if not code[pc * t.COLUMNS + t.AHEAD]:
                 cost += integ(
                     k, pc, slot, code, sizes, cores, synapses, learning, inbox, state.weights, state.delivered
                 )
@@ -222,23 +239,23 @@ def run_program(k, pc, now, timesteps, reward, code, splats, sizes, cores, synap
                 row = learning.since[k]
             else:
                 store_row(row, code, sweep, unit, state, learning)
-                state.row_words[k] += (code[sweep, t.BLOCKS] * learning.bits[row] + 15) >> 4
+                state.row_words[k] += (code[sweep * t.COLUMNS + t.BLOCKS] * learning.bits[row] + 15) >> 4
                 row += 1
             row = next_row(k, row, did, code, sweep, reward, cores, sizes, state, learning)
             if row < 0:
-                pc = sweep + code[sweep, t.SKIP] + 1
+                pc = sweep + code[sweep * t.COLUMNS + t.SKIP] + 1
             else:
                 load_row(row, code, sweep, unit, state, learning)
                 axon = cores.axon[k] + learning.axon[row]
                 row_chosen = ALL if (state.delivered[axon >> 6] >> np.uint64(axon & 63)) & ONE else NONE
-                cost += ROW_CYCLES + 2 * code[sweep, t.BLOCKS]
+                cost += ROW_CYCLES + 2 * code[sweep * t.COLUMNS + t.BLOCKS]
                 pc = sweep + 1
         else:
             vector(code, splats, pc, sizes, unit, state.row, row_chosen, reward)
             pc += 1
 
 
-@njit(nogil=True)
+@inner
 def receive(inbox, sizes, slot, q, payload):
     """A spike becomes pending; payloads of one axon add, modulo 256."""
     at, bit = slot * (sizes.pending >> 6) + (q >> 6), ONE << np.uint64(q & 63)
@@ -249,11 +266,11 @@ def receive(inbox, sizes, slot, q, payload):
     inbox.pending[at] |= bit
 
 
-@njit(nogil=True)
-def inject(inputs, sample, now, routes, sizes, inbox):
+@inner
+def inject(sample, now, job, routes, sizes, inbox):
     """The host writes the input spikes of a timestep."""
-    for word in range(inputs.shape[2]):
-        spikes = inputs[sample, now, word]
+    for word in range(job.words):
+        spikes = job.inputs[(sample * job.timesteps + now) * job.words + word]
         while spikes:
             byte = first_lane(spikes) >> 3
             payload = np.int64((spikes >> np.uint64(8 * byte)) & np.uint64(255))
@@ -264,11 +281,11 @@ def inject(inputs, sample, now, routes, sizes, inbox):
                 receive(inbox, sizes, (now + (send & 15)) % sizes.slots, send >> 4, payload)
 
 
-@njit(nogil=True)
-def collect(cores, state, fired):
+@inner
+def collect(sizes, cores, state, fired):
     """List the neurons that fired, ascending, and clear the spike bitmaps; how many there are."""
     count, core = 0, 0
-    for k in range(len(cores.number)):
+    for k in range(sizes.busy):
         while core <= cores.number[k]:
             fired.first[core] = count
             core += 1
@@ -281,13 +298,13 @@ def collect(cores, state, fired):
                     fired.list[count] = word * 64 + first_lane(lanes)
                     count += 1
                     lanes &= lanes - ONE
-    while core < len(fired.first):
+    while core <= sizes.cores:
         fired.first[core] = count
         core += 1
     return count
 
 
-@njit(nogil=True)
+@inner
 def send(count, now, payloads, routes, sizes, fired, inbox):
     """Spikes become pending where their routes go; when in the fabric phase makes no difference."""
     for i in range(count):
@@ -299,43 +316,32 @@ def send(count, now, payloads, routes, sizes, fired, inbox):
             receive(inbox, sizes, (now + 1 + (to & 15)) % sizes.slots, to >> 4, payload)
 
 
-@njit(nogil=True)
-def fill(array, value):
-    for i in range(len(array)):
-        array[i] = value
-
-
-@njit(nogil=True)
-def copy(array, source):
-    for i in range(len(array)):
-        array[i] = source[i]
-
-
-@njit(nogil=True)
-def clear(afresh, start, state, inbox, fired):
+@inner
+def clear(afresh, sizes, start, state, inbox, fired):
     """What the hardware clears between samples; and everything else, if the sample starts afresh."""
+    neurons = sizes.neurons
     if afresh:
-        copy(state.registers, start.registers)
-        copy(state.random, start.random)
-        copy(state.weights, start.weights)
-        fill(state.traces, 0)
-    fill(inbox.accumulators, 0)
-    fill(state.predicates, NONE)
-    fill(state.delivered, NONE)
-    fill(inbox.pending, NONE)
-    fill(fired.sample, 0)
+        copy(address(state.registers), address(start.registers), sizes.registers * neurons * 4)
+        copy(address(state.random), address(start.random), sizes.busy * sizes.lanes * 4)
+        copy(address(state.weights), address(start.weights), sizes.plastic * 2)
+        clear_bytes(address(state.traces), sizes.traces * sizes.trace_axons * 4)
+    clear_bytes(address(inbox.accumulators), 2 * neurons * 4)
+    clear_bytes(address(state.predicates), N_PREDICATES * neurons // 8)
+    clear_bytes(address(state.delivered), sizes.trace_axons // 8)
+    clear_bytes(address(inbox.pending), sizes.slots * sizes.pending // 8)
+    clear_bytes(address(fired.sample), neurons * 4)
 
 
-@njit(nogil=True)
+@inner
 def tally(sample, sign, job, fired):
     """Add or take away the spikes of the sample so far in the output counts."""
-    for i in range(len(job.outputs)):
+    for i in range(job.n_outputs):
         if job.outputs[i] >= 0:
-            job.output_counts[sample, i] += sign * fired.sample[job.outputs[i]]
+            job.output_counts[sample * job.n_outputs + i] += sign * fired.sample[job.outputs[i]]
 
 
-@njit(nogil=True)
-def record(recorded, have, count, sample, now, cores, fired):
+@inner
+def record(recorded, have, count, sample, now, sizes, cores, fired):
     """Append the spikes of a timestep to a table, which grows when it must."""
     if have + count > len(recorded):
         longer = np.empty((2 * len(recorded) + count, 4), np.int32)
@@ -343,7 +349,7 @@ def record(recorded, have, count, sample, now, cores, fired):
             for j in range(4):
                 longer[i, j] = recorded[i, j]
         recorded = longer
-    for k in range(len(cores.number)):
+    for k in range(sizes.busy):
         core = cores.number[k]
         for i in range(fired.first[core], fired.first[core + 1]):
             recorded[have + i, 0] = sample
@@ -353,51 +359,59 @@ def record(recorded, have, count, sample, now, cores, fired):
     return recorded
 
 
-@njit(nogil=True)
+@inner
 def note(sample, now, job, state):
     """Record the probes."""
-    for i in range(len(job.probes)):
-        job.probed[sample, now, i] = state.registers[job.probes[i]]
+    row = (sample * (job.timesteps + job.latency) + now) * job.n_probes
+    for i in range(job.n_probes):
+        job.probed[row + i] = state.registers[job.probes[i]]
 
 
-@njit(nogil=True)
-def finish(sample, cycles, job, fired):
+@inner
+def finish(sample, cycles, sizes, job, fired):
     """Write a sample's results."""
-    tally(sample, 1, job, fired)
-    for p in range(len(job.population_first) - 1):
+    tally(sample, np.int64(1), job, fired)
+    for p in range(job.n_populations):
         for i in range(job.population_first[p], job.population_first[p + 1]):
             if job.populations[i] >= 0:
-                job.sample_spikes[sample, p] += fired.sample[job.populations[i]]
-    for neuron in range(len(fired.sample)):
+                job.sample_spikes[sample * job.n_populations + p] += fired.sample[job.populations[i]]
+    for neuron in range(sizes.neurons):
         fired.total[neuron] += fired.sample[neuron]
     job.sample_cycles[sample] = cycles
 
 
 @njit(nogil=True, cache=True)
-def run_samples(
-    begin, end, sizes, cores, code, splats, synapses, learning, routes, start, mesh, state, inbox, fired, wires, job
-):
-    """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4)."""
-    recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), 0
+def run_samples(begin, end, tables, memories, job):
+    """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
+
+    Args:
+        tables: sizes, then cores, program, synapses, learning, routes, start of layout.Machine.
+        memories: state, inbox, fired, mesh, wires of a thread.
+    """
+    sizes, cores, program = tables[0], raw(tables[1]), raw(tables[2])
+    synapses, learning, routes, start = raw(tables[3]), raw(tables[4]), raw(tables[5]), raw(tables[6])
+    state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
+    mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
+    recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
     steps, clock = job.timesteps + job.latency, 0
     for sample in range(begin, end):
         reward = job.rewards[sample]
-        clear(sample == 0 or not job.learn, start, state, inbox, fired)
-        cycles = 0
+        clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
+        cycles = np.int64(0)
         for now in range(-1, steps):  # -1: the reset programs
             if now == job.latency:
-                tally(sample, -1, job, fired)
+                tally(sample, np.int64(-1), job, fired)
             if 0 <= now < job.timesteps:
-                inject(job.inputs, sample, now, routes, sizes, inbox)
+                inject(sample, now, job, routes, sizes, inbox)
             if now >= 0:
                 clock += 1
                 deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
             slowest = sizes.idle_cost
-            for k in range(len(cores.number)):
+            for k in range(sizes.busy):
                 entry = cores.reset[k] if now < 0 else cores.entry[k]
                 at = max(now, 0)
                 cost = run_program(
-                    k, entry, at, job.timesteps, reward, code, splats, sizes, cores, synapses, learning, state, inbox
+                    k, entry, at, job.timesteps, reward, program, sizes, cores, synapses, learning, state, inbox
                 )
                 if now >= 0:
                     cost += inbox.cost[k]
@@ -406,7 +420,7 @@ def run_samples(
             if now < 0:
                 fired.chip[RESET] += sizes.clear_cost + slowest
                 continue
-            count = collect(cores, state, fired)
+            count = collect(sizes, cores, state, fired)
             send(count, now, state.payloads, routes, sizes, fired, inbox)
             spent = fabric.phase(mesh, fired.list, fired.first, state.scan, routes.pointers, routes.cores, wires)
             fired.chip[COMPUTE] += slowest
@@ -414,8 +428,8 @@ def run_samples(
             fired.chip[BARRIER] += BARRIER_CYCLES
             cycles += slowest + spent + BARRIER_CYCLES
             if job.record:
-                recorded = record(recorded, have, count, sample, now, cores, fired)
+                recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
                 have += count
             note(sample, now, job, state)
-        finish(sample, cycles, job, fired)
+        finish(sample, cycles, sizes, job, fired)
     return recorded[:have]

@@ -75,6 +75,10 @@ class Sizes(NamedTuple):
     pending: int  # lanes of the flat pending space
     idle_cost: int  # cycles of a core that only reaches `end`, 0 if there is none
     clear_cost: int  # cycles of the clearing between samples
+    busy: int  # cores that do anything
+    cores: int  # of the mesh
+    banks: int
+    plastic: int  # lanes of all plastic rows
 
 
 class Cores(NamedTuple):
@@ -92,6 +96,13 @@ class Cores(NamedTuple):
     pending: np.ndarray
     entry: np.ndarray
     reset: np.ndarray
+
+
+class Program(NamedTuple):
+    """The instructions of all busy cores."""
+
+    code: np.ndarray  # (instructions, COLUMNS) int64
+    splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
 
 
 class Learning(NamedTuple):
@@ -131,8 +142,7 @@ class Machine(NamedTuple):
     image: Image
     sizes: Sizes
     cores: Cores
-    code: np.ndarray  # (instructions, COLUMNS) int64
-    splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
+    program: Program
     synapses: Synapses
     learning: Learning
     routes: Routes
@@ -318,6 +328,10 @@ def prepare(image: Image) -> Machine:
         pending=pending.lanes,
         idle_cost=isa.END_CYCLES if len(busy) < arch.cores else 0,
         clear_cost=isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
+        busy=len(busy),
+        cores=arch.cores,
+        banks=len(synapses.banks),
+        plastic=learnt[-1].stop if learnt else 0,
     )
     return Machine(
         image=image,
@@ -332,8 +346,7 @@ def prepare(image: Image) -> Machine:
             entry=entry,
             reset=entry[:-1] + np.array([image.cores[i].reset_entry for i in busy], np.int64),
         ),
-        code=code,
-        splats=np.ascontiguousarray(np.repeat(imm[:, None], WORD, axis=1)),
+        program=Program(code, np.ascontiguousarray(np.repeat(imm[:, None], WORD, axis=1))),
         synapses=synapses,
         learning=Learning(
             of=plastic,
@@ -344,9 +357,7 @@ def prepare(image: Image) -> Machine:
             axon=np.array([p.axon for p in learnt], np.int64),
             since=np.array(plastic_from, np.int64),
         ),
-        routes=Routes(
-            send_pointers, sends, input_pointers, input_sends, pointers, route["core"].astype(np.uint8)
-        ),
+        routes=Routes(send_pointers, sends, input_pointers, input_sends, pointers, route["core"].astype(np.uint8)),
         start=Start(
             _registers(image, busy, neuron_words),
             np.array([image.cores[i].seeds for i in busy], np.uint32).reshape(-1),
@@ -393,9 +404,7 @@ def _integ_reach(arch, core: CoreImage, entries: np.ndarray, ops: list[Op]) -> d
     part = unpack(isa.AXON_FIELDS, entries)
     kind = part["format"]
     first = np.where(kind > isa.SPARSE, part["block"], 1 << 20)
-    last = np.where(
-        kind > isa.SPARSE, part["block"] + part["runs"] * part["block_stride"] + part["beats"] + 1, 0
-    )
+    last = np.where(kind > isa.SPARSE, part["block"] + part["runs"] * part["block_stride"] + part["beats"] + 1, 0)
     sparse = np.flatnonzero(kind == isa.SPARSE)
     if len(sparse):
         axon, beat, _, _, _ = beat_table(entries[sparse])

@@ -9,7 +9,6 @@ XY routing leaves few turns: what comes from the north or the south goes straigh
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
 from .vectors import (
@@ -17,6 +16,7 @@ from .vectors import (
     both,
     either,
     first_lane,
+    inner,
     load_planes,
     lshr,
     plane0,
@@ -27,6 +27,7 @@ from .vectors import (
 )
 
 assert (FIFO_DEPTH, SINK_CYCLES) == (2, 2), "heads and tails; busy for one cycle after a packet"
+WHEEL = 1 << 14  # more cycles than an emitter takes to its next packet: 2 * 4096 spikes, 256 blocks
 NONE, ONE, ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -47,18 +48,18 @@ def step_table(width: int, height: int) -> np.ndarray:
     return table
 
 
-@njit(nogil=True)
+@inner
 def pick(where, a, b):
     """a where the bits of `where` are set, else b."""
     return unlike(b, both(unlike(a, b), where))
 
 
-@njit(nogil=True)
+@inner
 def pick_word(where, a, b):
     return b ^ ((a ^ b) & where)
 
 
-@njit(nogil=True)
+@inner
 def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
     """Cycles of one fabric phase."""
     n = mesh.width * mesh.height
@@ -92,7 +93,7 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
     busy = NONE
     cycle = 0
     while True:
-        slot = cycle & (len(wheel) - 1)
+        slot = cycle & (WHEEL - 1)
         woken = wheel[slot]
         if woken:
             wheel[slot] = NONE
@@ -102,7 +103,7 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
             if not waiting:
                 return max(cycle, emitted)
             cycle += 1
-            while not wheel[cycle & (len(wheel) - 1)]:
+            while not wheel[cycle & (WHEEL - 1)]:
                 cycle += 1
             continue
 
@@ -182,8 +183,8 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
             mine = planes(bit)
             to_l_x = either(to_l_x, both(mine, load_planes(row)))
             to_l_y = either(to_l_y, both(mine, load_planes(row + 64)))
-            to_l_east |= bit & mesh.steps[step, 16]
-            to_l_south |= bit & mesh.steps[step, 17]
+            to_l_east |= bit & mesh.steps[step * 20 + 16]
+            to_l_south |= bit & mesh.steps[step * 20 + 17]
             wires.packet[core] = packet + 1
             if packet + 1 == wires.stop[core]:
                 ready &= ~bit
@@ -191,7 +192,7 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
                 if wires.packet[core] < 0:
                     emitted = max(emitted, cycle + 1 + gap)
                 else:
-                    wheel[(cycle + 1 + gap) & (len(wheel) - 1)] |= bit
+                    wheel[(cycle + 1 + gap) & (WHEEL - 1)] |= bit
                     waiting |= bit
 
         # queues: pop, then push into the head if that leaves nothing, else into the tail
@@ -247,7 +248,7 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
         cycle += 1
 
 
-@njit(nogil=True)
+@inner
 def next_packet(core, mesh, spikes, first, scan, pointers, wires):
     """Move an emitter to its next spike that sends: the cycles before its packet is ready; packet -1 at the end."""
     gap = 0

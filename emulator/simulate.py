@@ -136,7 +136,9 @@ def _inputs(image: Image, spikes: Any, timesteps: int | None) -> tuple[int, np.n
 def _rewards(image: Image, reward: Any, samples: int) -> np.ndarray:
     values = np.asarray(reward)
     if values.dtype.kind not in "iu" or values.shape not in ((), (samples,)):
-        raise InputError(f"reward of type {values.dtype}, shape {values.shape}; give an integer, or {samples:,} of them")
+        raise InputError(
+            f"reward of type {values.dtype}, shape {values.shape}; give an integer, or {samples:,} of them"
+        )
     bound = 1 << (image.arch.state_bits - 1)
     if values.size and (values.min() < -bound or values.max() >= bound):
         raise InputError(f"a reward does not fit the {image.arch.state_bits} bits of the state; scale it down")
@@ -197,6 +199,10 @@ def _job(machine, packed, steps, rewards, learn, record, probes) -> kernel.Job:
     places = np.concatenate([np.zeros(0, np.int64), *(_probe_places(machine, probe)[2] for probe in probes)])
     places = places[places >= 0]
     return kernel.Job(
+        words=packed.shape[2],
+        n_outputs=len(image.outputs),
+        n_populations=len(populations),
+        n_probes=len(places),
         inputs=packed,
         rewards=rewards,
         timesteps=steps,
@@ -233,10 +239,8 @@ class _Memories(NamedTuple):
 
     def run(self, begin: int, end: int, job: kernel.Job) -> np.ndarray:
         m = self.machine
-        return kernel.run_samples(
-            begin, end, m.sizes, m.cores, m.code, m.splats, m.synapses, m.learning, m.routes, m.start,
-            self.mesh, self.state, self.inbox, self.fired, self.wires, job,
-        )  # fmt: skip
+        tables = (m.sizes, m.cores, m.program, m.synapses, m.learning, m.routes, m.start)
+        return kernel.run_samples(begin, end, tables, self[1:], job)
 
     def counted(self) -> counting.Counted:
         return counting.Counted(
@@ -269,7 +273,7 @@ def _state(machine: Machine) -> kernel.State:
         old=aligned(256 * 16, np.int16),  # the lanes of the largest core
         scratch=aligned(SCRATCH_BYTES // 4, np.int32),
         row=np.zeros(3, np.int32),
-        executions=np.zeros(len(machine.code), np.int64),
+        executions=np.zeros(len(machine.program.code), np.int64),
         row_words=np.zeros(busy, np.int64),
         busy=np.zeros(busy, np.int64),
         scan=machine.scan.copy(),
@@ -317,7 +321,7 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
     neuron = np.zeros(arch.cores, np.int64)
     neuron[cores.number] = cores.neuron[:-1]
     sliced = way == fabric_module.SLICED
-    steps = step_table(arch.mesh_width, arch.mesh_height) if sliced else np.zeros((0, 20), np.uint64)
+    steps = step_table(arch.mesh_width, arch.mesh_height) if sliced else np.zeros(0, np.uint64)
     return (
         fabric_module.Mesh(way, arch.mesh_width, arch.mesh_height, arch.lanes, neuron, steps),
         fabric_module.Wires(

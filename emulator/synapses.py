@@ -103,8 +103,10 @@ def lay_out(
         mine = by_core[cuts[k] : cuts[k + 1]]
         fixed = np.where(plastic[pending.q[mine]] < 0, entries[k][pending.axon[mine]], np.uint64(isa.NONE))
         rows = expand(arch, core, fixed)
-        full = rows if np.array_equal(fixed, entries[k][pending.axon[mine]]) else expand(
-            arch, core, entries[k][pending.axon[mine]]
+        full = (
+            rows
+            if np.array_equal(fixed, entries[k][pending.axon[mine]])
+            else expand(arch, core, entries[k][pending.axon[mine]])
         )
         beats[mine], words[mine], synapses[mine] = full.beats, full.words, np.diff(rows.pointers)
         expanded.append((mine, rows))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from . import layout as t
 from .spec.fixedpoint import LFSR_STEPS
@@ -24,6 +23,7 @@ from .vectors import (
     choose,
     equal,
     greater,
+    inner,
     lesser,
     load32,
     load_word,
@@ -70,13 +70,13 @@ class Unit(NamedTuple):
     random: int
 
 
-@njit(nogil=True)
-def operand(code, splats, pc, column, unit, row, reward, slot):
-    """(address of the first vector, bytes to the next) of a source; `row` holds a row's traces."""
-    kind, index = code[pc, column], code[pc, column + 1]
-    first = code[pc, t.FIRST_WORD] * STEP
+@inner
+def operand(code, splats, pc, column, unit, row, reward, where):
+    """(address of the first vector, bytes to the next) of a source; `row` holds a row's traces, `where` a broadcast value."""
+    kind, index = code[pc * t.COLUMNS + column], code[pc * t.COLUMNS + column + 1]
+    first = code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
     if kind == t.SOURCE_REGISTER:
-        if code[pc, t.AXON]:
+        if code[pc * t.COLUMNS + t.AXON]:
             return unit.traces + index * unit.trace_step + first, STEP
         return unit.registers + index * unit.register_step + first, STEP
     if kind == t.SOURCE_ACCUMULATOR:
@@ -84,52 +84,57 @@ def operand(code, splats, pc, column, unit, row, reward, slot):
     if kind == t.SOURCE_IMMEDIATE:
         return address(splats) + pc * STEP, 0
     value = row[index] if kind == t.SOURCE_TRACE else reward
-    where = unit.scratch + slot * STEP
     store(where, splat32(np.int64(value)))
     return where, 0
 
 
-@njit(nogil=True)
+@inner
 def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
     """Run one vector instruction.
 
     Args:
         row: (3,) int32 traces of the row's axon, row_chosen: uint64 all lanes or none, its `pre`; inside `rows`.
     """
-    op, words, first_word = code[pc, t.OP], code[pc, t.WORDS], code[pc, t.FIRST_WORD]
-    head, tail = np.uint64(code[pc, t.FIRST]), np.uint64(code[pc, t.LAST])
-    inside = np.uint64(code[pc, t.INSIDE])
-    invert = np.uint64(code[pc, t.INVERT])
-    pred = code[pc, t.PRED]
+    op, words, first_word = (
+        code[pc * t.COLUMNS + t.OP],
+        code[pc * t.COLUMNS + t.WORDS],
+        code[pc * t.COLUMNS + t.FIRST_WORD],
+    )
+    head, tail = np.uint64(code[pc * t.COLUMNS + t.FIRST]), np.uint64(code[pc * t.COLUMNS + t.LAST])
+    inside = np.uint64(code[pc * t.COLUMNS + t.INSIDE])
+    invert = np.uint64(code[pc * t.COLUMNS + t.INVERT])
+    pred = code[pc * t.COLUMNS + t.PRED]
     chosen_at, chosen_step = unit.scratch + 4 * STEP, 0
     if pred == 0:
         store_word(chosen_at, ALL)
     elif pred == 1:
-        chosen_at = unit.predicates + code[pc, t.PRED_INDEX] * unit.predicate_step + first_word * 8
+        chosen_at = unit.predicates + code[pc * t.COLUMNS + t.PRED_INDEX] * unit.predicate_step + first_word * 8
         chosen_step = 8
     elif pred == 2:
         chosen_at, chosen_step = unit.delivered + first_word * 8, 8
     else:
         store_word(chosen_at, row_chosen)
 
-    accumulator = code[pc, t.READS]
+    accumulator = code[pc * t.COLUMNS + t.READS]
     if accumulator >= 0:
         sums = (unit.accumulator1 if accumulator else unit.accumulator0) + first_word * STEP
         if sizes.acc_bits < 32:  # they wrap: bring the sums back to their width before anyone reads them
             up = splat32(32 - sizes.acc_bits)
             for i in range(words):
                 store(sums + i * STEP, ashr(shl(load32(sums + i * STEP), up), up))
-    a_at, a_step = operand(code, splats, pc, t.A, unit, row, reward, 0)
-    b_at, b_step = operand(code, splats, pc, t.B, unit, row, reward, 1)
-    c_at, c_step = operand(code, splats, pc, t.C, unit, row, reward, 2)
+    a_at, a_step = operand(code, splats, pc, np.int64(t.A), unit, row, reward, unit.scratch)
+    b_at, b_step = operand(code, splats, pc, np.int64(t.B), unit, row, reward, unit.scratch + STEP)
+    c_at, c_step = operand(code, splats, pc, np.int64(t.C), unit, row, reward, unit.scratch + 2 * STEP)
 
     high = (np.int64(1) << (sizes.state_bits - 1)) - 1
     if op <= RND:
-        base, step = (unit.traces, unit.trace_step) if code[pc, t.AXON] else (unit.registers, unit.register_step)
-        out = base + code[pc, t.D] * step + first_word * STEP
+        base, step = (
+            (unit.traces, unit.trace_step) if code[pc * t.COLUMNS + t.AXON] else (unit.registers, unit.register_step)
+        )
+        out = base + code[pc * t.COLUMNS + t.D] * step + first_word * STEP
         factor_high = (np.int64(1) << (sizes.coef_bits - 1)) - 1
-        wide, shift = code[pc, t.WIDE], code[pc, t.SHIFT]
-        bias, negative = code[pc, t.BIAS], code[pc, t.BIAS_NEGATIVE]
+        wide, shift = code[pc * t.COLUMNS + t.WIDE], code[pc * t.COLUMNS + t.SHIFT]
+        bias, negative = code[pc * t.COLUMNS + t.BIAS], code[pc * t.COLUMNS + t.BIAS_NEGATIVE]
         for i in range(words):
             chosen = load_word(chosen_at + i * chosen_step) ^ invert
             if i == 0:
@@ -170,10 +175,10 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
             value = greater(lesser(value, splat32(high)), splat32(-high - 1))
             store(out + i * STEP, choose(chosen, value, load32(out + i * STEP)))
     else:
-        out = unit.predicates + code[pc, t.D] * unit.predicate_step + first_word * 8
-        plog_a = unit.predicates + code[pc, t.A_INDEX] * unit.predicate_step + first_word * 8
-        plog_c = unit.predicates + code[pc, t.C_INDEX] * unit.predicate_step + first_word * 8
-        table = code[pc, t.TABLE]
+        out = unit.predicates + code[pc * t.COLUMNS + t.D] * unit.predicate_step + first_word * 8
+        plog_a = unit.predicates + code[pc * t.COLUMNS + t.A_INDEX] * unit.predicate_step + first_word * 8
+        plog_c = unit.predicates + code[pc * t.COLUMNS + t.C_INDEX] * unit.predicate_step + first_word * 8
+        table = code[pc * t.COLUMNS + t.TABLE]
         for i in range(words):
             inrange = ALL
             chosen = load_word(chosen_at + i * chosen_step) ^ invert
@@ -189,9 +194,9 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
                 if sizes.graded:
                     payloads = unit.payloads + (first_word + i) * STEP
                     value = splat32(1)
-                    if code[pc, t.FLAG]:
+                    if code[pc * t.COLUMNS + t.FLAG]:
                         value = load32(a_at + i * a_step)
-                        if code[pc, t.FLAG2]:
+                        if code[pc * t.COLUMNS + t.FLAG2]:
                             value = both(greater(lesser(value, splat32(127)), splat32(-128)), splat32(255))
                         else:
                             value = greater(lesser(value, splat32(255)), splat32(0))
@@ -217,7 +222,7 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
                 lanes = equal(load32(a_at + i * a_step), load32(b_at + i * b_step))
             store_word(out + i * 8, (load_word(out + i * 8) & ~inrange) | (lanes & chosen))
 
-    if code[pc, t.CLEAR] >= 0:
+    if code[pc * t.COLUMNS + t.CLEAR] >= 0:
         sums = (unit.accumulator1 if accumulator else unit.accumulator0) + first_word * STEP
         for i in range(words):
             lanes = ALL
@@ -228,7 +233,7 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
             store(sums + i * STEP, choose(lanes, splat32(0), load32(sums + i * STEP)))
 
 
-@njit(nogil=True)
+@inner
 def draw(random, fresh, inrange, lanes, mask):
     """Random bits for the lanes in range of one word: each lane of the core draws once a block."""
     for block in range(t.WORD // lanes):

@@ -7,11 +7,14 @@ address (an int64, see `address`); a predicate over its 64 lanes is one uint64, 
 from __future__ import annotations
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 LANES = 64
+
+# A function that only kernels call: nothing is compiled for calling it from Python.
+inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
@@ -55,14 +58,48 @@ def _pointer(builder, address, kind):
 
 
 @intrinsic
-def address(typingctx, array):
-    """The address of an array's first element."""
+def raw(typingctx, table):
+    """A named tuple of arrays as one of bare pointers; numbers stay.
+
+    Bare pointers have no reference counts and no bounds: half of the time to compile, and calls that cost nothing.
+    They live only as long as the arrays, which the caller of the kernel holds.
+    """
+
+    def bare(kind):
+        return types.CPointer(kind.dtype) if isinstance(kind, types.Array) else kind
+
+    result = types.NamedTuple([bare(kind) for kind in table.types], table.instance_class)
 
     def codegen(context, builder, signature, args):
-        data = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0]).data
-        return builder.ptrtoint(data, _I64)
+        parts = []
+        for i, kind in enumerate(table.types):
+            part = builder.extract_value(args[0], i)
+            if isinstance(kind, types.Array):
+                part = cgutils.create_struct_proxy(kind)(context, builder, part).data
+            parts.append(part)
+        return context.make_tuple(builder, result, parts)
 
-    return types.int64(array), codegen
+    return result(table), codegen
+
+
+@intrinsic
+def behind(typingctx, pointer, count):
+    """The pointer `count` elements on."""
+
+    def codegen(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]])
+
+    return pointer(pointer, types.int64), codegen
+
+
+@intrinsic
+def address(typingctx, pointer):
+    """The address that a bare pointer holds."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ptrtoint(args[0], _I64)
+
+    return types.int64(pointer), codegen
 
 
 def _loader(vector: Vector, doc: str):
@@ -202,9 +239,7 @@ def _bit_intrinsic(name: str, extra: list, doc: str):
     def typed(typingctx, word):
         def codegen(context, builder, signature, args):
             kinds = [_I64, *(ir.IntType(1) for _ in extra)]
-            function = cgutils.get_or_insert_function(
-                builder.module, ir.FunctionType(_I64, kinds), f"llvm.{name}.i64"
-            )
+            function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(_I64, kinds), f"llvm.{name}.i64")
             return builder.call(function, [args[0], *(ir.Constant(ir.IntType(1), e) for e in extra)])
 
         return types.int64(types.uint64), codegen
@@ -231,6 +266,29 @@ def prefetch(typingctx, where):
         return context.get_dummy_value()
 
     return types.void(types.int64), codegen
+
+
+@intrinsic
+def copy(typingctx, to, source, count):
+    """Copy bytes from an address to an address; they do not overlap."""
+
+    def codegen(context, builder, signature, args):
+        to, source = (_pointer(builder, args[i], ir.IntType(8)) for i in (0, 1))
+        cgutils.raw_memcpy(builder, to, source, args[2], 1)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def clear_bytes(typingctx, where, count):
+    """Set bytes from an address on to zero."""
+
+    def codegen(context, builder, signature, args):
+        cgutils.memset(builder, _pointer(builder, args[0], ir.IntType(8)), args[1], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic
