@@ -55,9 +55,15 @@ def rtl_directory() -> Path:
     raise DeviceError(f"the Verilog sources are missing beside {here}; install nmcompile again")
 
 
+# the modules of nm_chip, leaves first; rtl/ also holds the board link, which is not part of the machine
+CHIP_MODULES: Final = (
+    "ram scan lane check sequence vector accumulate integrate pending emit counters core router mesh host chip"
+).split()
+
+
 def rtl_sources() -> list[Path]:
-    """Every module of the chip, in a fixed order."""
-    return sorted(rtl_directory().glob("nm_*.v"))
+    """The Verilog files of the chip, leaves first."""
+    return [rtl_directory() / f"nm_{name}.v" for name in CHIP_MODULES]
 
 
 def rtl_parameters(arch: Architecture, **override: int) -> dict[str, int]:
@@ -130,7 +136,7 @@ def build(parameters: dict[str, int], defines: tuple[str, ...] = ("NM_RETIRE", "
     sources = rtl_sources()
     wrapper = rtl_directory() / "nm_verilated.cpp"
     digest = hashlib.sha256(json.dumps([parameters, defines], sort_keys=True).encode())
-    for path in [*sources, *sorted(rtl_directory().glob("*.vh")), wrapper]:
+    for path in [*sources, rtl_directory() / "nm_isa.vh", rtl_directory() / "nm_host.vh", wrapper]:
         digest.update(path.name.encode() + path.read_bytes())
     home = cache_directory() / "verilated"
     library = home / digest.hexdigest()[:32] / "chip.so"

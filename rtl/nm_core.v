@@ -184,7 +184,7 @@ module nm_core #(
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
       .clear_i(clearing_q), .clear_half_i(clear_half_q), .clear_block_i(clear_block_q),
       .clear_blocks_i(clear_blocks_q), .clear_granule_i(clear_granule_q), .clear_granules_i(clear_granules_q),
-      .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_data_i(host_data_i[ROW_W-1:0]),
+      .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_data_i(host_data_i[(ROW_W > 32 ? ROW_W : 32)-1:0]),
       .host_registers_o(host_registers), .host_traces_o(host_traces), .host_predicates_o(host_predicates),
       .host_delivered_o(host_delivered), .host_random_o(host_random),
       .count_o(n_block), .count_axon_o(n_axon), .count_reads_o(n_reads), .count_write_o(n_write),

@@ -24,7 +24,8 @@ module nm_vector #(
     parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
     parameter int unsigned TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
     parameter int unsigned SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
-    parameter int unsigned ROW_W = LANES * STATE_BITS
+    parameter int unsigned ROW_W = LANES * STATE_BITS,
+    parameter int unsigned DATA_W = (ROW_W > 32) ? ROW_W : 32  // of what the host writes
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
@@ -69,7 +70,7 @@ module nm_vector #(
     input  wire logic [         3:0] host_mem_i,
     input  wire logic                host_we_i,
     input  wire logic [        19:0] host_addr_i,
-    input  wire logic [   ROW_W-1:0] host_data_i,
+    input  wire logic [  DATA_W-1:0] host_data_i,
     output logic      [   ROW_W-1:0] host_registers_o,
     output logic      [   ROW_W-1:0] host_traces_o,
     output logic      [ LANES*4-1:0] host_predicates_o,
@@ -102,6 +103,7 @@ module nm_vector #(
     logic is_mul;
     logic x_bc;  // x is a broadcast value, not port 0
     logic [1:0] y_sel;
+    logic square;
     logic [2:0] r_sel;
     logic x_imm;  // broadcast: the immediate, not the reward
     logic y_imm;
@@ -132,7 +134,7 @@ module nm_vector #(
   logic imm_b, is_mul, is_mac, is_two, is_cmp, is_mov, is_spk, is_rnd, a_used;
   logic a_acc, b_acc, c_acc, swap;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
-  logic x_reg, s_reg, c_reg, x_used, s_used, use0, use1;
+  logic x_reg, s_reg, c_reg, x_used, s_used, use0, use1, square;
   ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
@@ -167,7 +169,8 @@ module nm_vector #(
   assign s_reg = s_used && !imm_b && !s_code[3];
   assign c_reg = is_mac && !c[3];
   assign port0 = x_reg ? x_code[2:0] : c[2:0];
-  assign port1 = s_reg ? s_code[2:0] : c[2:0];
+  assign square = x_reg && s_reg && c_reg && x_code == s_code;  // r * r + c: both factors from port 0
+  assign port1 = (s_reg && !square) ? s_code[2:0] : c[2:0];
   assign use0 = x_reg || (c_reg && !x_reg);
   assign use1 = s_reg || (c_reg && x_reg);
 
@@ -183,11 +186,12 @@ module nm_vector #(
     dec.x_bc = !x_reg;
     dec.x_imm = swap && imm_b;
     dec.y_imm = imm_b;
+    dec.square = square;
     if (is_mul) dec.y_sel = s_reg ? Y_PORT : Y_BROADCAST;
     else dec.y_sel = x_used ? Y_ONE : Y_ZERO;
     dec.r_imm = imm_b && !is_mac;
     if (is_rnd) dec.r_sel = R_RANDOM;
-    else if (is_mac) dec.r_sel = !c_reg ? R_BROADCAST : (x_reg && !(s_reg && c == x_code)) ? R_PORT1 : R_PORT0;
+    else if (is_mac) dec.r_sel = !c_reg ? R_BROADCAST : (x_reg && !(s_reg && !square && c == x_code)) ? R_PORT1 : R_PORT0;
     else if (s_used && !is_mul) dec.r_sel = s_reg ? R_PORT1 : R_BROADCAST;
     else dec.r_sel = R_ZERO;
     dec.acc = a_acc || b_acc || c_acc;
@@ -271,7 +275,7 @@ module nm_vector #(
   assign host_we_traces = host_we_i && host_mem_i == `NM_MEM_TRACES;
   assign host_we_predicates = host_we_i && host_mem_i == `NM_MEM_PREDICATES;
   assign host_we_delivered = host_we_i && host_mem_i == `NM_MEM_DELIVERED;
-  assign wdata = host_i ? host_data_i : result6;
+  assign wdata = host_i ? host_data_i[ROW_W-1:0] : result6;
   assign reg_we = host_i ? {LANES{host_we_registers}}
                          : {LANES{vld6_q && ctl6_q.writes_reg && !ctl6_q.axon}} & chosen6_q;
   assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl6_q.d[REG_W-1:0], blk6_q[BLOCK_W-1:0]};
@@ -388,7 +392,7 @@ module nm_vector #(
   logic [LANES-1:0] less6, equal6;
   logic [LANES*32-1:0] random;
   logic [31:0] host_data32;
-  assign host_data32 = 32'(host_data_i);
+  assign host_data32 = host_data_i[31:0];
   logic [LANES*8-1:0] payload6;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v;
@@ -411,7 +415,7 @@ module nm_vector #(
       x3_q <= ctl2_q.x_bc ? bx2_q : port0v;
       r3_q <= r2;
       case (ctl2_q.y_sel)
-        Y_PORT: y3_q <= coefficient(Y_W'(signed'(port1v)));
+        Y_PORT: y3_q <= coefficient(Y_W'(signed'(ctl2_q.square ? port0v : port1v)));
         Y_BROADCAST: y3_q <= by2_q;
         Y_ONE: y3_q <= COEF_BITS'(1);
         default: y3_q <= '0;
