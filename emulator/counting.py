@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from .spec import isa
 from .spec.image import Image
 from .spec.isa import Op
 from .spec.ledger import COUNTERS
+
+if TYPE_CHECKING:
+    from .kernel import State
 
 _UNITS = {
     "add": "adds",
@@ -156,20 +159,26 @@ def _sums(index: np.ndarray, values: np.ndarray, length: int) -> np.ndarray:
     return (high.astype(np.int64) << 32) + low.astype(np.int64)
 
 
-def learned(machine: Machine, weights: np.ndarray) -> Image:
-    """The image with the plastic weights that a run left behind."""
+def learned(machine: Machine, state: State) -> Image:
+    """The image that a learning run ends in: its plastic weights, registers and random state."""
     learning, arch = machine.learning, machine.image.arch
     cores = list(machine.image.cores)
     for k, number in enumerate(machine.cores.number):
-        rows = range(int(learning.since[k]), int(learning.since[k + 1]))
-        if not rows:
-            continue
-        synapses = cores[number].synapses.copy()
-        for row in rows:
-            entry = isa.unpack_fields(isa.AXON_FIELDS, int(cores[number].axons[learning.axon[row]]))
+        core = cores[number]
+        synapses = core.synapses.copy()
+        for row in range(int(learning.since[k]), int(learning.since[k + 1])):
+            entry = isa.unpack_fields(isa.AXON_FIELDS, int(core.axons[learning.axon[row]]))
             first = int(learning.start[row]) + entry["block"] * arch.lanes - int(learning.word[row]) * WORD
-            values = weights[first : first + (entry["beats"] + 1) * arch.lanes]
+            values = state.weights[first : first + (entry["beats"] + 1) * arch.lanes]
             packed = values.astype(np.int16 if learning.bits[row] == 16 else np.int8).view(np.uint8)
             synapses[entry["word"] :].reshape(-1).view(np.uint8)[: len(packed)] = packed
-        cores[number] = replace(cores[number], synapses=synapses)
+        lanes = int(machine.cores.neuron_words[k]) * WORD
+        first = int(machine.cores.neuron[k]) * arch.registers
+        registers = core.registers.reshape(arch.registers, -1).copy()
+        kept = min(registers.shape[1], lanes)  # a core may hold more than its programs touch
+        ended = state.registers[first : first + arch.registers * lanes].reshape(arch.registers, lanes)
+        registers[:, :kept] = ended[:, :kept]
+        registers = registers.reshape(core.registers.shape)
+        seeds = state.random[k * arch.lanes : (k + 1) * arch.lanes].copy()
+        cores[number] = replace(core, synapses=synapses, registers=registers, seeds=seeds)
     return replace(machine.image, cores=tuple(cores))

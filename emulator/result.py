@@ -41,7 +41,8 @@ class RunResult:
         rtl: the bundled Verilog implements exactly this architecture.
         elapsed_s: seconds in the machine itself; loading and compiling left out.
         meta: JSON values: timesteps, latency, the names of populations and what the caller adds.
-        learned: the image with the weights that the run left behind (only from `learn=True`); never saved.
+        learned: the image with the weights, registers and random state that the run left behind (only from
+            `learn=True`); never saved.
     """
 
     output_counts: np.ndarray

@@ -100,7 +100,7 @@ def run(
             "architecture": image.arch.name,
             "network": image.meta,
         },
-        learned=counting.learned(machine, places[0].state.weights) if learn else None,
+        learned=counting.learned(machine, places[0].state) if learn else None,
     )
 
 

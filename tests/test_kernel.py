@@ -35,6 +35,7 @@ class Expected:
     axon_events: list[np.ndarray] = field(default_factory=list)
     registers: list[list[list[list[int]]]] = field(default_factory=list)  # per sample and timestep: of each core
     synapses: list[list[list[int]]] = field(default_factory=list)
+    random: list[list[int]] = field(default_factory=list)
 
 
 def run_reference(image: Image, spikes: np.ndarray, learn: bool, rewards: np.ndarray) -> Expected:
@@ -68,6 +69,7 @@ def run_reference(image: Image, spikes: np.ndarray, learn: bool, rewards: np.nda
             for name, value in machine.counters.items():
                 out.chip[name] = out.chip.get(name, 0) + value
     out.synapses = [core.synapses for core in machine.cores]
+    out.random = [core.random for core in machine.cores]
     return out
 
 
@@ -120,6 +122,10 @@ def check_equal(seed: int, **knobs) -> None:
     if learn:
         for core, want in zip(result.learned.cores, expected.synapses, strict=True):
             np.testing.assert_array_equal(core.synapses, np.array(want).reshape(core.synapses.shape), where)
+        for core, registers, random in zip(result.learned.cores, expected.registers[-1], expected.random, strict=True):
+            flat = core.registers.reshape(len(registers), -1)
+            np.testing.assert_array_equal(flat, np.array(registers)[:, : flat.shape[1]], where)
+            np.testing.assert_array_equal(core.seeds, random, where)
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
