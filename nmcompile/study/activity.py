@@ -27,8 +27,8 @@ def _steps(result: RunResult) -> int:
 def _verdict(result: RunResult, sample: int) -> str:
     true, chosen = label(result, sample), prediction(result, sample)
     if true is None:
-        return f"answer {chosen}"
-    return f"a {true}, " + ("recognised" if true == chosen else f"taken for a {chosen}")
+        return f"the answer is {chosen}"
+    return f"class {true}, " + ("recognised" if true == chosen else f"taken for {chosen}")
 
 
 def sample_section(result: RunResult, sample: int) -> str:
@@ -71,8 +71,9 @@ def _answer(result: RunResult, sample: int) -> str:
         output = populations(result).index(image_meta(result).get("output", populations(result)[-1]))
         true, chosen = label(result, sample), prediction(result, sample)
         inks = [colour(output) if i == chosen else "var(--input)" for i in range(len(counts))]
-        marks = ["answer" if i == chosen else "truth" if i == true else "" for i in range(len(counts))]
-        right = f"<div><h3>Output spikes</h3>{figures.columns(counts.tolist(), inks, marks)}</div>"
+        marks = ["▲" if i == chosen else "●" if i == true else "" for i in range(len(counts))]
+        truth = "" if true in (None, chosen) else ", ● the truth"
+        right = f"<div><h3>Output spikes: ▲ the answer{truth}</h3>{figures.columns(counts.tolist(), inks, marks)}</div>"
     if left:
         left = f"<div><h3>Input, summed</h3>{left}</div>"
     alone = "" if left and right else " alone"
@@ -129,7 +130,7 @@ def classes_section(result: RunResult) -> str:
     if wrong.any():
         pairs, often = np.unique(np.stack([true[wrong], chosen[wrong]], axis=1), axis=0, return_counts=True)
         (a, b), times = pairs[often.argmax()].tolist(), count(int(often.max()), "time")
-        title = f"{wrong.sum():,} of {len(true):,} are wrong; most often a {a} is taken for a {b} ({times})"
+        title = f"{wrong.sum():,} of {len(true):,} are wrong; most often {a} is taken for {b} ({times})"
     each = [(int(c), int((~wrong[true == c]).sum()), int((true == c).sum())) for c in np.unique(true)]
     n = int(max(true.max(), chosen.max(), result.output_counts.shape[1] - 1)) + 1
     few = n <= MOST_CLASSES and min(true.min(), chosen.min()) >= 0

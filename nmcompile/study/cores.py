@@ -75,8 +75,8 @@ def _maps(result: RunResult, arch: dict[str, Any], fill: list[dict[str, Any]], b
     for core, where in enumerate(image_meta(result).get("cores", [])[:n]):
         if where["parts"]:
             most = max(where["parts"], key=lambda part: part["neurons"])["population"]
-            others = len({part["population"] for part in where["parts"]}) - 1
-            owners[core], tenants[core] = 0.62, (most if len(most) <= 7 else most[:6] + "…") + "+" * others
+            shared = "+" if len({part["population"] for part in where["parts"]}) > 1 else ""
+            owners[core], tenants[core] = 0.62, (most if len(most) <= 7 else most[:6] + "…") + shared
             inks[core] = colour(names.index(most)) if most in names else "var(--input)"
 
     def heat(title: str, values: list[float]) -> str:
@@ -87,10 +87,9 @@ def _maps(result: RunResult, arch: dict[str, Any], fill: list[dict[str, Any]], b
     joules = result.meta.get("energy", {}).get("cores_j", [])
     if len(joules) == n and sum(joules) > 0:
         each = [quantity(j / max(1, result.samples), "J") for j in joules]
-        top = f"Energy a sample, up to {each[int(np.argmax(joules))]}"
-        maps.append(
-            figures.mesh(width, height, top, [j / max(joules) for j in joules], each if width <= 4 else [""] * n)
-        )
+        top = "Energy a sample" if width <= 4 else f"Energy a sample, up to {each[int(np.argmax(joules))]}"
+        texts = each if width <= 4 else [""] * n
+        maps.append(figures.mesh(width, height, top, [j / max(joules) for j in joules], texts))
     if len(fill) > MOST_CARDS:
         for what in RESOURCES:
             shares = [used[core][what][0] / used[core][what][1] if core in used else 0.0 for core in range(n)]

@@ -138,9 +138,9 @@ def traces(result: RunResult, sample: int, strip: Strip) -> list[Trace]:
             found.setdefault(order[-1], "the least likely")
     elif counts.any():
         order = [int(i) for i in np.argsort(-counts, kind="stable") if counts[i]]
-        often = next((i for i in order if counts[i] <= len(v) / 2), order[0])  # in every timestep, v shows nothing
-        found[often] = "fires often"
-        found.setdefault(order[len(order) // 2], "a typical one")
+        order = [i for i in order if counts[i] <= len(v) / 2] or order  # in every timestep, v shows nothing
+        found[order[0]] = "fires often"
+        found.setdefault(order[len(order) // 2], "fires less")
         silent = np.flatnonzero(counts == 0)
         if len(silent):
             found[int(silent[v[:, silent].max(axis=0).argmax()])] = "silent, nearest to firing"

@@ -8,6 +8,8 @@ from emulator.result import RunResult
 from . import figures
 from .page import colour, escape, number, percent, quantity, quoted, section
 
+FEW = 20  # samples: of fewer, a histogram says nothing
+
 
 # ------------------------------------------------------------------------------------------------------- the work
 def work_section(result: RunResult) -> str:
@@ -68,7 +70,7 @@ def _time(result: RunResult) -> str:
         whole = number(round(sum(parts) / max(1, result.samples)))
         shares = f"<div><h3>A sample's {whole} cycles</h3>{figures.stacks([('', parts, '')], colours, names)}"
         shares += f"{figures.legend(per_step, colours)}</div>"
-    spread = figures.histogram(result.sample_cycles, "cycles") if result.samples > 1 else ""
+    spread = figures.histogram(result.sample_cycles, "cycles") if result.samples >= FEW else ""
     if spread:
         spread = f"<div><h3>Cycles of the {result.samples:,} samples</h3>{spread}</div>"
     return f'<figure class="two">{shares}{spread}</figure>' if shares or spread else ""
