@@ -13,27 +13,9 @@ from emulator.result import RunResult
 from emulator.spec.image import Image
 
 from .pipeline import Compilation
+from .study.page import quantity
 
 _console = Console(highlight=False, soft_wrap=False)
-
-
-def quantity(value: float, unit: str) -> str:
-    """A number with an SI prefix: quantity(3.2e-6, "s") is "3.20 us"."""
-    if value == 0:
-        return f"0 {unit}"
-    for factor, prefix in (
-        (1e12, "T"),
-        (1e9, "G"),
-        (1e6, "M"),
-        (1e3, "k"),
-        (1, ""),
-        (1e-3, "m"),
-        (1e-6, "u"),
-        (1e-9, "n"),
-    ):
-        if abs(value) >= factor:
-            return f"{value / factor:.3g} {prefix}{unit}"
-    return f"{value / 1e-12:.3g} p{unit}"
 
 
 def _table(*columns: str, title: str = "") -> Table:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
-
-import emulator
 from emulator.result import RunResult
 from emulator.spec.files import shipped_folder
-from emulator.spec.image import Image
 
 from ..frontends.nir import read_nir
 from ..pipeline import Compilation, compile_network
-from ..quantize import QuantizedNetwork
 from ..semantics import choose_semantics
 from ..spikes import SpikeData, read_spikes
 from .drift import as_meta, drift_report
@@ -61,31 +55,7 @@ def run_demo(
         calibrate=calibration.spikes,
     )
     drift = as_meta(drift_report(compilation, calibration.spikes))
-    image = replace(
-        compilation.image,
-        meta=compilation.image.meta
-        | {"drift": drift, "title": example.title, "thresholds": _thresholds(compilation.quantized)},
-    )
+    image = replace(compilation.image, meta=compilation.image.meta | {"drift": drift, "title": example.title})
     data = read_spikes(example.data_path("test"), network.n_inputs).first(limit)
     result = evaluate(image, data, threads=threads, prices=prices, record_spikes=True)
-    return replace(compilation, image=image), data, _with_one_sample(image, data, result)
-
-
-def _thresholds(network: QuantizedNetwork) -> dict[str, Any]:
-    """Of each spiking population, in state units: one number where its neurons agree, else a list."""
-    found: dict[str, Any] = {}
-    for population in network.populations:
-        if population.threshold is not None:
-            values = population.threshold.tolist()
-            found[population.name] = values[0] if len(set(values)) == 1 else values
-    return found
-
-
-def _with_one_sample(image: Image, data: SpikeData, result: RunResult) -> RunResult:
-    """Add what the report's pictures need of the first sample: its inputs and every membrane, from a run of its own."""
-    first = data.spikes[:1]
-    traced = emulator.run(image, first, probes=[f"v:{p.name}" for p in image.populations])
-    return replace(result, probes=traced.probes | result.probes).with_meta(
-        shown={"sample": 0, "inputs": np.argwhere(first[0]).tolist()},
-        locations={p.name: p.location.tolist() for p in image.populations},
-    )
+    return replace(compilation, image=image), data, result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ def evaluate(
     if readout == "membrane" and membrane not in wanted:
         wanted.append(membrane)
     result = emulator.run(image, spikes, threads=threads, probes=wanted, record_spikes=record_spikes)
+    recorded = result.probes
     predictions = result.predictions
     if readout == "membrane":
         scale = image.population(image.meta["output"]).scale
@@ -60,12 +61,17 @@ def evaluate(
         "energy": energy.as_dict(),
         "predictions": predictions.tolist(),
     }
+    if record_spikes:  # and what the report's pictures show: one sample, its inputs and every membrane
+        traced = emulator.run(image, spikes[:1], probes=[f"v:{p.name}" for p in image.populations])
+        recorded = traced.probes | recorded
+        meta["shown"] = {"sample": 0, "inputs": np.argwhere(spikes[0]).tolist()}
+        meta["locations"] = {p.name: p.location.tolist() for p in image.populations}
     if data.labels is not None:
         meta["labels"] = data.labels.tolist()
         meta["accuracy"] = float((predictions == data.labels).mean())
     if "float_accuracy" in data.extra:
         meta["float_accuracy"] = float(data.extra["float_accuracy"])
-    result = result.with_meta(**meta)
+    result = replace(result.with_meta(**meta), probes=recorded)
     return result.with_meta(
         costs=[asdict(cost) for cost in population_costs(image, result)], neurobench=neurobench(image, result)
     )
