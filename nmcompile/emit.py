@@ -55,7 +55,7 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
     if problems:
         raise DoesNotFitError(problems)
     populations = tuple(
-        PopulationMap(p.name, p.shape, network.depth[p.name], location[p.name], register_names[p.name], p.scale)
+        PopulationMap(p.name, p.shape, network.shown[p.name], location[p.name], register_names[p.name], p.scale)
         for p in network.populations
     )
     return Image(
@@ -64,7 +64,7 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
         input_pointers,
         input_routes,
         location[network.output],
-        network.depth[network.output],
+        network.shown[network.output],
         populations,
         meta | {"cores": maps, "projections": [_projection_meta(p) for p in network.projections]},
     )
@@ -118,7 +118,9 @@ def _core(
             granules = -(-len(rows.sources) // isa.GRANULE)
             if granules == 0:
                 continue
-            deliver.append(Op("integ", imm=halves(n_axons // isa.GRANULE, granules), shift=p.shift))
+            graded = int(p.payload > 1 or p.signed)
+            where = halves(n_axons // isa.GRANULE, granules)
+            deliver.append(Op("integ", imm=where, shift=p.shift, flag=graded, flag2=int(p.signed)))
             routes.setdefault(p.source, []).append((number, rows.sources, n_axons, p.delay))
             padded = np.zeros(granules * isa.GRANULE, np.uint64)
             padded[: len(rows.sources)] = rows.encode(n_words, part.first_block)
@@ -176,7 +178,7 @@ def _core(
 
 
 def _load_registers(registers: np.ndarray, update: Program, part: Part, arch: Architecture) -> None:
-    for number, values in update.initial.items():
+    for number, values in update.loaded.items():
         flat = registers[number].reshape(-1)
         first = part.first_block * arch.lanes
         flat[first : first + len(values)] = values

@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emulator.spec.fixedpoint import TOWARD_ZERO
+
+from .models import dynamics
 from .network import INPUT, Network
-from .semantics import Dynamics, Semantics, dynamics
+from .retime import framework_delays
+from .semantics import Semantics
+from .update import COUNT, STATE, Dynamics, Flag, Input, Operand, Register, Update
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,13 @@ class FloatRun:
     """Result of a float run.
 
     Attributes:
-        output_counts: (samples, outputs) spikes; of a population that does not spike, its summed membrane potential.
+        output_counts: (samples, outputs) spikes, with what they carry; of a population that does not spike, its summed
+            membrane potential.
         spike_counts: by population, (samples, n) spikes.
         input_counts: (inputs,) spikes over all samples.
-        peak: by population, (n,) the largest |v| or |current| that was seen.
-        spikes: by population, and the input's, (samples, timesteps, n), when asked for.
+        peak: by population, (n,) the largest magnitude of any state variable that was seen.
+        spikes: by population, and the input's, (samples, timesteps, n) what was sent, when asked for; timestep t is
+            the population's own, whatever the output delay.
     """
 
     output_counts: np.ndarray
@@ -33,36 +40,113 @@ class FloatRun:
         return self.output_counts.argmax(axis=1)
 
 
-class _State:
-    """State of one population for a batch of samples."""
+class FloatUpdate(Update):
+    """Runs the update of one population for a batch of samples; arrays are (batch, n).
+
+    Attributes:
+        registers: by name.
+        sent: what was sent in this timestep, 0 for no spike.
+    """
 
     def __init__(self, d: Dynamics, batch: int, n: int):
-        self.d = d
-        self.v = np.zeros((batch, n))
-        self.j = np.zeros((batch, n))
-        self.fired = np.zeros((batch, n), bool)
+        self.d, self.shape = d, (batch, n)
+        self.values = {name: value.array.astype(np.float64) for name, value in d.values.items()}
+        self.registers: dict[str, np.ndarray] = {}
+        self.units: dict[str, str] = {}
+        self.flags: dict[str, np.ndarray] = {}
+        self.sent = np.zeros(self.shape)
+        self._input = np.zeros(self.shape)
 
     def step(self, x: np.ndarray) -> np.ndarray:
-        d = self.d
-        drive = d.gain * x
-        if d.alpha is not None:
-            self.j = d.alpha * self.j + drive
-            drive = self.j
-        self.v = d.beta * self.v + drive + d.leak
-        if d.threshold is None:
-            return self.fired
-        if d.reset == "delayed-subtract":
-            self.v -= d.threshold * self.fired
-        fired = self.v > d.threshold if d.compare == ">" else self.v >= d.threshold
-        self.fired = fired
-        return fired
+        """One timestep with weighted input x (batch, n); returns `sent`."""
+        self._input = self.d.gain * x
+        self.sent = np.zeros(self.shape)
+        self.d.update(self)
+        return self.sent
 
-    def reset(self) -> None:
-        d = self.d
-        if d.threshold is None or d.reset == "delayed-subtract":
-            return
-        after = d.reset_value if d.reset == "value" else self.v - d.threshold
-        self.v = np.where(self.fired, after, self.v)
+    # ------------------------------------------------------------------------------------------ Update
+    def state(self, name: str, initial: str | None = None, unit: str = STATE) -> Register:
+        if name not in self.registers:
+            start = 0.0 if initial is None else self.values[initial]
+            self.registers[name] = np.broadcast_to(start, self.shape).astype(np.float64)
+            self.units[name] = unit
+        return Register(name, unit)
+
+    def temporary(self, name: str, unit: str = STATE) -> Register:
+        return self.state(name, None, unit)
+
+    def flag(self, name: str) -> Flag:
+        if name not in self.flags:
+            self.flags[name] = np.zeros(self.shape, bool)
+        return Flag(name)
+
+    def input(self) -> Input:
+        return Input()
+
+    def copy(self, d: Register, a: Operand, where: Flag | None = None) -> None:
+        self.write(d, self.get(a), where)
+
+    def add(self, d: Register, a: Operand, b: Operand, where: Flag | None = None) -> None:
+        self.write(d, self.get(a) + self.get(b), where)
+
+    def sub(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        self.write(d, self.get(a) - self.get(b), where)
+
+    def largest(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        self.write(d, np.maximum(self.get(a), self.get(b)), where)
+
+    def smallest(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        self.write(d, np.minimum(self.get(a), self.get(b)), where)
+
+    def mac(self, d: Register, a: Register, factor: str, plus: Operand, where: Flag | None = None) -> None:
+        self.write(d, self.scaled(a, factor) + self.get(plus), where)
+
+    def mul(self, d: Register, a: Register, factor: str, where: Flag | None = None) -> None:
+        self.write(d, self.scaled(a, factor), where)
+
+    def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
+        self.write(d, self.get(a) * self.get(b), where)
+
+    def times(self, name: str, factor: int) -> Operand:
+        multiple = self.temporary(f"{name} times {factor}")
+        self.registers[multiple.name] = np.broadcast_to(self.values[name] * factor, self.shape)
+        self.units[multiple.name] = COUNT  # no state to be held
+        return multiple
+
+    def compare(self, d: Flag, a: Register, how: str, b: Operand, where: Flag | None = None) -> None:
+        left, right = self.get(a), self.get(b)
+        result = left > right if how == ">" else left >= right if how == ">=" else left == right
+        self.flags[d.name] = result if where is None else result & self.flags[where.name]
+
+    def logic(self, d: Flag, a: Flag, how: str, b: Flag) -> None:
+        left, right = self.flags[a.name], self.flags[b.name]
+        self.flags[d.name] = left & right if how == "and" else left | right if how == "or" else left & ~right
+
+    def spike(self, where: Flag, payload: Register | None = None, signed: bool = False) -> None:
+        low, high = (-128, 127) if signed else (0, 255)
+        carried = 1.0 if payload is None else np.clip(self.get(payload), low, high)
+        self.sent = np.where(self.flags[where.name], carried, self.sent)
+
+    # ------------------------------------------------------------------------------------------- numbers
+    def get(self, a: Operand) -> np.ndarray:
+        if isinstance(a, Register):
+            return self.registers[a.name]
+        if isinstance(a, Input):
+            return self._input
+        return self.values[a] if isinstance(a, str) else np.asarray(a, np.float64)
+
+    def scaled(self, a: Register, factor: str) -> np.ndarray:
+        value = self.get(a) * self.values[factor]
+        return np.trunc(value) if self.d.exact and self.d.rounding == TOWARD_ZERO else value
+
+    def write(self, d: Register, value: np.ndarray, where: Flag | None) -> None:
+        old = self.registers[d.name]
+        self.registers[d.name] = value if where is None else np.where(self.flags[where.name], value, old)
+
+    def peak(self) -> np.ndarray:
+        """(n,) the largest magnitude of any scaled variable now."""
+        held = [np.abs(r).max(axis=0) for name, r in self.registers.items() if self.units[name] == STATE]
+        return np.max(held, axis=0)
 
 
 def run_float(
@@ -88,42 +172,44 @@ def run_float(
 
 def _run_batch(network: Network, semantics: Semantics, spikes: np.ndarray, record: bool) -> FloatRun:
     samples, timesteps, _ = spikes.shape
-    states = {p.name: _State(dynamics(p, semantics), samples, p.n) for p in network.populations}
+    discrete = {p.name: dynamics(p, semantics) for p in network.populations}
+    late = {name: d.output_delay for name, d in discrete.items()}
+    states = {p.name: FloatUpdate(discrete[p.name], samples, p.n) for p in network.populations}
     counts = {p.name: np.zeros((samples, p.n), np.int64) for p in network.populations}
     peak = {p.name: np.zeros(p.n) for p in network.populations}
     history: dict[str, list[np.ndarray]] = {p.name: [] for p in network.populations}
     inputs: list[np.ndarray] = []
-    membrane = np.zeros((samples, network.population(network.output).n))
-    weights = {id(p): p.matrix.T.tocsr() for p in network.projections}
-    longest = max((p.delay for p in network.projections), default=0)
+    out = network.population(network.output)
+    output = np.zeros((samples, out.n))
+    seen = timesteps - late[out.name]
+    incoming = [
+        (p, p.matrix.T.tocsr(), delay)
+        for p, delay in zip(network.projections, framework_delays(network, semantics.dt, late), strict=True)
+    ]
+    longest = max((delay for _, _, delay in incoming), default=0)
     for t in range(timesteps):
         inputs.append(spikes[:, t, :].astype(np.float64))
         for population in network.populations:
-            name = population.name
-            x = np.broadcast_to(population.bias, (samples, population.n)).copy()
-            for projection in network.projections:
-                if projection.target != name or t < projection.delay:
+            name, state = population.name, states[population.name]
+            x = np.zeros((samples, population.n))
+            for projection, weights, delay in incoming:
+                if projection.target != name or t < delay:
                     continue
                 source = inputs if projection.source == INPUT else history[projection.source]
-                x += (weights[id(projection)] @ source[t - projection.delay].T).T
-            state = states[name]
-            fired = state.step(x)
-            peak[name] = np.maximum(peak[name], np.abs(state.v).max(axis=0))
-            if state.d.alpha is not None:
-                peak[name] = np.maximum(peak[name], np.abs(state.j).max(axis=0))
-            if name == network.output:
-                membrane += state.v
-            state.reset()
-            counts[name] += fired
-            history[name].append(fired.copy())
+                x += (weights @ source[t - delay].T).T
+            sent = state.step(x)
+            peak[name] = np.maximum(peak[name], state.peak())
+            if name == network.output and t < seen:
+                output += sent if out.spiking else state.registers["v"]
+            counts[name] += sent != 0
+            history[name].append(sent.astype(np.int16))
         if not record and t >= longest:
             for past in (inputs, *history.values()):
                 past[t - longest] = np.empty(0)  # nothing looks back further
-    out = network.population(network.output)
     return FloatRun(
-        counts[out.name] if out.spiking else membrane,
+        output.astype(np.int64) if out.spiking else output,
         counts,
-        spikes.sum(axis=(0, 1)).astype(np.int64),
+        (spikes != 0).sum(axis=(0, 1)).astype(np.int64),
         peak,
         {name: np.stack(past, axis=1) for name, past in history.items()} if record else {},
     )

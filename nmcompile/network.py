@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +12,9 @@ from scipy import sparse
 from emulator.spec.errors import InputError
 
 INPUT = "input"  # the source name of projections that come from outside
+LARGEST_PAYLOAD = 255  # of a graded spike
 
-# Parameters of each neuron model, all (n,) float64: NIR's names and units (seconds, volts, ohms).
+# Parameters of each of NIR's neuron models, all (n,) float64: its names and units (seconds, volts, ohms).
 MODELS: dict[str, tuple[str, ...]] = {
     "I": ("r",),
     "IF": ("r", "v_threshold", "v_reset"),
@@ -22,6 +24,17 @@ MODELS: dict[str, tuple[str, ...]] = {
     "CubaLIF": ("tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_threshold", "v_reset"),
 }
 SPIKING = frozenset(name for name, params in MODELS.items() if "v_threshold" in params)
+_registered: dict[str, tuple[tuple[str, ...], bool]] = {}  # models beyond NIR's: their parameters, do they spike
+
+
+def declare_model(name: str, parameters: tuple[str, ...], spiking: bool = True) -> None:
+    """Make a model known beyond NIR's; `models.register` calls this."""
+    _registered[name] = (parameters, spiking)
+
+
+def model_parameters() -> Mapping[str, tuple[str, ...]]:
+    """Parameter names of every model, NIR's first."""
+    return MODELS | {name: parameters for name, (parameters, _) in _registered.items()}
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,8 @@ class Population:
         model: a key of MODELS; its equations are NIR's.
         params: by name of MODELS[model], each (n,) float64.
         bias: (n,) float64, added to the weighted input in every timestep.
+        late_bias: (n,) float64 of it that comes with recurrent connections, which some frameworks leave out in the
+            first timestep; None: nothing of it.
     """
 
     name: str
@@ -41,6 +56,7 @@ class Population:
     model: str
     params: dict[str, np.ndarray]
     bias: np.ndarray
+    late_bias: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -48,7 +64,7 @@ class Population:
 
     @property
     def spiking(self) -> bool:
-        return self.model in SPIKING
+        return self.model in SPIKING or (self.model in _registered and _registered[self.model][1])
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,7 @@ class Projection:
         name: the user's name: the linear node, or nodes, it was folded from.
         matrix: (n_source, n_target) float64 CSR.
         delay: timesteps it takes in the framework, 0 meaning within the timestep (1 for a feedback).
+        delay_s: seconds that it takes beside those; `retime` rounds them to timesteps.
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
     """
@@ -70,6 +87,7 @@ class Projection:
     delay: int = 0
     convolutional: bool = False
     parameters: int | None = None
+    delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +99,7 @@ class Network:
         populations: in an order in which signals can flow.
         output: name of the population that is read out.
         origin: where it came from, for messages and reports.
+        input_levels: largest number that an input can be in a timestep: 1 for spikes, up to 255 for graded ones.
     """
 
     input_shape: tuple[int, ...]
@@ -88,6 +107,7 @@ class Network:
     projections: tuple[Projection, ...]
     output: str
     origin: str = field(default="network", compare=False)
+    input_levels: int = 1
 
     @property
     def n_inputs(self) -> int:
@@ -121,20 +141,26 @@ class Network:
                 raise InputError(
                     f"{self.origin}: {projection.name!r} has a weight that is not finite; retrain or repair it"
                 )
-            if projection.delay < 0:
-                raise InputError(
-                    f"{self.origin}: {projection.name!r} has delay {projection.delay}; it must be 0 or more"
-                )
+            for delay in (projection.delay, projection.delay_s):
+                if not 0 <= delay < math.inf:
+                    raise InputError(f"{self.origin}: {projection.name!r} has delay {delay}; it must be 0 or more")
+        if not 1 <= self.input_levels <= LARGEST_PAYLOAD:
+            raise InputError(
+                f"{self.origin}: inputs of up to {self.input_levels} levels; a graded spike holds 1 to "
+                f"{LARGEST_PAYLOAD}"
+            )
         self.population(self.output)
 
     def _check_population(self, population: Population) -> None:
         where = f"{self.origin}: {population.name!r}"
-        if population.model not in MODELS:
-            raise InputError(f"{where} is a {population.model!r}; neuron models are {', '.join(MODELS)}")
-        wanted = MODELS[population.model]
+        known = model_parameters()
+        if population.model not in known:
+            raise InputError(f"{where} is a {population.model!r}; neuron models are {', '.join(known)}")
+        wanted = known[population.model]
         if set(population.params) != set(wanted):
             raise InputError(f"{where} needs the parameters {wanted}, it has {tuple(population.params)}")
-        for name, values in (*population.params.items(), ("bias", population.bias)):
+        late = [] if population.late_bias is None else [("late_bias", population.late_bias)]
+        for name, values in (*population.params.items(), ("bias", population.bias), *late):
             if np.shape(values) != (population.n,):
                 raise InputError(f"{where}: {name} has shape {np.shape(values)}, expected ({population.n},)")
             if not np.isfinite(values).all():

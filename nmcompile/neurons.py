@@ -1,7 +1,7 @@
 """Neuron models as programs: a quantized population, on the slots it got in one core, becomes instructions.
 
-A model is a short list of steps on named values; `Program` gives every named value a register, or an immediate where
-all neurons agree.
+`Program` is the `Update` that writes instructions: every named value gets a register, or an immediate where all neurons
+agree, and every flag a predicate.
 """
 
 from __future__ import annotations
@@ -10,114 +10,238 @@ import numpy as np
 
 from emulator.spec import isa
 from emulator.spec.arch import Architecture
-from emulator.spec.errors import DoesNotFitError
+from emulator.spec.errors import DoesNotFitError, UsageError
 from emulator.spec.fixedpoint import NEAREST
 from emulator.spec.isa import Op, halves
 
 from .quantize import QuantizedPopulation
+from .update import COEFFICIENT, STATE, Flag, Input, Operand, Register, Update
 
-FIRED = 0  # the predicate that holds who fired; it lives until the next update
+_COMPARE = {">": "cgt", ">=": "cge", "==": "ceq"}
+_LOGIC = {"and": 0b1000, "or": 0b1110, "and not": 0b0100}  # bit 2a + b
 
 
-class Program:
-    """Collects the instructions of one population in one core and hands out its registers.
+class Program(Update):
+    """Collects the instructions of one population in one core and hands out its registers and predicates.
 
     Attributes:
         ops: so far.
         registers: name of each register in use, by number.
-        initial: (register: (slots,) values) that must be loaded before a run.
+        loaded: (register: (slots,) values) that must be loaded before a run.
+        states: what a sample reset sets, by register name: the parameter it starts from, or None for 0.
+        drives: parameters that are added and never compared with: between neurons they must be 0.
     """
 
-    def __init__(self, arch: Architecture, population: QuantizedPopulation, slots: np.ndarray):
+    def __init__(
+        self,
+        arch: Architecture,
+        population: QuantizedPopulation,
+        slots: np.ndarray,
+        drives: frozenset[str] = frozenset(),
+    ):
         self.arch, self.population, self.slots = arch, population, slots
         self.ops: list[Op] = []
         self.registers: dict[str, int] = {}
-        self.initial: dict[int, np.ndarray] = {}
+        self.loaded: dict[int, np.ndarray] = {}
+        self.states: dict[str, str | None] = {}
+        self._added: set[str] = set()
+        self._compared: set[str] = set()
+        self._drives = drives
         self._known: dict[str, dict] = {}
+        self._flags: dict[str, int] = {}
+        self._read = False
 
-    def register(self, name: str) -> int:
+    @property
+    def drives(self) -> frozenset[str]:
+        return frozenset(self._added - self._compared)
+
+    def full(self, what: str, held: list[str], limit: int, kind: str) -> DoesNotFitError:
+        return DoesNotFitError(
+            [
+                f"{self.population.name!r} needs a {kind} for {what} beside {', '.join(held)}; {self.arch.name!r} has "
+                f"{limit}; use an architecture with more {kind}s"
+            ]
+        )
+
+    def number(self, name: str) -> int:
         """The number of the register that holds `name`."""
         if name not in self.registers:
             if len(self.registers) >= self.arch.registers:
-                held = ", ".join(self.registers)
-                raise DoesNotFitError(
-                    [
-                        f"{self.population.name!r} needs a register for {name} beside {held}; {self.arch.name!r} has "
-                        f"{self.arch.registers}; use an architecture with more registers"
-                    ]
-                )
+                raise self.full(name, list(self.registers), self.arch.registers, "register")
             self.registers[name] = len(self.registers)
         return self.registers[name]
 
-    def value(self, name: str, values: np.ndarray, idle: int) -> dict:
+    def predicate(self, flag: Flag) -> int:
+        if flag.name not in self._flags:
+            if len(self._flags) >= isa.N_PREDICATES:
+                raise self.full(flag.name, list(self._flags), isa.N_PREDICATES, "predicate")
+            self._flags[flag.name] = len(self._flags)
+        return self._flags[flag.name]
+
+    def value(self, name: str) -> dict:
         """Second operand for per-neuron values (n,): an immediate if they agree, else a register.
 
-        Slots between neurons hold `idle`, so where that matters an immediate must equal it.
+        Slots between neurons must stay silent, whatever they hold: what drives neurons is 0 there, so that their v
+        stays 0, and a threshold is one that 0 does not reach.
         """
         if name not in self._known:
+            values, highest = self.population.values[name], (1 << (self.arch.state_bits - 1)) - 1
+            idle = 0 if name in self._drives else int(values[0])
+            if idle <= 0 and name == "threshold":
+                idle = highest
             here = np.where(self.slots >= 0, values[self.slots], idle)
             if (here == here[0]).all():
                 self._known[name] = {"imm_b": 1, "imm": int(here[0])}
             else:
-                number = self.register(name)
-                self.initial[number] = here
+                number = self.number(name)
+                self.loaded[number] = here
                 self._known[name] = {"imm_b": 0, "imm": number}
         return self._known[name]
 
-    def emit(self, name: str, **fields: int) -> None:
-        self.ops.append(Op(name, **fields))
+    # ------------------------------------------------------------------------------------------ Update
+    def state(self, name: str, initial: str | None = None, unit: str = STATE) -> Register:
+        self.number(name)
+        self.states[name] = initial
+        return Register(name, unit)
 
-    def decay(self, target: int, name: str, values: np.ndarray, plus: int) -> None:
-        """register := coefficient * register + source, in one product where two register reads allow it."""
-        shift = self.population.coef_shift
-        if (values == 1 << shift).all():
-            self.emit("add", d=target, a=target, imm=plus)
+    def temporary(self, name: str, unit: str = STATE) -> Register:
+        self.number(name)
+        return Register(name, unit)
+
+    def flag(self, name: str) -> Flag:
+        return Flag(name)
+
+    def input(self) -> Input:
+        if self._read:
+            raise UsageError(f"the model of {self.population.name!r} reads its input twice; copy it to a register")
+        self._read = True
+        return Input()
+
+    def copy(self, d: Register, a: Operand, where: Flag | None = None) -> None:
+        self.emit("mov", where, d=self.number(d.name), **self.operand(a))
+
+    def add(self, d: Register, a: Operand, b: Operand, where: Flag | None = None) -> None:
+        if isinstance(a, (str, int)):
+            a, b = b, a
+        if not (d == a and self.is_zero(b)):
+            self.emit("add", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
+
+    def sub(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        if not (d == a and self.is_zero(b)):
+            self.emit("sub", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
+
+    def largest(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        self.emit("max", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
+
+    def smallest(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        self.emit("min", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
+
+    def mac(self, d: Register, a: Register, factor: str, plus: Operand, where: Flag | None = None) -> None:
+        """One product where two register reads allow it."""
+        if self.is_one(factor):
+            self.add(d, a, plus, where)
             return
-        by = self.value(name, values, idle=0)
-        product = {"d": target, "a": target, **by, "shift": shift, "round": NEAREST}
-        if not by["imm_b"] and plus < isa.N_REGISTERS:
-            self.emit("mul", **product)
-            self.emit("add", d=target, a=target, imm=plus)
+        by = self.value(factor)
+        one_register = by["imm_b"] or isinstance(plus, Input)
+        if isinstance(plus, (Register, Input)) and (one_register or plus == a):
+            self.emit("mac", where, **self.scaled(d, a, by), c=self.code(plus))
+        elif isinstance(plus, Register) and plus == d:
+            name = "product"  # d := a * factor + d needs its own place
+            self.emit("mul", None, **self.scaled(self.temporary(name, d.unit), a, by))
+            self.emit("add", where, d=self.number(d.name), a=self.number(name), imm=self.number(d.name))
         else:
-            self.emit("mac", **product, c=plus)
+            self.emit("mul", where, **self.scaled(d, a, by))
+            self.add(d, d, plus, where)
+
+    def mul(self, d: Register, a: Register, factor: str, where: Flag | None = None) -> None:
+        if not (self.is_one(factor) and d == a):
+            self.emit("mul", where, **self.scaled(d, a, self.value(factor)))
+
+    def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
+        shift = int(np.log2(self.population.scale[0]))
+        if (self.population.scale != 2.0**shift).any():
+            raise UsageError(
+                f"the model of {self.population.name!r} multiplies registers, so its Dynamics.scale must be a power of "
+                f"two, not {self.population.scale[0]:g}"
+            )
+        fields = {"d": self.number(d.name), "a": self.code(a), "imm": self.number(b.name)}
+        self.emit("mul", where, **fields, shift=shift, round=NEAREST)
+
+    def times(self, name: str, factor: int) -> Operand:
+        self._compared.add(name)
+        by = self.value(name)
+        if by["imm_b"]:
+            # what no state can reach is not reached
+            return min(by["imm"] * factor, 1 << (self.arch.state_bits - 1))
+        if factor == 1:
+            return name
+        multiple = self.temporary(f"{name} times")
+        self.emit("mul", None, d=self.number(multiple.name), a=by["imm"], imm_b=1, imm=factor)
+        return multiple
+
+    def compare(self, d: Flag, a: Register, how: str, b: Operand, where: Flag | None = None) -> None:
+        if isinstance(b, str):
+            self._compared.add(b)
+        self.emit(_COMPARE[how], where, d=self.predicate(d), a=self.code(a), **self.operand(b))
+
+    def logic(self, d: Flag, a: Flag, how: str, b: Flag) -> None:
+        self.emit("plog", None, d=self.predicate(d), a=self.predicate(a), c=self.predicate(b), imm=_LOGIC[how])
+
+    def spike(self, where: Flag, payload: Register | None = None, signed: bool = False) -> None:
+        graded = {} if payload is None else {"a": self.number(payload.name), "flag": 1, "flag2": int(signed)}
+        self.emit("spk", where, **graded)
+
+    # -------------------------------------------------------------------------------------- instructions
+    def emit(self, op: str, where: Flag | None, **fields: int) -> None:
+        pred = {} if where is None else {"pred": 1 + self.predicate(where)}
+        self.ops.append(Op(op, **pred, **fields))
+
+    def code(self, operand: Operand) -> int:
+        """Source code of a register or the accumulator, which is cleared as it is read."""
+        if isinstance(operand, Input):
+            return isa.SRC_ACC_CLEAR
+        assert isinstance(operand, Register), f"{operand!r} cannot stand first"
+        return self.number(operand.name)
+
+    def operand(self, b: Operand) -> dict:
+        """The fields of a second operand."""
+        if isinstance(b, str):
+            return self.value(b)
+        if isinstance(b, int):
+            return {"imm_b": 1, "imm": b}
+        return {"imm": self.code(b)}
+
+    def scaled(self, d: Register, a: Register, by: dict) -> dict:
+        p = self.population
+        return {"d": self.number(d.name), "a": self.code(a), **by, "shift": p.coef_shift, "round": p.rounding}
+
+    def is_zero(self, b: Operand) -> bool:
+        """Is nothing added? Remembers the parameter."""
+        if not isinstance(b, str):
+            return isinstance(b, int) and b == 0
+        self._added.add(b)
+        return not self.population.values[b].any()
+
+    def is_one(self, factor: str) -> bool:
+        assert self.population.units[factor] == COEFFICIENT, f"{factor!r} is no coefficient"
+        return bool((self.population.values[factor] == 1 << self.population.coef_shift).all())
 
 
 def update_program(arch: Architecture, population: QuantizedPopulation, slots: np.ndarray) -> Program:
-    """The update of one timestep: integrate, compare, reset, spike. `slots`: (n,) flat index, or -1 for padding."""
-    p = population
-    program = Program(arch, p, slots)
-    v = program.register("v")
-    if p.alpha is not None:
-        j = program.register("j")
-        program.decay(j, "alpha", p.alpha, isa.SRC_ACC_CLEAR)
-        if p.drive.any():
-            program.emit("add", d=j, a=j, **program.value("bias", p.drive, idle=0))
-        program.decay(v, "beta", p.beta, j)
-        if p.leak.any():
-            program.emit("add", d=v, a=v, **program.value("leak", p.leak, idle=0))
-    else:
-        program.decay(v, "beta", p.beta, isa.SRC_ACC_CLEAR)
-        if p.drive.any():
-            program.emit("add", d=v, a=v, **program.value("bias", p.drive, idle=0))
-    if p.threshold is None:
-        return program
-    highest = (1 << (arch.state_bits - 1)) - 1
-    threshold = program.value("threshold", p.threshold, idle=highest if p.threshold.min() <= 0 else int(p.threshold[0]))
-    fired = 1 + FIRED
-    if p.reset == "delayed-subtract":
-        program.emit("sub", d=v, a=v, pred=fired, **threshold)
-    program.emit("cgt" if p.compare == ">" else "cge", d=FIRED, a=v, **threshold)
-    if p.reset == "value":
-        program.emit("mov", d=v, pred=fired, **program.value("v_reset", p.reset_value, idle=0))
-    elif p.reset == "subtract":
-        program.emit("sub", d=v, a=v, pred=fired, **threshold)
-    program.emit("spk", pred=fired)
+    """The update of one timestep. `slots`: (n,) flat index of the neuron in each slot, or -1 for padding."""
+    first = Program(arch, population, slots)
+    population.update(first)
+    program = Program(arch, population, slots, first.drives)
+    population.update(program)
     return program
 
 
 def reset_program(program: Program) -> list[Op]:
-    """What a sample starts from: the state at 0, parameters as they are."""
-    return [Op("mov", d=program.registers[name], imm_b=1) for name in ("v", "j") if name in program.registers]
+    """What a sample starts from: the state at 0 or at its parameter, parameters as they are."""
+    return [
+        Op("mov", d=program.registers[name], **({"imm_b": 1} if start is None else program.value(start)))
+        for name, start in program.states.items()
+    ]
 
 
 def range_op(first: int, slots: np.ndarray, lanes: int) -> Op:

@@ -16,10 +16,11 @@ from emulator.spec.image import Image
 
 from .emit import emit
 from .floatsim import FloatRun, run_float
+from .models import dynamics
 from .network import Network
 from .place import place
 from .quantize import QuantizedNetwork, quantize
-from .retime import retime
+from .retime import framework_delays, retime
 from .semantics import Semantics, choose_semantics
 
 
@@ -114,8 +115,9 @@ def compile_network(
 def _lower(
     network: Network, arch: Architecture, semantics: Semantics, weight_bits: int, calibration: FloatRun | None
 ) -> tuple[QuantizedNetwork, Image]:
-    timing = retime(network, arch.delay_slots)
-    quantized = quantize(network, semantics, arch, weight_bits, timing.depth, timing.delays, calibration)
+    late = {p.name: dynamics(p, semantics).output_delay for p in network.populations}
+    timing = retime(network, arch.delay_slots, framework_delays(network, semantics.dt, late), late)
+    quantized = quantize(network, semantics, arch, weight_bits, timing, calibration)
     placement = place(quantized, arch)
     meta = {
         "network": network.origin,
@@ -125,7 +127,18 @@ def _lower(
         "semantics": semantics.describe(),
         "weight_bits": weight_bits,
         "warnings": list(quantized.warnings),
+        "thresholds": _thresholds(quantized),
     }
     image = emit(placement, meta)
     check_image(image)
     return quantized, image
+
+
+def _thresholds(network: QuantizedNetwork) -> dict[str, Any]:
+    """Of each spiking population, in state units: one number where its neurons agree, else a list."""
+    found: dict[str, Any] = {}
+    for population in network.populations:
+        if population.threshold is not None:
+            values = population.threshold.tolist()
+            found[population.name] = values[0] if len(set(values)) == 1 else values
+    return found

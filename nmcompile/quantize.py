@@ -15,53 +15,60 @@ from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
 
 from .floatsim import FloatRun
+from .models import dynamics
 from .network import INPUT, Network, Population, Projection
+from .retime import Timing, framework_delays
 from .rounding import LARGEST_LAYER, observed_inputs, round_compensated
-from .semantics import Dynamics, Semantics, dynamics
+from .semantics import Semantics
+from .update import COEFFICIENT, STATE, Dynamics, Step
 
 WEIGHT_BITS = (1, 2, 4, 8, 16)
 LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
-HEADROOM = 16.0  # of the state over the threshold, where no calibration says what is needed
 FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
 MARGIN = 2.0  # of the state over the largest value that the calibration saw
 
 
 @dataclass(frozen=True)
 class QuantizedPopulation:
-    """A population as the machine will run it; arrays are (n,) int64 in state units unless said.
+    """A population as the machine will run it.
 
     Attributes:
         scale: (n,) float64, state units per float unit of v.
-        beta, alpha: coefficients, to be shifted right by `coef_shift`, 1 << coef_shift being exactly 1; alpha is None
-            without a synaptic current.
+        update: what happens in a timestep, to be run on a `neurons.Program`.
+        values: its parameters by name, (n,) int64.
+        units: of each of them, as in `update`.
         coef_shift: bits behind the point of the coefficients.
-        drive: added in every timestep: to the current if there is one, else to v.
-        leak: added to v in every timestep (with a current; else it is in drive).
-        threshold: None if the population does not spike.
-        reset_value: what v becomes, for the reset "value".
+        rounding: of products with them.
+        payload: largest magnitude of what a spike carries.
     """
 
     name: str
     shape: tuple[int, ...]
     scale: np.ndarray
-    beta: np.ndarray
-    alpha: np.ndarray | None
+    update: Step
+    values: dict[str, np.ndarray]
+    units: dict[str, str]
     coef_shift: int
-    drive: np.ndarray
-    leak: np.ndarray
-    threshold: np.ndarray | None
-    reset_value: np.ndarray
-    reset: str
-    compare: str
+    rounding: int
+    payload: int
 
     @property
     def n(self) -> int:
         return len(self.scale)
 
+    @property
+    def threshold(self) -> np.ndarray | None:
+        """(n,) the parameter of that name, where the model has one."""
+        return self.values.get("threshold")
+
 
 @dataclass(frozen=True)
 class QuantizedProjection:
-    """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`."""
+    """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`.
+
+    They are multiplied by what a spike carries where that can be more than 1 (`payload`, its largest magnitude) or less
+    than 0 (`signed`).
+    """
 
     name: str
     source: str
@@ -72,17 +79,20 @@ class QuantizedProjection:
     delay: int
     convolutional: bool
     parameters: int
+    payload: int = 1
+    signed: bool = False
 
 
 @dataclass(frozen=True)
 class QuantizedNetwork:
-    """All integers, all timing; `depth` is in timesteps, by population."""
+    """All integers, all timing; `depth` and `shown` are in timesteps, by population, as in `retime.Timing`."""
 
     input_shape: tuple[int, ...]
     populations: tuple[QuantizedPopulation, ...]
     projections: tuple[QuantizedProjection, ...]
     output: str
     depth: dict[str, int]
+    shown: dict[str, int]
     origin: str
     warnings: tuple[str, ...]
 
@@ -95,8 +105,7 @@ def quantize(
     semantics: Semantics,
     arch: Architecture,
     weight_bits: int,
-    depth: dict[str, int],
-    delays: tuple[int, ...],
+    timing: Timing,
     calibration: FloatRun | None = None,
 ) -> QuantizedNetwork:
     """Choose scales and round.
@@ -106,25 +115,58 @@ def quantize(
             headroom.
 
     Raises:
-        DoesNotFitError: sums that an accumulator cannot hold, everything of that kind gathered.
+        DoesNotFitError: sums that an accumulator cannot hold, integers or spikes that the architecture has not,
+            everything of that kind gathered.
     """
     if weight_bits not in WEIGHT_BITS:
         raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
+    discrete = {p.name: dynamics(p, semantics) for p in network.populations}
+    payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in discrete.items()}
+    taken = framework_delays(network, semantics.dt, {name: d.output_delay for name, d in discrete.items()})
     populations = []
     projections: dict[int, QuantizedProjection] = {}
     warnings: list[str] = []
-    problems: list[str] = []
+    problems: list[str] = [
+        f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
+        for name, payload in payloads.items()
+        if (payload > 1 or (name in discrete and discrete[name].signed)) and not arch.graded
+    ]
     for population in network.populations:
         incoming = {i: p for i, p in enumerate(network.projections) if p.target == population.name}
-        d = dynamics(population, semantics)
-        layer = _Layer(network, population, list(incoming.values()), d, arch, weight_bits, calibration)
-        scale, shifts, integers = layer.quantize(warnings, problems)
-        for (i, p), q, shift in zip(incoming.items(), integers, shifts, strict=True):
+        d = discrete[population.name]
+        if arch.state_bits < d.state_bits:
+            problems.append(
+                f"{population.name!r} ({population.model}) needs a state of {d.state_bits} bits, {arch.name!r} has "
+                f"{arch.state_bits}; use an architecture with more state_bits"
+            )
+            continue
+        sent = [payloads[p.source] for p in incoming.values()]
+        arriving = [taken[i] for i in incoming]
+        if d.scale is None:
+            layer = _Layer(population, list(incoming.values()), d, arch, weight_bits, calibration, sent, arriving)
+            scale, shifts, integers = layer.quantize(warnings, problems)
+            bits = [weight_bits] * len(incoming)
+        else:
+            scale = np.full(population.n, d.scale)
+            shifts, integers, bits = fixed_weights(
+                population.name, list(incoming.values()), d, arch, weight_bits, sent, problems
+            )
+        for (i, p), q, shift, width in zip(incoming.items(), integers, shifts, bits, strict=True):
             if p.matrix.nnz and q.nnz == 0:
-                warnings.append(f"{p.name!r}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits")
+                warnings.append(f"{p.name!r}: every weight rounds to 0 at {width} bits; use more --weight-bits")
             parameters = p.matrix.nnz if p.parameters is None else p.parameters
             projections[i] = QuantizedProjection(
-                p.name, p.source, p.target, q, shift, weight_bits, delays[i], p.convolutional, parameters
+                p.name,
+                p.source,
+                p.target,
+                q,
+                shift,
+                width,
+                timing.delays[i],
+                p.convolutional,
+                parameters,
+                payloads[p.source],
+                p.source in discrete and discrete[p.source].signed,
             )
         populations.append(_population(population, d, scale, arch, warnings))
     if problems:
@@ -134,9 +176,65 @@ def quantize(
         tuple(populations),
         tuple(projections[i] for i in sorted(projections)),
         network.output,
-        dict(depth),
+        dict(timing.depth),
+        dict(timing.shown),
         network.origin,
         tuple(warnings),
+    )
+
+
+def fixed_weights(
+    name: str,
+    projections: list[Projection],
+    d: Dynamics,
+    arch: Architecture,
+    weight_bits: int,
+    payloads: list[int],
+    problems: list[str],
+) -> tuple[list[int], list[sparse.csr_array], list[int]]:
+    """(left shifts, integer weights, their bits) per projection onto a population whose model fixes the scale.
+
+    Exact ones are stored in as many bits as they need, factors of two that all of them have left out.
+    """
+    assert d.scale is not None
+    shifts, integers, widths = [], [], []
+    for p in projections:
+        w = sparse.csc_array(p.matrix.multiply(d.gain[None, :])) * d.scale
+        largest = float(np.abs(w.data).max(initial=0))
+        shift, bits = 0, weight_bits
+        if d.exact:
+            whole = np.rint(w.data).astype(np.int64)
+            if (whole != w.data).any():
+                problems.append(f"{p.name!r} has weights that are not whole numbers, as {name!r} needs; round them")
+            common = int(np.bitwise_or.reduce(whole)) if len(whole) else 0
+            while common and common % 2 == 0 and shift < 31:
+                common, shift = common // 2, shift + 1
+            low, high = int(whole.min(initial=0)) >> shift, int(whole.max(initial=0)) >> shift
+            bits = next((b for b in WEIGHT_BITS[1:] if -(1 << (b - 1)) <= low and high < 1 << (b - 1)), 0)
+            if not bits:
+                problems.append(f"{p.name!r} has weights from {low:,} to {high:,}; a synapse holds 16 bits at most")
+                bits = WEIGHT_BITS[-1]
+        else:
+            while largest > LARGEST[bits] * 2.0**shift:
+                shift += 1
+        limit = LARGEST[bits] + (1 if d.exact else 0)
+        values = np.clip(np.rint(w.data / 2.0**shift), -limit, limit).astype(np.int32)
+        q = sparse.csc_array((values, w.indices, w.indptr), shape=w.shape).tocsr()
+        q.eliminate_zeros()
+        shifts.append(shift)
+        integers.append(q)
+        widths.append(bits)
+    reaches = (_column_reach(q, s) * n for q, s, n in zip(integers, shifts, payloads, strict=True))
+    total = np.max(sum(reaches, np.zeros(1)))
+    if total >= 1 << (arch.acc_bits - 1):
+        problems.append(_overflow(name, int(total), arch))
+    return shifts, integers, widths
+
+
+def _overflow(name: str, total: int, arch: Architecture) -> str:
+    return (
+        f"{name!r} can sum its weights to {total:,}, an accumulator of {arch.acc_bits} bits holds "
+        f"{(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
     )
 
 
@@ -145,21 +243,22 @@ class _Layer:
 
     def __init__(
         self,
-        network: Network,
         population: Population,
         projections: list[Projection],
         d: Dynamics,
         arch: Architecture,
         bits: int,
         calibration: FloatRun | None,
+        payloads: list[int],
+        delays: list[int],
     ):
         self.population, self.projections, self.arch, self.bits = population, projections, arch, bits
-        self.calibration = calibration
+        self.calibration, self.payloads, self.delays = calibration, payloads, delays
         self.weights = [sparse.csc_array(p.matrix.multiply(d.gain[None, :])).astype(np.float64) for p in projections]
         self.group = _groups(population, any(p.convolutional for p in projections))
         rates = [_rates(p.source, calibration) for p in projections]
         self.steps = [_steps(w, self.group, bits, r) for w, r in zip(self.weights, rates, strict=True)]
-        self.need = _amplitude(population, d.threshold, calibration)
+        self.need = _amplitude(population, d, calibration)
 
     def quantize(
         self, warnings: list[str], problems: list[str]
@@ -168,14 +267,12 @@ class _Layer:
         scale, shifts = self.scale()
         integers = self.integers(scale, shifts)
         bound = 1 << (self.arch.acc_bits - 1)
-        total = sum((_column_reach(q, s) for q, s in zip(integers, shifts, strict=True)), np.zeros(1))
+        reaches = (_column_reach(q, s) * n for q, s, n in zip(integers, shifts, self.payloads, strict=True))
+        total = sum(reaches, np.zeros(1))
         while np.max(total) >= bound and min(shifts) > 0:  # weights that were rounded up
             scale, shifts, total = scale / 2, [s - 1 for s in shifts], total / 2
         if np.max(total) >= bound:
-            problems.append(
-                f"{self.population.name!r} can sum its weights to {int(np.max(total)):,}, an accumulator of "
-                f"{self.arch.acc_bits} bits holds {bound - 1:,}; use fewer --weight-bits or wider accumulators"
-            )
+            problems.append(_overflow(self.population.name, int(np.max(total)), self.arch))
         worth = [
             np.median((2.0**shift / scale / step)[step > 0])
             for shift, step in zip(shifts, self.steps, strict=True)
@@ -212,8 +309,8 @@ class _Layer:
         unit = reference * 2.0**lowest
         # Finest unit of each neuron: state headroom, and no reachable accumulator sum beyond its width.
         reach = sum(
-            np.maximum(np.asarray(w.maximum(0).sum(axis=0)), np.asarray((-w).maximum(0).sum(axis=0))).reshape(-1)
-            for w in self.weights
+            n * np.maximum(np.asarray(w.maximum(0).sum(axis=0)), np.asarray((-w).maximum(0).sum(axis=0))).reshape(-1)
+            for w, n in zip(self.weights, self.payloads, strict=True)
         )
         room = float(1 << (self.arch.acc_bits - 1)) * 0.98
         finest = _group_max(np.maximum(self.need / limit, reach / room), self.group)
@@ -229,7 +326,7 @@ class _Layer:
         if self.calibration is None or shared or self.bits == 1 or not 0 < sources <= LARGEST_LAYER:
             return [_round(w, scale, shift, self.bits) for w, shift in zip(self.weights, shifts, strict=True)]
         steps = [2.0**shift / scale for shift in shifts]
-        inputs = observed_inputs(self.projections, self.calibration)
+        inputs = observed_inputs(self.projections, self.delays, self.calibration)
         return round_compensated(self.weights, steps, LARGEST[self.bits], inputs)
 
 
@@ -248,15 +345,15 @@ def _rates(source: str, calibration: FloatRun | None) -> np.ndarray | None:
     return counts + 0.01 * max(1.0, counts.mean())
 
 
-def _amplitude(population: Population, threshold: np.ndarray | None, calibration: FloatRun | None) -> np.ndarray:
+def _amplitude(population: Population, d: Dynamics, calibration: FloatRun | None) -> np.ndarray:
     """(n,) the largest |v| that the state must hold, in float units."""
-    floor = np.abs(threshold) if threshold is not None else np.zeros(population.n)
+    floor = np.zeros(population.n) if d.amplitude is None else d.amplitude
     if calibration is not None:
         seen = calibration.peak[population.name]
         return np.maximum(MARGIN * np.maximum(seen, seen.mean()), 2 * floor)
-    if threshold is None:
+    if d.amplitude is None:
         return np.full(population.n, 100.0)
-    return HEADROOM * np.maximum(floor, 1e-12)
+    return d.headroom * np.maximum(floor, 1e-12)
 
 
 def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray | None) -> np.ndarray:
@@ -317,35 +414,34 @@ def _population(
     population: Population, d: Dynamics, scale: np.ndarray, arch: Architecture, warnings: list[str]
 ) -> QuantizedPopulation:
     high = (1 << (arch.state_bits - 1)) - 1
-    # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
-    decays = [a for a in (d.beta, d.alpha) if a is not None and not (a == 1).all()]
-    largest = max((a.max() for a in decays), default=0.0)
-    coef_shift = arch.coef_bits - 1
-    while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
-        coef_shift -= 1
-
-    def state(values: np.ndarray, what: str) -> np.ndarray:
-        q = np.rint(values * scale)
-        if np.abs(q).max(initial=0) > high:
-            warnings.append(f"{population.name!r}: {what} exceeds the {arch.state_bits}-bit state and is clamped")
-        return np.clip(q, -high - 1, high).astype(np.int64)
-
-    def coefficient(values: np.ndarray) -> np.ndarray:
-        return np.rint(values * 2.0**coef_shift).astype(np.int64)
-
-    bias = d.gain * population.bias
-    current = d.alpha is not None  # then the bias drives the current, and the leak acts on v beside it
+    coef_shift = d.coef_shift
+    if coef_shift is None:
+        # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
+        factors = [v.array for v in d.values.values() if v.unit == COEFFICIENT and not (v.array == 1).all()]
+        largest = max((np.abs(a).max() for a in factors), default=0.0)
+        coef_shift = arch.coef_bits - 1
+        while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
+            coef_shift -= 1
+    values = {}
+    for name, value in d.values.items():
+        unit = scale if value.unit == STATE else 2.0**coef_shift if value.unit == COEFFICIENT else 1.0
+        q = np.rint(value.array * unit)
+        if value.unit != COEFFICIENT:
+            if np.abs(q).max(initial=0) > high:
+                warnings.append(
+                    f"{population.name!r}: {name} exceeds the {arch.state_bits}-bit state and is clamped; use an "
+                    "architecture with more state_bits"
+                )
+            q = np.clip(q, -high - 1, high)
+        values[name] = q.astype(np.int64)
     return QuantizedPopulation(
         population.name,
         population.shape,
         scale,
-        coefficient(d.beta),
-        coefficient(d.alpha) if d.alpha is not None else None,
+        d.update,
+        values,
+        {name: value.unit for name, value in d.values.items()},
         coef_shift,
-        state(bias if current else bias + d.leak, "the bias"),
-        state(d.leak if current else np.zeros(population.n), "the leak"),
-        state(d.threshold, "the threshold") if d.threshold is not None else None,
-        state(d.reset_value, "the reset value"),
-        d.reset,
-        d.compare,
+        d.rounding,
+        d.payload,
     )

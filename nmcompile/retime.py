@@ -2,10 +2,13 @@
 
 A population gets a depth: its framework timestep k runs at machine timestep depth + k. A projection from depth a to
 depth b whose spikes take s timesteps in the framework gets the axonal delay b - a - 1 + s, which must be 0 or more.
+A framework in which everyone else sees a population's spikes d timesteps later counts them that much later, too: such a
+population is shown at depth - d.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
@@ -21,29 +24,50 @@ class Timing:
 
     Attributes:
         depth: machine timesteps that a population lives later than in the framework, by name.
+        shown: the same, counted from when the framework shows its spikes.
         delays: axonal delay of each projection of the network, in its order, timesteps.
     """
 
     depth: dict[str, int]
+    shown: dict[str, int]
     delays: tuple[int, ...]
 
 
-def retime(network: Network, delay_slots: int) -> Timing:
+def framework_delays(network: Network, dt: float, output_delay: Mapping[str, int]) -> tuple[int, ...]:
+    """Timesteps that the spikes of each projection take in the framework, 0 meaning within the timestep."""
+    return tuple(
+        p.delay + round(p.delay_s / dt) + (output_delay.get(p.source, 0) if p.source != p.target else 0)
+        for p in network.projections
+    )
+
+
+def retime(
+    network: Network,
+    delay_slots: int,
+    delays: Sequence[int] | None = None,
+    output_delay: Mapping[str, int] | None = None,
+) -> Timing:
     """Give every population the smallest depth that lets all its spikes arrive in time.
+
+    Args:
+        delays: `framework_delays` of the projections; None takes their own.
+        output_delay: by population, how much later than it fired its spikes are seen; a depth is at least that.
 
     Raises:
         InputError: a loop has less delay than hops; names it.
         DoesNotFitError: delays longer than the architecture's delay slots; names them all.
     """
+    late = output_delay or {}
+    taken = [p.delay for p in network.projections] if delays is None else delays
     # depth[b] >= depth[a] + 1 - s, and the input (at hop -1) gives depth[b] >= -s: longest paths from the input.
     graph = nx.DiGraph()
     graph.add_nodes_from([INPUT, *(p.name for p in network.populations)])
-    for p in network.projections:
-        least = (0 if p.source == INPUT else 1) - p.delay
+    for p, s in zip(network.projections, taken, strict=True):
+        least = (0 if p.source == INPUT else 1) - s
         if graph.has_edge(p.source, p.target):
             least = max(least, graph.edges[p.source, p.target]["least"])
         graph.add_edge(p.source, p.target, least=least)
-    depth = dict.fromkeys(graph, 0)
+    depth = {name: late.get(name, 0) for name in graph}
     cause: dict[str, str] = {}
     for _ in range(len(depth) + 1):
         changed = None
@@ -66,11 +90,11 @@ def retime(network: Network, delay_slots: int) -> Timing:
             f"{network.origin}: the loop {names} takes {len(loop)} hops but carries less delay than that; "
             f"add a Delay of a timestep per hop to one of its edges"
         )
-    delays, problems = [], []
-    for p in network.projections:
+    axonal, problems = [], []
+    for p, s in zip(network.projections, taken, strict=True):
         hops = 0 if p.source == INPUT else 1
-        delay = depth[p.target] - depth[p.source] - hops + p.delay
-        delays.append(delay)
+        delay = depth[p.target] - depth[p.source] - hops + s
+        axonal.append(delay)
         if delay >= delay_slots:
             problems.append(
                 f"{p.name!r} needs an axonal delay of {delay} timesteps, the architecture has delays up to "
@@ -78,4 +102,5 @@ def retime(network: Network, delay_slots: int) -> Timing:
             )
     if problems:
         raise DoesNotFitError(problems)
-    return Timing({name: d for name, d in depth.items() if name != INPUT}, tuple(delays))
+    del depth[INPUT]
+    return Timing(depth, {name: d - late.get(name, 0) for name, d in depth.items()}, tuple(axonal))

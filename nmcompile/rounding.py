@@ -18,13 +18,17 @@ LARGEST_LAYER = 2048  # sources; the inverse costs their cube
 DAMPING = 0.01  # of the mean second moment, for sources that hardly fire
 
 
-def observed_inputs(projections: list[Projection], run: FloatRun) -> np.ndarray:
-    """(samples * timesteps, sources) float64: what the sources of these projections sent together."""
+def observed_inputs(projections: list[Projection], delays: list[int], run: FloatRun) -> np.ndarray:
+    """(samples * timesteps, sources) float64: what the sources of these projections sent together.
+
+    Args:
+        delays: of each projection, timesteps in the framework.
+    """
     columns = []
-    for p in projections:
+    for p, delay in zip(projections, delays, strict=True):
         spikes = run.spikes[p.source].astype(np.float64)
-        if p.delay:
-            spikes = np.concatenate([np.zeros_like(spikes[:, : p.delay]), spikes[:, : -p.delay]], axis=1)
+        if delay:
+            spikes = np.concatenate([np.zeros_like(spikes[:, :delay]), spikes[:, :-delay]], axis=1)
         columns.append(spikes.reshape(-1, spikes.shape[2]))
     return np.concatenate(columns, axis=1)
 

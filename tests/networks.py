@@ -78,20 +78,22 @@ def simulate_integers(quantized, spikes):
                     total += (q.matrix.T.astype(np.int64) @ source[t - lag[id(q)]].astype(np.int64)) << q.shift
             for n in range(p.n):
                 v, x = s["v"][n], int(total[n])
+                value = {name: int(values[n]) for name, values in p.values.items()}
+                reset, compare = p.update.keywords["reset"], p.update.keywords["compare"]
                 sat = lambda value: saturate(value, arch_bits)  # noqa: E731
-                decay = lambda value, k: round_shift(value * int(k[n]), p.coef_shift, NEAREST)  # noqa: B023, E731
-                if p.alpha is not None:
-                    s["j"][n] = sat(sat(decay(s["j"][n], p.alpha) + x) + int(p.drive[n]))
-                    v = sat(sat(decay(v, p.beta) + s["j"][n]) + int(p.leak[n]))
+                decay = lambda value, k: round_shift(value * k, p.coef_shift, NEAREST)  # noqa: B023, E731
+                if "alpha" in value:
+                    s["j"][n] = sat(sat(decay(s["j"][n], value["alpha"]) + x) + value["drive"])
+                    v = sat(sat(decay(v, value["beta"]) + s["j"][n]) + value["leak"])
                 else:
-                    v = sat(sat(decay(v, p.beta) + x) + int(p.drive[n]))
-                threshold = int(p.threshold[n])
-                if p.reset == "delayed-subtract" and s["last"][n]:
+                    v = sat(sat(decay(v, value["beta"]) + x) + value["drive"])
+                threshold = value["threshold"]
+                if reset == "delayed-subtract" and s["last"][n]:
                     v = sat(v - threshold)
-                spike = v > threshold if p.compare == ">" else v >= threshold
-                if spike and p.reset == "value":
-                    v = int(p.reset_value[n])
-                elif spike and p.reset == "subtract":
+                spike = v > threshold if compare == ">" else v >= threshold
+                if spike and reset == "value":
+                    v = value["v_reset"]
+                elif spike and reset == "subtract":
                     v = sat(v - threshold)
                 s["v"][n], s["last"][n] = v, int(spike)
                 fired[p.name][t, n] = spike

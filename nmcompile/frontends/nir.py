@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -209,6 +209,10 @@ class _Reader:
             for source, matrix, path in signal.terms
         ]
         order, delays = self.schedule(neurons, [(s, t) for s, t, *_ in links])
+        for name, population in populations.items():
+            late = self.feedback_constant(name, name, delays)
+            if late.any():
+                populations[name] = replace(population, late_bias=np.broadcast_to(late, (population.n,)).copy())
         projections: list[Projection] = []
         taken: set[str] = set()
         for source, target, matrix, path, convolutional in links:
@@ -254,6 +258,17 @@ class _Reader:
         forward = nx.DiGraph([link for link, delay in delays.items() if delay == 0])
         order = [name for name in nx.lexicographical_topological_sort(forward) if name != INPUT]
         return order, delays
+
+    def feedback_constant(self, name: str, target: str, delays: dict[tuple[str, str], int]) -> np.ndarray:
+        """What of the constant that flows into `name`, on its way to neurons `target`, comes along loops only."""
+        total = np.zeros(1)
+        for source in self.before[name]:
+            signal = self.signal(source)
+            if signal.terms and all(delays[term[0], target] for term in signal.terms):
+                total = total + signal.constant
+            elif self.nodes[source].kind in ("Input", "Output") and source not in self.top_inputs:
+                total = total + self.feedback_constant(source, target, delays)
+        return total
 
     # ------------------------------------------------------------------------------------------- signals
     def gather(self, name: str) -> _Signal:
