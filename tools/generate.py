@@ -1,4 +1,4 @@
-"""Write the files that are made from the instruction table: rtl/ISA.md and rtl/nm_isa.vh.
+"""Write the files that are made from tables: rtl/ISA.md and rtl/nm_isa.vh, rtl/LINK.md and rtl/nm_link.vh.
 
 python tools/generate.py            write them
 python tools/generate.py --check    exit 1 and name the stale ones
@@ -13,6 +13,7 @@ from pathlib import Path
 from emulator.spec import isa
 from emulator.spec.arch import bundled_architectures
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
+from nmcompile.board import protocol
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -152,7 +153,8 @@ def header() -> str:
 
 def main() -> int:
     stale = []
-    for path, text in ((ROOT / "rtl/ISA.md", manual()), (ROOT / "rtl/nm_isa.vh", header())):
+    made = {"ISA.md": manual(), "nm_isa.vh": header(), "LINK.md": protocol.manual(), "nm_link.vh": protocol.header()}
+    for path, text in ((ROOT / "rtl" / name, text) for name, text in made.items()):
         if "--check" in sys.argv:
             if not path.exists() or path.read_text() != text:
                 stale.append(str(path.relative_to(ROOT)))

@@ -1,0 +1,134 @@
+"""An image as what it is on a board: 32-bit parts of words of memories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from emulator.reference import Core
+from emulator.spec import isa
+from emulator.spec.image import CoreImage, Image
+from emulator.verilated import pack_words
+
+CHUNK: Final = 256  # parts that one digest covers, at most
+
+
+def address_bits(count: int) -> int:
+    """Address bits of `count` things in the Verilog: one at least."""
+    return max(1, (count - 1).bit_length())
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive words of one memory.
+
+    Attributes:
+        parts: (words, parts) uint32, lowest part first.
+        changes: running a network changes it.
+    """
+
+    core: int
+    memory: str
+    first: int
+    parts: np.ndarray
+    changes: bool = False
+
+    def chunks(self) -> Iterator[tuple[int, int]]:
+        """(start, stop) words of the chunks that have a digest each."""
+        step = CHUNK // self.parts.shape[1]
+        for start in range(0, len(self.parts), step):
+            yield start, min(start + step, len(self.parts))
+
+
+def segments(image: Image) -> list[Segment]:
+    """All that an image puts into a board's memories."""
+    return [segment for number in range(image.arch.cores) for segment in _core(image, number)]
+
+
+def _core(image: Image, number: int) -> Iterator[Segment]:
+    arch, core = image.arch, image.cores[number]
+    block_bits = address_bits(arch.blocks)
+    rows = any(isa.decode(word).name == "rows" for word in core.program)
+
+    def halves(words: np.ndarray, count: int) -> np.ndarray:
+        full = np.zeros(count, np.uint64)
+        full[: len(words)] = words
+        return np.stack([full & np.uint64(0xFFFF_FFFF), full >> np.uint64(32)], axis=1).astype(np.uint32)
+
+    def padded(words: np.ndarray, count: int) -> np.ndarray:
+        full = np.zeros((count, 1), np.uint32)
+        full[: len(words), 0] = words
+        return full
+
+    yield Segment(number, "program", 0, halves(core.program, arch.program_words))
+    yield Segment(number, "control", 32, np.array([[core.reset_entry, 0]], np.uint32))
+    yield Segment(number, "axons", 0, halves(core.axons, arch.axons))
+    if len(core.synapses):
+        yield Segment(number, "synapses", 0, pack_words(core.synapses, 16), rows)
+    yield Segment(number, "pointers", 0, padded(core.pointers, arch.neurons))
+    if len(core.routes):
+        yield Segment(number, "routes", 0, padded(core.routes, len(core.routes)))
+    for r in range(arch.registers):
+        values = np.zeros((arch.blocks, arch.lanes), np.int64)
+        values[: core.registers.shape[1]] = core.registers[r]
+        yield Segment(number, "registers", r << block_bits, pack_words(values, arch.state_bits), True)
+    yield Segment(number, "random", 0, padded(core.seeds, arch.lanes), True)
+    for x in range(arch.traces):
+        zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
+        first = x << address_bits(arch.axon_blocks)
+        yield Segment(number, "traces", first, pack_words(zeros, arch.state_bits), True)
+
+
+def restored(image: Image, timesteps: int) -> list[Segment]:
+    """What must be in the memories that running changes once a sample's reset is done.
+
+    A sample starts from the image's own state, but the board's reset keeps what the last sample left. What the reset
+    program does not set again has to be written.
+    """
+    found = []
+    for number, core in enumerate(image.cores):
+        changed = _changed(core)
+        if not changed:
+            continue
+        after = Core(image.arch, core, number)
+        after.clear()
+        after.run(core.reset_entry, 0, timesteps)
+        for segment in _core(image, number):
+            if segment.memory == "synapses" and segment.changes and "synapses" in changed:
+                found.append(segment)
+            elif segment.memory == "random" and "random" in changed:
+                found.append(Segment(number, "random", 0, np.array(after.random, np.uint32)[:, None], True))
+            elif segment.memory == "traces" and "traces" in changed:
+                found.append(segment)
+            elif segment.memory == "registers":
+                r = segment.first >> address_bits(image.arch.blocks)
+                if f"r{r}" in changed:
+                    used = max(1, core.registers.shape[1])
+                    values = np.array(after.registers[r]).reshape(-1, image.arch.lanes)[: max(used, changed[f"r{r}"])]
+                    found.append(
+                        Segment(number, "registers", segment.first, pack_words(values, image.arch.state_bits), True)
+                    )
+    return found
+
+
+def _changed(core: CoreImage) -> dict[str, int]:
+    """What a core's program writes: the memory, or r0..r7 with the number of blocks it reaches."""
+    changed: dict[str, int] = {}
+    space = None
+    for op in (isa.decode(word) for word in core.program):
+        if op.name == "range":
+            space = op
+        elif op.name == "rows":
+            changed["synapses"] = 1
+            changed[f"r{op.d}"] = 256
+        elif op.name == "rnd":
+            changed["random"] = 1
+        if op.row.vector and op.row.writes == "register" and space is not None:
+            if space.flag:
+                changed["traces"] = 1
+            else:
+                changed[f"r{op.d}"] = max(changed.get(f"r{op.d}", 0), space.lo + space.hi)
+    return changed

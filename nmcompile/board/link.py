@@ -1,0 +1,343 @@
+"""The driver of a board: one class, any transport. Failures are DeviceErrors of one line; nothing waits forever."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from emulator.spec import isa
+from emulator.spec.arch import Architecture, bundled_architectures
+from emulator.spec.errors import DeviceError
+from emulator.verilated import host_constants
+
+from . import protocol
+from .protocol import Frame
+
+BAUD: Final = 1_000_000
+SILENCE: Final = 1.0  # seconds without a byte until a request counts as lost; a busy board sends heartbeats
+QUIET: Final = 0.02  # seconds without a byte until the line counts as quiet
+LONGEST: Final = 120.0  # seconds that one request may run
+RETRIES: Final = 8  # without any progress
+WINDOW: Final = 8  # requests under way
+BATCH: Final = 128  # half of the sequence numbers: each is unambiguous
+TRIES_TO_OPEN: Final = 4
+
+
+class Transport(Protocol):
+    """A line to a board."""
+
+    name: str
+
+    def write(self, data: bytes) -> None: ...
+
+    def read(self, timeout: float) -> bytes:
+        """What has come, as soon as there is anything; nothing after `timeout` seconds of silence."""
+
+    def close(self) -> None: ...
+
+
+class SerialTransport:
+    """A serial port, a pseudo-terminal, or whatever else pyserial has a URL for (socket://HOST:PORT)."""
+
+    def __init__(self, port: str, baud: int = BAUD):
+        import serial
+
+        self.name = port
+        options: dict[str, Any] = {} if "://" in port else {"exclusive": True}
+        try:
+            self._line = serial.serial_for_url(port, baud, timeout=SILENCE, write_timeout=5.0, **options)
+        except (OSError, ValueError) as error:  # SerialException is an OSError
+            raise DeviceError(_why_not(port, error)) from None
+        with contextlib.suppress(AttributeError, ValueError, OSError, NotImplementedError):
+            self._line.set_low_latency_mode(True)  # an FTDI chip otherwise keeps bytes for 16 ms
+        self._timeout: float | None = SILENCE
+
+    def write(self, data: bytes) -> None:
+        try:
+            self._line.write(data)
+        except (OSError, TypeError) as error:
+            raise self._lost(error) from None
+
+    def read(self, timeout: float) -> bytes:
+        try:
+            if timeout != self._timeout:
+                self._line.timeout = self._timeout = timeout
+            data = self._line.read(1)
+            if data:
+                with contextlib.suppress(AttributeError, NotImplementedError):
+                    data += self._line.read(self._line.in_waiting)
+            return data
+        except (OSError, TypeError) as error:  # pyserial closed in another thread ends in a TypeError
+            raise self._lost(error) from None
+
+    def _lost(self, error: Exception) -> DeviceError:
+        return DeviceError(f"lost the board on {self.name} ({_reason(error)}); plug it in again and repeat")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._line.close()
+
+
+def _reason(error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number is not None:
+        import os
+
+        return os.strerror(number)
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+def _why_not(port: str, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in str(error):
+        return f"no port {port}; nmc devices lists the ports there are"
+    if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
+        return f"port {port} is in use by another program; end that first"
+    if number in (errno.EACCES, errno.EPERM):
+        return f"no permission for port {port}; add yourself to its group (often dialout) and log in again"
+    return f"cannot open port {port}: {_reason(error)}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A list of operations (rtl/LINK.md) and how many bytes they read.
+
+    `again`: it may run twice, its reads included: a lost reply can be asked for anew.
+    """
+
+    payload: bytes
+    reads: int
+    again: bool = True
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a board says about itself."""
+
+    version: int
+    counter_bits: int
+    request_bytes: int  # of a payload at most
+    reply_bytes: int
+    hash: str
+    isa_version: int
+
+    @property
+    def architecture(self) -> Architecture | None:
+        """The bundled architecture of that hash."""
+        return next((a for a in bundled_architectures().values() if a.hash == self.hash), None)
+
+    @property
+    def label(self) -> str:
+        """Its name, for messages."""
+        return self.architecture.name if self.architecture else f"the architecture {self.hash}"
+
+
+class Board:
+    """A session with a board.
+
+    Raises (from every method):
+        DeviceError: no answer, an answer of something else, errors beyond all retries, a board that was reset, or a
+            line that is gone. The board itself can be opened again.
+    """
+
+    def __init__(self, transport: Transport):
+        self.transport = transport
+        self.retries = 0  # recoveries so far
+        self.sent_bytes = self.received_bytes = 0
+        self._decoder = protocol.Decoder(1 << 15)
+        self._frames: list[Frame] = []
+        self._last = 0  # sequence number of the last request that ran
+        try:
+            self.identity = self._open()
+        except BaseException:
+            transport.close()
+            raise
+
+    def close(self) -> None:
+        self.transport.close()
+
+    def __enter__(self) -> Board:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --------------------------------------------------------------------------------------------- opening
+    def _open(self) -> Identity:
+        """Begin a session: whatever ran before is ended, by the next mark at the latest."""
+        host = host_constants()
+        ask = bytes([0x40 | protocol.R_LINK, 1, 0x40 | protocol.R_HASH_HIGH, 1, 0x40 | protocol.R_HASH_LOW, 1])
+        ask += bytes([0x40 | host["H_VERSION"], 1])
+        # a board that still executes an old request answers when it is done, and beats meanwhile
+        deadline = time.monotonic() + LONGEST
+        heard = 0
+        for _ in range(TRIES_TO_OPEN):
+            self._drain()
+            # a number that no stale reply is likely to have
+            sequence = random.randrange(256)
+            self._write(protocol.encode(Frame(sequence, protocol.OPEN, ask)))
+            before = self.received_bytes
+            while (frame := self._next(SILENCE)) is not None and time.monotonic() < deadline:
+                if frame.sequence == sequence and frame.kind == protocol.DONE and len(frame.payload) == 16:
+                    self._last = sequence
+                    return self._identify(frame.payload)
+                if frame.kind == protocol.CORRUPT:
+                    break
+            heard += self.received_bytes - before
+        name = self.transport.name
+        if heard:
+            raise DeviceError(
+                f"what answers on {name} is no nmcompile board ({heard:,} bytes, no frame among them); "
+                "choose another port, or the board's baud rate with --baud"
+            )
+        raise DeviceError(
+            f"no answer on {name} after {TRIES_TO_OPEN} tries; is the board programmed and powered, "
+            "is --baud its baud rate?"
+        )
+
+    def _identify(self, payload: bytes) -> Identity:
+        link, high, low, version = (int.from_bytes(payload[i : i + 4], "big") for i in range(0, 16, 4))
+        if version >> 16 != 0x4E4D:
+            raise DeviceError(f"what answers on {self.transport.name} is no nmcore; choose another port")
+        if link >> 24 != protocol.VERSION:
+            raise DeviceError(
+                f"the board on {self.transport.name} speaks protocol {link >> 24}, this version {protocol.VERSION}; "
+                "build its bitstream again"
+            )
+        if version & 0xFFFF != isa.ISA_VERSION:
+            raise DeviceError(
+                f"the board on {self.transport.name} has instruction set {version & 0xFFFF}, this version "
+                f"{isa.ISA_VERSION}; build its bitstream again"
+            )
+        request = (1 << (link >> 8 & 0xFF)) // 2 - 8  # two of them fit, with their headers
+        return Identity(
+            link >> 24, link >> 16 & 0xFF, request, 1 << (link & 0xFF), f"{high:08x}{low:08x}", version & 0xFFFF
+        )
+
+    # ------------------------------------------------------------------------------------------- requests
+    def run(
+        self, requests: Sequence[Request], progress: Callable[[int], None] | None = None, window: int = WINDOW
+    ) -> list[bytes]:
+        """Run requests in order, each exactly once (or, where that does no harm, at least once); what they read.
+
+        Args:
+            progress: told the number of requests that are done.
+        """
+        replies: list[bytes | None] = [None] * len(requests)
+        waiting = list(range(len(requests)))  # to be sent, in order
+        while waiting:
+            alone = next((k for k, i in enumerate(waiting) if not requests[i].again), len(waiting))
+            batch = waiting[: min(max(1, alone), BATCH)]
+            waiting = self._batch(requests, batch, replies, window) + waiting[len(batch) :]
+            if progress:
+                progress(len(requests) - len(waiting))
+        return [reply if reply is not None else b"" for reply in replies]
+
+    def _batch(
+        self, requests: Sequence[Request], batch: list[int], replies: list[bytes | None], window: int
+    ) -> list[int]:
+        """Send a batch with go-back-N; the requests that ran but whose replies were lost and matter."""
+        first = self._last + 1  # batch[k] has sequence number first + k
+        base = ahead = 0  # batch[:base] ran; batch[base:ahead] are under way
+        failures = 0
+        lost: list[int] = []
+        started = time.monotonic()
+
+        def ran(upto: int) -> None:
+            nonlocal base, failures, started
+            for k in range(base, upto):
+                if replies[batch[k]] is None and requests[batch[k]].reads:
+                    lost.append(batch[k])
+            if upto > base:
+                base, failures, started = upto, 0, time.monotonic()
+            self._last = first + base - 1 & 0xFF
+
+        while base < len(batch):
+            room = 1 if failures else window
+            out = b""
+            while ahead < min(len(batch), base + room):
+                out += protocol.encode(Frame(first + ahead & 0xFF, protocol.RUN, requests[batch[ahead]].payload))
+                ahead += 1
+            if out:
+                self._write(out)
+            frame = self._next(SILENCE)
+            if time.monotonic() - started > LONGEST:
+                raise DeviceError(f"the board on {self.transport.name} is still busy after {LONGEST:.0f} s; reset it")
+            if frame is not None and frame.kind in (protocol.DONE, protocol.MALFORMED):
+                k = (frame.sequence - first) & 0xFF
+                if k < base or k >= ahead:
+                    continue  # the reply to a repetition: known already
+                if frame.kind == protocol.MALFORMED or len(frame.payload) != requests[batch[k]].reads:
+                    raise DeviceError(
+                        f"the board on {self.transport.name} did not understand a request of "
+                        f"{len(requests[batch[k]].payload)} bytes; its bitstream and this version do not go together"
+                    )
+                ahead = max(ahead, k + 1)
+                replies[batch[k]] = frame.payload
+                ran(k + 1)
+                continue
+            failures += 1
+            self.retries += 1
+            if failures > RETRIES:
+                raise DeviceError(
+                    f"no undamaged answer from {self.transport.name} in {RETRIES} tries; check cable and baud rate"
+                    if frame is not None or self._decoder.damaged
+                    else f"the board on {self.transport.name} does not answer any more; plug it in again and repeat"
+                )
+            frame = self._drain(frame)
+            if frame is not None and frame.kind == protocol.CLOSED:
+                raise DeviceError(f"the board on {self.transport.name} was reset meanwhile; start again")
+            if frame is not None and frame.kind in (protocol.SEQUENCE, protocol.CORRUPT, protocol.OVERRUN):
+                k = (frame.sequence + 1 - first) & 0xFF  # the next that it expects
+                if base <= k <= ahead:
+                    # those before it ran; a reply that must not be lost is asked for by repeating its request
+                    if k > base and not requests[batch[k - 1]].again and replies[batch[k - 1]] is None:
+                        k = base
+                    ran(k)
+                elif frame.kind == protocol.SEQUENCE:
+                    raise DeviceError(
+                        f"the board on {self.transport.name} lost track: it was reset, or another program "
+                        "talks to it; start again"
+                    )
+            ahead = base
+        return lost
+
+    # ---------------------------------------------------------------------------------------------- frames
+    def _write(self, data: bytes) -> None:
+        self.sent_bytes += len(data)
+        self.transport.write(data)
+
+    def _next(self, timeout: float) -> Frame | None:
+        """The next frame; None after silence, or when only damaged frames came and the line fell quiet."""
+        started = time.monotonic()
+        while not self._frames:
+            damaged = self._decoder.damaged
+            data = self.transport.read(timeout)
+            if not data or time.monotonic() - started > LONGEST:
+                return None
+            self.received_bytes += len(data)
+            self._frames += self._decoder.feed(data)
+            if self._decoder.damaged != damaged:
+                timeout = QUIET
+        return self._frames.pop(0)
+
+    def _drain(self, frame: Frame | None = None) -> Frame | None:
+        """Wait until the line is quiet but for heartbeats; the last frame that came."""
+        started = spoken = time.monotonic()
+        while (now := time.monotonic()) - started < LONGEST:
+            data = self.transport.read(QUIET)
+            self.received_bytes += len(data)
+            self._frames += self._decoder.feed(data)
+            if data.strip(b"\x7e"):
+                spoken = now
+            elif not data or now - spoken > QUIET:
+                break
+        if self._frames:
+            frame = self._frames[-1]
+            self._frames.clear()
+        return frame

@@ -1,0 +1,210 @@
+"""A board that everybody has: nm_board.v Verilated, its UART pins driven clock by clock, behind a pseudo-terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import os
+import pty
+import select
+import socket
+import subprocess
+import tempfile
+import tty
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DeviceError, UsageError
+from emulator.verilated import cache_directory, rtl_directory, rtl_parameters, rtl_sources, tool_environment
+
+BOARD_MODULES: Final = ("uart", "link_receive", "link_send", "link", "board")
+CLOCKS_PER_BIT: Final = 8
+LARGEST: Final = 16  # cores that still simulate at a useful speed
+BATCH: Final = 200_000  # clocks between two looks at the terminal
+ROOM: Final = 1 << 16  # bytes of one batch
+
+
+def board_sources() -> list[Path]:
+    """The Verilog files of a board, leaves first."""
+    return [*rtl_sources(), *(rtl_directory() / f"nm_{name}.v" for name in BOARD_MODULES)]
+
+
+def board_parameters(arch: Architecture, clocks_per_bit: int) -> dict[str, str]:
+    """The parameters of `nm_board` that make it this architecture."""
+    values = {name: str(value) for name, value in rtl_parameters(arch).items()}
+    return values | {"ARCH_HASH": f"64'h{arch.hash}", "CLOCKS_PER_BIT": str(clocks_per_bit)}
+
+
+def build(parameters: dict[str, str]) -> Path:
+    """The shared library of one board, built once for each content of rtl/ and set of parameters."""
+    wrapper = rtl_directory() / "nm_board_verilated.cpp"
+    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
+    for path in [*board_sources(), *sorted(rtl_directory().glob("*.vh")), wrapper]:
+        digest.update(path.name.encode() + path.read_bytes())
+    home = cache_directory() / "verilated"
+    library = home / digest.hexdigest()[:32] / "board.so"
+    if library.exists():
+        return library
+    environment = tool_environment()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
+
+        def run(*command: str) -> str:
+            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+            if done.returncode:
+                log = (done.stdout + done.stderr).strip()
+                raise DeviceError(f"{command[0]} failed ({done.returncode}):\n{log[-4000:]}")
+            return done.stdout
+
+        verilate = ["verilator", "--cc", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "unique"]
+        verilate += ["--noassert", "--top-module", "nm_board", "-Mdir", "obj", "-Wno-fatal", "-Wno-lint"]
+        verilate += ["-CFLAGS", "-O3 -fPIC", f"+incdir+{rtl_directory()}"]
+        verilate += [f"-G{name}={value}" for name, value in parameters.items()]
+        run(*verilate, *map(str, board_sources()))
+        root = run("verilator", "--getenv", "VERILATOR_ROOT").strip()
+        link = ["g++", "-O3", "-fPIC", "-shared", "-std=gnu++20", "-Iobj", f"-I{root}/include"]
+        link += [f"-I{root}/include/vltstd", str(wrapper), "-Wl,--whole-archive", "obj/Vnm_board__ALL.a"]
+        run(*link, "obj/libverilated.a", "-Wl,--no-whole-archive", "-pthread", "-lpthread", "-o", "board.so")
+        library.parent.mkdir(exist_ok=True)
+        os.replace(Path(folder) / "board.so", library)
+    return library
+
+
+class SimulatedBoard:
+    """The board's two pins, as bytes in and out.
+
+    Args:
+        skew: how much longer than nominal the host's bits are; gap: its idle bits between two bytes.
+    """
+
+    def __init__(
+        self, arch: Architecture, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int = 1, skew: float = 0.0, gap: int = 0
+    ):
+        if arch.cores > LARGEST:
+            raise UsageError(
+                f"architecture {arch.name!r} has {arch.cores} cores, a simulated board at most {LARGEST}; "
+                "use a smaller one"
+            )
+        lib = ctypes.CDLL(str(build(board_parameters(arch, clocks_per_bit))))
+        lib.nm_board_new.restype, lib.nm_board_new.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_int]
+        lib.nm_board_clocks.restype = ctypes.c_uint64
+        lib.nm_board_run.restype = ctypes.c_int64
+        lib.nm_board_run.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64)]
+        lib.nm_board_run.argtypes += [ctypes.c_void_p, ctypes.c_int64, ctypes.c_uint64]
+        lib.nm_board_line.argtypes = [ctypes.c_void_p, ctypes.c_double, ctypes.c_int]
+        for name in ("delete", "reset", "quiet", "clocks"):
+            getattr(lib, f"nm_board_{name}").argtypes = [ctypes.c_void_p]
+        self.arch, self._lib = arch, lib
+        self._board: Any = lib.nm_board_new(seed, clocks_per_bit)
+        self._out = ctypes.create_string_buffer(ROOM)
+        lib.nm_board_line(self._board, skew, gap)
+
+    def close(self) -> None:
+        if self._board:
+            self._lib.nm_board_delete(self._board)
+            self._board = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self.close()
+
+    def reset(self) -> None:
+        """The board's reset button."""
+        self._lib.nm_board_reset(self._board)
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing moves, nor will it before another byte comes."""
+        return bool(self._lib.nm_board_quiet(self._board))
+
+    @property
+    def clocks(self) -> int:
+        return self._lib.nm_board_clocks(self._board)
+
+    def run(self, data: bytes, clocks: int = BATCH) -> tuple[int, bytes]:
+        """Send bytes for at most so many clocks, or until the board is quiet: (bytes sent, bytes received)."""
+        used = ctypes.c_int64()
+        count = self._lib.nm_board_run(
+            self._board, data, len(data), ctypes.byref(used), ctypes.addressof(self._out), ROOM, clocks
+        )
+        return used.value, self._out.raw[:count]
+
+
+class SimulatedTransport:
+    """A simulated board in this process, without a terminal between: for tests, with time that does not pass."""
+
+    name = "simulation"
+
+    def __init__(self, board: SimulatedBoard):
+        self.board = board
+        self._to_send = b""
+
+    def write(self, data: bytes) -> None:
+        self._to_send += data
+
+    def read(self, timeout: float) -> bytes:
+        """Bytes as soon as there are any; nothing if the board is quiet: then a wait changes nothing."""
+        while True:
+            used, data = self.board.run(self._to_send)
+            self._to_send = self._to_send[used:]
+            if data or (self.board.quiet and not self._to_send):
+                return data
+
+    def close(self) -> None:
+        self.board.close()
+
+
+# ------------------------------------------------------------------------------------------------- serving it
+def serve(board: SimulatedBoard, announce: Callable[[str], None], tcp: int | None = None) -> None:
+    """Serve a board on a pseudo-terminal, or on a TCP port of this computer, until interrupted."""
+    if tcp is None:
+        master, slave = pty.openpty()  # the slave stays open here, so that a client may come and go
+        tty.setraw(slave)
+        os.set_blocking(master, False)
+        try:
+            announce(os.ttyname(slave))
+            _serve(board, master)
+        finally:
+            os.close(master)
+            os.close(slave)
+        return
+    with socket.create_server(("127.0.0.1", tcp)) as server:
+        announce(f"socket://127.0.0.1:{server.getsockname()[1]}")
+        while True:
+            client, _ = server.accept()
+            with client:
+                client.setblocking(False)
+                _serve(board, client.fileno())
+
+
+def _serve(board: SimulatedBoard, line: int) -> None:
+    """Until the other side hangs up, which a pseudo-terminal's never does."""
+    to_board = to_host = b""
+    while True:
+        idle = board.quiet and not to_board
+        ready, _, _ = select.select([line], [line] if to_host else [], [], 1.0 if idle else 0)
+        if ready and len(to_board) < ROOM:
+            try:
+                data = os.read(line, 4096)
+            except BlockingIOError:
+                data = b""
+            except OSError:
+                return
+            else:
+                if not data:
+                    return
+            to_board += data
+        if to_board or not board.quiet:
+            used, data = board.run(to_board, BATCH)
+            to_board, to_host = to_board[used:], to_host + data
+        if to_host:
+            try:
+                to_host = to_host[os.write(line, to_host) :]
+            except BlockingIOError:
+                to_host = to_host[-ROOM:]  # nobody reads: a real line forgets, too
+            except OSError:
+                return
