@@ -1,19 +1,12 @@
-"""Read a NIR file (HDF5) into a Network, tolerant of what exporters really write.
-
-The file is read with h5py and not with `nir.read`, which refuses files that exporters write (nested graphs that name a
-wrong inner node, an Output of shape [1, 1, n]).
-Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
-"""
+"""Read a NIR file into a Network: fold what is linear, follow the edges, find the loops."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import networkx as nx
 import numpy as np
 from scipy import sparse
@@ -22,6 +15,7 @@ from emulator.spec.errors import InputError
 
 from ..linear import conv2d, pool2d
 from ..network import INPUT, MODELS, Network, Population, Projection
+from .nir_file import LARGEST, Graph, Node, as_text, read_graph
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
@@ -29,15 +23,6 @@ _NEAREST = {  # what to write in place of a node that cannot be expressed
     "Threshold": "write it as a LIF with tau = dt, r = 1 and v_leak = 0",
     "Delay": "leave it out; skip connections are delayed to match by themselves",
 }
-_LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
-
-
-@dataclass(frozen=True)
-class _Node:
-    name: str
-    kind: str
-    values: dict[str, np.ndarray]
-
 
 _Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
@@ -55,16 +40,6 @@ class _Signal:
     convolutional: bool = False
 
 
-@dataclass(frozen=True)
-class _Graph:
-    """A graph with its nested graphs dissolved; `inputs` and `outputs` are its own, not those of nested ones."""
-
-    nodes: dict[str, _Node]
-    edges: list[tuple[str, str]]
-    inputs: list[str]
-    outputs: list[str]
-
-
 def read_nir(path: str | Path) -> Network:
     """Read a NIR file.
 
@@ -73,7 +48,7 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
-    graph = _read_graph(path)
+    graph = read_graph(path)
     try:
         return _Reader(path.name, graph).network()
     except RecursionError:
@@ -82,97 +57,8 @@ def read_nir(path: str | Path) -> Network:
         raise InputError(f"{path}: larger than the memory of this computer; split the network") from None
 
 
-def _read_graph(path: Path) -> _Graph:
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; give a NIR file")
-    try:
-        with h5py.File(path, "r") as file:
-            if "node" not in file or "nodes" not in file["node"]:
-                raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
-            return _flatten(file["node"], "")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
-        raise InputError(f"{path}: not a NIR file, or truncated ({type(error).__name__}); export it again") from None
-
-
-def _flatten(group: h5py.Group, prefix: str) -> _Graph:
-    """Nodes and edges of a graph, nested graphs dissolved into names like `outer.inner`."""
-    nodes: dict[str, _Node] = {}
-    edges: list[tuple[str, str]] = []
-    entry: dict[str, list[str]] = {}
-    leave: dict[str, list[str]] = {}
-    kinds: dict[str, str] = {}
-    for name, item in group["nodes"].items():
-        if not isinstance(item, h5py.Group) or "type" not in item:
-            raise InputError(f"node {prefix + name!r} has no type; export it again")
-        kinds[name] = _text(item["type"][()])
-        if kinds[name] == "NIRGraph":
-            inner = _flatten(item, f"{prefix}{name}.")
-            new, entry[name], leave[name] = inner.nodes, inner.inputs, inner.outputs
-            edges += inner.edges
-        else:
-            new = {prefix + name: _Node(prefix + name, kinds[name], _values(item))}
-            entry[name] = leave[name] = [prefix + name]
-        for twice in new.keys() & nodes.keys():
-            raise InputError(f"two nodes are called {twice!r} once nested graphs are dissolved; rename one")
-        nodes |= new
-    for source, target in _edges(group, kinds, prefix):
-        for end, ports, kind in ((source, leave[source], "Output"), (target, entry[target], "Input")):
-            if len(ports) != 1:
-                raise InputError(
-                    f"graph {prefix + end!r} has {len(ports)} {kind} nodes; to be joined, a nested graph needs one"
-                )
-        edges.append((leave[source][0], entry[target][0]))
-    own = {kind: [prefix + name for name in kinds if kinds[name] == kind] for kind in ("Input", "Output")}
-    return _Graph(nodes, list(dict.fromkeys(edges)), own["Input"], own["Output"])
-
-
-def _values(item: h5py.Group) -> dict[str, np.ndarray]:
-    """The parameters of a node; None, which some exporters write as an empty dataset, counts as absent."""
-    values = {}
-    for key, data in item.items():
-        if key in ("type", "metadata") or not isinstance(data, h5py.Dataset) or data.shape is None:
-            continue
-        if data.size > _LARGEST:
-            raise InputError(f"{item.name.rsplit('/', 1)[-1]!r}: {key} has {data.size:,} values; at most {_LARGEST:,}")
-        values[key] = np.asarray(data[()])
-    return values
-
-
-def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple[str, str]]:
-    """Edges between names; a nested graph that calls one of its nodes by a wrong name is repaired, if only one can be.
-
-    The NIR paper's own Braille file has such a graph: edges say `lif`, the node is `lif1`.
-    """
-    raw = group["edges"][()] if "edges" in group else np.zeros((0, 2))
-    if raw.size and (raw.ndim != 2 or raw.shape[1] != 2):
-        raise InputError(f"edges of shape {raw.shape}, expected (n, 2) names; export it again")
-    edges = [(_text(source), _text(target)) for source, target in raw.reshape(-1, 2)]
-    used = {end for edge in edges for end in edge}
-    unknown, idle = sorted(used - set(names)), sorted(set(names) - used)
-    if prefix and len(unknown) == 1 and len(idle) == 1:
-        meant = {unknown[0]: idle[0]}
-        return [(meant.get(source, source), meant.get(target, target)) for source, target in edges]
-    for source, target in edges:
-        for end in (source, target):
-            if end in unknown:
-                where = f" of graph {prefix[:-1]!r}" if prefix else ""
-                there = ", ".join(sorted(names))
-                raise InputError(
-                    f"edge {source!r} -> {target!r}{where} names {end!r}, which is no node; there are {there}"
-                )
-    return edges
-
-
-def _text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
 class _Reader:
-    def __init__(self, origin: str, graph: _Graph):
+    def __init__(self, origin: str, graph: Graph):
         self.origin, self.nodes = origin, graph.nodes
         self.before: dict[str, list[str]] = {name: [] for name in graph.nodes}
         for source, target in graph.edges:
@@ -321,16 +207,16 @@ class _Reader:
         self.known[name] = signal
         return signal
 
-    def input_shape(self, node: _Node) -> tuple[int, ...]:
+    def input_shape(self, node: Node) -> tuple[int, ...]:
         raw = node.values.get("shape", node.values.get("input_type", np.array([])))
         try:
             shape = integers(raw, "shape")
         except ValueError as error:
             raise self.fail(f"{node.name!r} (Input): {error}") from None
         shape = trim(shape)
-        if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST:
+        if not shape or min(shape) < 1 or math.prod(shape) > LARGEST:
             raise self.fail(
-                f"{node.name!r} has shape {shape}; an input needs positive sizes, {_LARGEST:,} in all at most"
+                f"{node.name!r} has shape {shape}; an input needs positive sizes, {LARGEST:,} in all at most"
             )
         return shape
 
@@ -368,14 +254,14 @@ class _Reader:
             )
         return size if trim(given) == size else given
 
-    def neuron_size(self, node: _Node) -> tuple[int, ...]:
+    def neuron_size(self, node: Node) -> tuple[int, ...]:
         """The shape of the largest parameter, without axes of one that stand for a batch or a time."""
         shape: tuple[int, ...] = max(
             (v.shape for k, v in node.values.items() if k in MODELS[node.kind]), key=math.prod, default=(1,)
         )
         return trim(shape)
 
-    def linear(self, node: _Node, given: _Signal) -> _Signal:
+    def linear(self, node: Node, given: _Signal) -> _Signal:
         size = math.prod(given.shape)
         matrix, bias, shape = self.operate(node, given.shape)
         if matrix is None:
@@ -398,7 +284,7 @@ class _Reader:
         spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
         return _Signal(shape, terms, constant, given.convolutional or spatial)
 
-    def operate(self, node: _Node, shape: tuple[int, ...]) -> _Operator:
+    def operate(self, node: Node, shape: tuple[int, ...]) -> _Operator:
         """`operator`, once per node, with what it finds wrong said about the node."""
         try:
             if (node.name, shape) not in self.operators:
@@ -409,7 +295,7 @@ class _Reader:
         except ValueError as error:
             raise self.fail(f"{node.name!r} ({node.kind}): {error}") from None
 
-    def operator(self, node: _Node, shape: tuple[int, ...]) -> _Operator:
+    def operator(self, node: Node, shape: tuple[int, ...]) -> _Operator:
         """(matrix, bias per output, output shape) of a linear node; no matrix if it only reshapes."""
         values = node.values
         if node.kind == "Flatten":
@@ -434,7 +320,7 @@ class _Reader:
         return matrix, np.zeros(1), out
 
     def convolve(
-        self, node: _Node, shape: tuple[int, ...], axes: int
+        self, node: Node, shape: tuple[int, ...], axes: int
     ) -> tuple[sparse.csr_array, np.ndarray, tuple[int, ...]]:
         values = node.values
         weight = numbers(values["weight"], "weight")
@@ -445,7 +331,9 @@ class _Reader:
         shape = image_shape(shape, axes, weight.shape[1] * groups, known)
         stride, dilation = (axes_of(values.get(k, np.array(1)), axes, k) for k in ("stride", "dilation"))
         raw = values.get("padding", np.array(0))
-        padding: str | tuple[int, ...] = _text(raw.item()) if raw.dtype.kind in "OSU" else axes_of(raw, axes, "padding")
+        padding: str | tuple[int, ...] = (
+            as_text(raw.item()) if raw.dtype.kind in "OSU" else axes_of(raw, axes, "padding")
+        )
         if axes == 1:
             weight, shape, stride, dilation = (
                 weight[:, :, None, :],
@@ -494,7 +382,7 @@ def numbers(values: np.ndarray, what: str) -> np.ndarray:
 def integers(values: np.ndarray, what: str) -> tuple[int, ...]:
     """Sizes, strides and the like, as a flat tuple; ValueError if they are not whole or absurdly large."""
     flat = numbers(values, what).reshape(-1)
-    if not (np.abs(flat) <= _LARGEST).all() or (flat != np.rint(flat)).any():
+    if not (np.abs(flat) <= LARGEST).all() or (flat != np.rint(flat)).any():
         raise ValueError(f"{what} = {flat.tolist()}, expected whole numbers")
     return tuple(int(v) for v in flat)
 

@@ -1,0 +1,170 @@
+"""A NIR file (HDF5) as nodes and edges, tolerant of what exporters really write.
+
+The file is read with h5py and not with `nir.read`, which refuses files that exporters write (nested graphs that name a
+wrong inner node, an Output of shape [1, 1, n]).
+Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from emulator.spec.errors import InputError
+
+LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    kind: str
+    values: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A graph with its nested graphs dissolved; `inputs` and `outputs` are its own, not those of nested ones."""
+
+    nodes: dict[str, Node]
+    edges: list[tuple[str, str]]
+    inputs: list[str]
+    outputs: list[str]
+
+
+def read_graph(path: Path) -> Graph:
+    """Nodes and edges of a NIR file.
+
+    Raises:
+        InputError: no such file, not HDF5 or damaged, no NIR graph in it, a node without a type, an edge to nowhere.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if path.is_dir():
+        raise InputError(f"{path}: a folder; give a NIR file")
+    try:
+        _check_heaps(path)
+        with h5py.File(path, "r") as file:
+            if "node" not in file or "nodes" not in file["node"]:
+                raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
+            return _flatten(file["node"], "")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
+        raise InputError(f"{path}: not a NIR file, or truncated ({type(error).__name__}); export it again") from None
+
+
+def _flatten(group: h5py.Group, prefix: str) -> Graph:
+    """Nodes and edges of a graph, nested graphs dissolved into names like `outer.inner`."""
+    nodes: dict[str, Node] = {}
+    edges: list[tuple[str, str]] = []
+    entry: dict[str, list[str]] = {}
+    leave: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for name, item in group["nodes"].items():
+        if not isinstance(item, h5py.Group) or "type" not in item:
+            raise InputError(f"node {prefix + name!r} has no type; export it again")
+        if item["type"].size != 1:
+            raise InputError(f"node {prefix + name!r} has {item['type'].size:,} types; export it again")
+        _check_text(item["type"])
+        kinds[name] = as_text(item["type"][()])
+        if kinds[name] == "NIRGraph":
+            inner = _flatten(item, f"{prefix}{name}.")
+            new, entry[name], leave[name] = inner.nodes, inner.inputs, inner.outputs
+            edges += inner.edges
+        else:
+            new = {prefix + name: Node(prefix + name, kinds[name], _values(item))}
+            entry[name] = leave[name] = [prefix + name]
+        for twice in new.keys() & nodes.keys():
+            raise InputError(f"two nodes are called {twice!r} once nested graphs are dissolved; rename one")
+        nodes |= new
+    for source, target in _edges(group, kinds, prefix):
+        for end, ports, kind in ((source, leave[source], "Output"), (target, entry[target], "Input")):
+            if len(ports) != 1:
+                raise InputError(
+                    f"graph {prefix + end!r} has {len(ports)} {kind} nodes; to be joined, a nested graph needs one"
+                )
+        edges.append((leave[source][0], entry[target][0]))
+    own = {kind: [prefix + name for name in kinds if kinds[name] == kind] for kind in ("Input", "Output")}
+    return Graph(nodes, list(dict.fromkeys(edges)), own["Input"], own["Output"])
+
+
+def _values(item: h5py.Group) -> dict[str, np.ndarray]:
+    """The parameters of a node; None, which some exporters write as an empty dataset, counts as absent."""
+    values = {}
+    for key, data in item.items():
+        if key in ("type", "metadata") or not isinstance(data, h5py.Dataset) or data.shape is None:
+            continue
+        if data.size > LARGEST:
+            raise InputError(f"{item.name.rsplit('/', 1)[-1]!r}: {key} has {data.size:,} values; at most {LARGEST:,}")
+        _check_text(data)
+        values[key] = np.asarray(data[()])
+    return values
+
+
+def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple[str, str]]:
+    """Edges between names; a nested graph that calls one of its nodes by a wrong name is repaired, if only one can be.
+
+    The NIR paper's own Braille file has such a graph: edges say `lif`, the node is `lif1`.
+    """
+    shape = group["edges"].shape if "edges" in group else (0, 2)
+    if len(shape) == 0 or (shape[0] and (len(shape) != 2 or shape[1] != 2)) or shape[0] > LARGEST:
+        raise InputError(f"edges of shape {shape}, expected (n, 2) names; export it again")
+    if shape[0]:
+        _check_text(group["edges"])
+    raw = group["edges"][()] if shape[0] else np.zeros((0, 2))
+    edges = [(as_text(source), as_text(target)) for source, target in raw.reshape(-1, 2)]
+    used = {end for edge in edges for end in edge}
+    unknown, idle = sorted(used - set(names)), sorted(set(names) - used)
+    if prefix and len(unknown) == 1 and len(idle) == 1:
+        meant = {unknown[0]: idle[0]}
+        return [(meant.get(source, source), meant.get(target, target)) for source, target in edges]
+    for source, target in edges:
+        for end in (source, target):
+            if end in unknown:
+                where = f" of graph {prefix[:-1]!r}" if prefix else ""
+                there = ", ".join(sorted(names))
+                raise InputError(
+                    f"edge {source!r} -> {target!r}{where} names {end!r}, which is no node; there are {there}"
+                )
+    return edges
+
+
+def as_text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _check_text(data: h5py.Dataset) -> None:
+    """Check the lengths of a dataset's strings: the HDF5 library takes all the memory that a damaged one asks for."""
+    where = data.id.get_offset() if h5py.check_string_dtype(data.dtype) and data.dtype.kind == "O" else None
+    if where is None:
+        return
+    with open(data.file.filename, "rb") as file:
+        file.seek(where)
+        raw = file.read(16 * data.size)  # each a length of 4 bytes, a heap's address of 8, an index of 4
+    if len(raw) < 16 * data.size or (np.frombuffer(raw, "<u4")[::4] > 1 << 16).any():
+        raise InputError("not a NIR file, or damaged (a string too long); export it again")
+
+
+def _check_heaps(path: Path) -> None:
+    """Walk the heaps that hold a file's text: the HDF5 library follows a damaged one in circles for ever.
+
+    Layout: HDF5 File Format Specification 3.0, section III.E (global heap), with lengths of 8 bytes.
+    """
+    if path.stat().st_size == 0:
+        return
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = data.find(b"GCOL\x01\0\0\0")
+        while start >= 0:
+            at, end = start + 16, start + int.from_bytes(data[start + 8 : start + 16], "little")
+            while end - at >= 16:
+                index, size = (int.from_bytes(data[at + a : at + b], "little") for a, b in ((0, 2), (8, 16)))
+                at += size if index == 0 else 16 + -(-size // 8) * 8  # free space counts its own header
+                if (index == 0 and size < 16) or at > end or end > len(data):
+                    raise InputError("not a NIR file, or damaged (a heap of text); export it again")
+            start = data.find(b"GCOL\x01\0\0\0", start + 8)
