@@ -13,9 +13,11 @@ from emulator.spec.errors import DoesNotFitError
 from emulator.spec.image import CoreImage, Image, PopulationMap, empty_core
 from emulator.spec.isa import Op, halves
 
+from .learning import Axons, learning_program
 from .network import INPUT
 from .neurons import Program, range_op, reset_program, update_program
 from .place import Part, Placement
+from .plastic import TAG_BITS
 from .quantize import QuantizedProjection
 
 SEED = 1  # of the lanes' random state
@@ -71,7 +73,11 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
 
 
 def _projection_meta(p: QuantizedProjection) -> dict[str, Any]:
-    return {
+    learns = {}
+    if p.plastic:
+        rule = p.plastic.rule
+        learns = {"learns": rule.name, "unit": p.plastic.unit, "tag_bits": TAG_BITS if rule.eligibility else 0}
+    return learns | {
         "name": p.name,
         "source": p.source,
         "target": p.target,
@@ -111,8 +117,7 @@ def _core(
             problems += error.problems
             continue
         names[part.population] = update.registers
-        _load_registers(registers, update, part, arch)
-        deliver, projections = [], []
+        deliver, projections, plastic = [], [], []
         for i, rows in part.rows.items():
             p = network.projections[i]
             granules = -(-len(rows.sources) // isa.GRANULE)
@@ -137,14 +142,35 @@ def _core(
                     "program": len(program) + len(deliver),
                 }
             )
+            if p.plastic:
+                plastic.append(Axons(p, n_axons, granules))
             n_axons += granules * isa.GRANULE
             n_words += len(rows.words)
-        body = [*deliver, range_op(part.first_block, part.slots, arch.lanes), *update.ops]
         depth = network.depth[part.population]
+        here = range_op(part.first_block, part.slots, arch.lanes)
+        body = [*deliver, here, *update.ops]
+        starting = [here, *reset_program(update)]
+        learning = {}
+        if plastic:
+            try:
+                steps, more = learning_program(update, here, depth, plastic)
+            except DoesNotFitError as error:
+                problems += error.problems
+                continue
+            learning = {"learning": len(program) + 1 + len(body)}
+            body += steps
+            starting += more
+        if len(body) > 255:
+            problems.append(
+                f"{part.population!r} needs {len(body)} instructions in a timestep, a `when` skips 255; use a simpler "
+                "neuron model or learning rule"
+            )
+            continue
+        _load_registers(registers, update, part, arch)
         start = len(program)
         program.append(Op("when", imm=halves(depth, depth), flag=1, d=len(body) // 16, a=len(body) % 16))
         program += body
-        reset += [range_op(part.first_block, part.slots, arch.lanes), *reset_program(update)]
+        reset += starting
         maps.append(
             {
                 "population": part.population,
@@ -154,8 +180,9 @@ def _core(
                 "program": [start, len(program)],
                 "projections": projections,
             }
+            | learning
         )
-    fired = max((op.lo + op.hi for op in program if op.name == "range"), default=0)
+    fired = max((op.lo + op.hi for op in program if op.name == "range" and not op.flag), default=0)
     program.append(Op("end", imm=halves(fired, 0)))
     entry = len(program)
     program += [*reset, Op("end")]

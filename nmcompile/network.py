@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from emulator.spec.errors import InputError
+
+if TYPE_CHECKING:
+    from .plasticity import Rule
 
 INPUT = "input"  # the source name of projections that come from outside
 LARGEST_PAYLOAD = 255  # of a graded spike
@@ -78,6 +82,7 @@ class Projection:
         delay_s: seconds that it takes beside those; `retime` rounds them to timesteps.
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
+        plasticity: the learning rule that changes them; `plasticity.attach` puts it here.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Projection:
     convolutional: bool = False
     parameters: int | None = None
     delay_s: float = 0.0
+    plasticity: Rule | None = None
 
 
 @dataclass(frozen=True)

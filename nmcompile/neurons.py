@@ -90,7 +90,7 @@ class Program(Update):
             if idle <= 0 and name == "threshold":
                 idle = highest
             here = np.where(self.slots >= 0, values[self.slots], idle)
-            if (here == here[0]).all():
+            if (here == here[0]).all() and name not in self.population.changing:
                 self._known[name] = {"imm_b": 1, "imm": int(here[0])}
             else:
                 number = self.number(name)

@@ -1,7 +1,8 @@
 """Pack: integer weight rows become axon entries and synapse words.
 
-Three ways to store a row, cheapest first: a window into weights that another row stored (a convolution's kernels are
-stored once), a dense run between its first and last block, or sparse words, whichever takes fewer words.
+A row that learns is stored alone and dense. Three ways to store another, cheapest first: a window into weights that
+another row stored (a convolution's kernels are stored once), a dense run between its first and last block, or sparse
+words, whichever takes fewer words.
 """
 
 from __future__ import annotations
@@ -90,6 +91,32 @@ def pack_rows(matrix: sparse.csr_array, lanes: int, weight_bits: int, pitch: int
         best = _single(matrix, lanes, bits)
     entries, words, stored = best
     return PackedRows(sources, entries, words, stored)
+
+
+def pack_plastic(matrix: sparse.csr_array, lanes: int, bits: int) -> PackedRows:
+    """Pack the rows of a (sources, slots) int32 matrix that learns: each is dense, alone, on a word of its own.
+
+    Args:
+        bits: 8 or 16. Zeros of the matrix are synapses, too.
+    """
+    sources = np.flatnonzero(np.diff(matrix.indptr))
+    n_rows, n_blocks = len(sources), -(-matrix.shape[1] // lanes)
+    kind = _DENSE_BY_BITS[bits]
+    n_words = -(-n_blocks // isa.BEATS_PER_WORD[kind])
+    content = np.zeros((n_rows, n_words * isa.BEATS_PER_WORD[kind], lanes), np.int32)
+    content[:, :n_blocks].reshape(n_rows, -1)[:, : matrix.shape[1]] = matrix[sources].toarray()
+    zeros = np.zeros(n_rows, np.int64)
+    entries = {
+        "word": np.arange(n_rows) * n_words,
+        "beat": zeros,
+        "beats": zeros + n_blocks,
+        "runs": zeros + 1,
+        "weight_stride": zeros,
+        "block_stride": zeros,
+        "block": zeros,
+        "format": zeros + kind,
+    }
+    return PackedRows(sources, entries, dense_words(content.reshape(-1, lanes), bits), int(matrix.nnz))
 
 
 _Packed = tuple[dict[str, np.ndarray], np.ndarray, int]

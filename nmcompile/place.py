@@ -16,7 +16,7 @@ from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError
 
-from .pack import PackedRows, pack_rows
+from .pack import PackedRows, pack_plastic, pack_rows
 from .quantize import QuantizedNetwork, QuantizedPopulation
 
 
@@ -121,11 +121,16 @@ class _Partitioner:
             here = slots[first * self.arch.lanes : (first + blocks) * self.arch.lanes]
             if pitch and first % pitch:
                 pitch = 0  # the slab does not start with an image row
-            self.known[key] = {
-                i: pack_rows(_slab(self.columns[i], here), self.arch.lanes, p.bits, pitch if p.convolutional else None)
-                for i, p in enumerate(self.network.projections)
-                if p.target == name
-            }
+            rows = {}
+            for i, p in enumerate(self.network.projections):
+                if p.target != name:
+                    continue
+                slab = _slab(self.columns[i], here)
+                if p.plastic:
+                    rows[i] = pack_plastic(slab, self.arch.lanes, p.bits)
+                else:
+                    rows[i] = pack_rows(slab, self.arch.lanes, p.bits, pitch if p.convolutional else None)
+            self.known[key] = rows
         return self.known[key]
 
     def fitting(self, name: str, first: int, core: _Core) -> int:

@@ -6,7 +6,7 @@ by one amount per projection; a convolution's neurons share a scale per channel,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -17,14 +17,13 @@ from emulator.spec.errors import DoesNotFitError, UsageError
 from .floatsim import FloatRun
 from .models import dynamics
 from .network import INPUT, Network, Population, Projection
+from .plastic import FINER, LARGEST, PlasticWeights, changing, learns, plastic_layer
 from .retime import Timing, framework_delays
 from .rounding import LARGEST_LAYER, observed_inputs, round_compensated
 from .semantics import Semantics
 from .update import COEFFICIENT, STATE, Dynamics, Step
 
 WEIGHT_BITS = (1, 2, 4, 8, 16)
-LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
-FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
 MARGIN = 2.0  # of the state over the largest value that the calibration saw
 
 
@@ -40,6 +39,7 @@ class QuantizedPopulation:
         coef_shift: bits behind the point of the coefficients.
         rounding: of products with them.
         payload: largest magnitude of what a spike carries.
+        changing: parameters that learning changes, so that each needs a register.
     """
 
     name: str
@@ -51,6 +51,7 @@ class QuantizedPopulation:
     coef_shift: int
     rounding: int
     payload: int
+    changing: frozenset[str] = frozenset()
 
     @property
     def n(self) -> int:
@@ -67,7 +68,7 @@ class QuantizedProjection:
     """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`.
 
     They are multiplied by what a spike carries where that can be more than 1 (`payload`, its largest magnitude) or less
-    than 0 (`signed`).
+    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too.
     """
 
     name: str
@@ -81,6 +82,7 @@ class QuantizedProjection:
     parameters: int
     payload: int = 1
     signed: bool = False
+    plastic: PlasticWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,14 @@ def quantize(
             continue
         sent = [payloads[p.source] for p in incoming.values()]
         arriving = [taken[i] for i in incoming]
-        if d.scale is None:
+        plastic: list[PlasticWeights | None] = [None] * len(incoming)
+        if learns(list(incoming.values())):
+            found = plastic_layer(
+                population, list(incoming.values()), d, arch, weight_bits, semantics.dt, sent, warnings
+            )
+            scale, shifts, integers, bits = found.scale, found.shifts, found.integers, found.bits
+            plastic = found.plastic
+        elif d.scale is None:
             layer = _Layer(population, list(incoming.values()), d, arch, weight_bits, calibration, sent, arriving)
             scale, shifts, integers = layer.quantize(warnings, problems)
             bits = [weight_bits] * len(incoming)
@@ -151,7 +160,7 @@ def quantize(
             shifts, integers, bits = fixed_weights(
                 population.name, list(incoming.values()), d, arch, weight_bits, sent, problems
             )
-        for (i, p), q, shift, width in zip(incoming.items(), integers, shifts, bits, strict=True):
+        for (i, p), q, shift, width, learned in zip(incoming.items(), integers, shifts, bits, plastic, strict=True):
             if p.matrix.nnz and q.nnz == 0:
                 warnings.append(f"{p.name!r}: every weight rounds to 0 at {width} bits; use more --weight-bits")
             parameters = p.matrix.nnz if p.parameters is None else p.parameters
@@ -167,8 +176,10 @@ def quantize(
                 parameters,
                 payloads[p.source],
                 p.source in discrete and discrete[p.source].signed,
+                learned,
             )
-        populations.append(_population(population, d, scale, arch, warnings))
+        integer = _population(population, d, scale, arch, warnings)
+        populations.append(replace(integer, changing=changing(population.name, plastic, d)))
     if problems:
         raise DoesNotFitError(problems)
     return QuantizedNetwork(
