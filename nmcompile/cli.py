@@ -20,6 +20,8 @@ from emulator.spec.errors import InputError, NmError, UsageError
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 _PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
+_PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
+_BAUD = click.option("--baud", type=click.IntRange(300), default=1_000_000, show_default=True, help="Bits a second.")
 _THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Samples side by side.")
 
 
@@ -162,6 +164,92 @@ def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     verdict = compare(program, data.spikes, simulator)
     _print(verdict.summary(), as_json, lambda: show.verified(verdict.summary()))
+
+
+@cli.command()
+@click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
+@click.option("--tcp", type=click.IntRange(0, 65535), help="Serve on this TCP port of 127.0.0.1 instead; 0 takes any.")
+def board(arch: str, tcp: int | None) -> None:
+    """Serve a simulated board, the whole Verilog with its UART, until stopped; prints its port."""
+    from emulator.spec.arch import load_architecture
+
+    from .board.simulated import SimulatedBoard, serve
+
+    machine = load_architecture(arch)
+    click.echo(f"building the {machine.name} board ...", err=True)
+    serve(SimulatedBoard(machine), click.echo, tcp)
+
+
+@cli.command()
+@click.argument("image")
+@_PORT
+@_BAUD
+@_JSON
+def flash(image: str, port: str, baud: int, as_json: bool) -> None:
+    """Load IMAGE into a board: what differs only, read back on the board and compared."""
+    from emulator.spec.image import load_image
+
+    from . import show
+    from .board.flash import flash as load
+    from .board.link import Board, SerialTransport
+
+    program = load_image(image)
+    with Board(SerialTransport(port, baud)) as device, show.Progress() as progress:
+        loaded = load(device, program, progress)
+        values = {"port": port, "architecture": device.identity.label} | loaded.__dict__
+    _print(values, as_json, lambda: show.flashed(values))
+
+
+@cli.command()
+@click.argument("image")
+@_PORT
+@_BAUD
+@click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
+@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
+@click.option("--compare", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
+@_JSON
+def run(
+    image: str,
+    port: str,
+    baud: int,
+    spikes: str,
+    output: str | None,
+    timesteps: int | None,
+    limit: int | None,
+    compare: bool,
+    as_json: bool,
+) -> None:
+    """Run samples on a board that holds IMAGE."""
+    from emulator.result import save_result
+    from emulator.spec.image import load_image
+
+    from . import show
+    from .board.link import Board, SerialTransport
+    from .board.run import run_on_board, summary
+    from .spikes import largest_input, read_spikes
+
+    _check_output(output, image, spikes)
+    program = load_image(image)
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    with Board(SerialTransport(port, baud)) as device, show.Progress() as progress:
+        result = run_on_board(device, program, data, output is not None, progress, compare)
+        values = summary(device, result, compare)
+    if output:
+        save_result(result, output)
+    _print(values, as_json, lambda: show.ran(values))
+
+
+@cli.command()
+@_JSON
+def devices(as_json: bool) -> None:
+    """List the serial ports of this computer."""
+    from . import show
+    from .board.link import ports
+
+    found = ports()
+    _print({"ports": found}, as_json, lambda: show.devices(found))
 
 
 @cli.command()

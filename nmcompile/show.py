@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from typing import Any
 
 from rich import box
@@ -167,6 +169,70 @@ def verified(values: dict[str, Any]) -> None:
         ("counters", f"{values['counters']:,} ledger lines, equal"),
         ("took", f"{values['elapsed_s']:.1f} s"),
     )
+
+
+class Progress:
+    """A bar on a terminal for work over a second; call it with what is done, how much, and of how much."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        if self._bar is None:
+            if not sys.stderr.isatty() or time.monotonic() - self._since < 1:
+                return
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task(what, total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, description=what)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def flashed(values: dict[str, Any]) -> None:
+    """After `nmc flash`."""
+    rate = values["line_bytes"] / max(values["elapsed_s"], 1e-9)
+    _facts(
+        ("board", f"{values['architecture']} on {values['port']}"),
+        ("loaded", f"{values['written_bytes']:,} of {values['total_bytes']:,} bytes differed; read back, equal"),
+        ("took", f"{values['elapsed_s']:.2f} s, {values['line_bytes']:,} bytes on the line, {quantity(rate, 'B/s')}"),
+        ("repeats", f"{values['retries']:,}"),
+    )
+
+
+def ran(values: dict[str, Any]) -> None:
+    """After `nmc run`."""
+    samples = values["samples"]
+    rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
+    if "accuracy" in values:
+        rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
+    rows += [
+        ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
+        ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
+        ("took", f"{values['elapsed_s']:.2f} s, {values['retries']:,} repeats"),
+    ]
+    if "differences" in values:
+        rows.append(("compared", "with the emulator: 0 differences in spikes, cycles and counters"))
+    _facts(*rows)
+
+
+def devices(found: list[dict[str, str]]) -> None:
+    """After `nmc devices`."""
+    if not found:
+        _console.print("no serial port; plug a board in, or start a simulated one with: nmc board")
+        return
+    table = _table("port", "device", "serial number")
+    for port in found:
+        table.add_row(*(escape(port[key]) for key in ("port", "device", "serial_number")))
+    _console.print(table)
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:

@@ -103,6 +103,14 @@ def _why_not(port: str, error: Exception) -> str:
     return f"cannot open port {port}: {_reason(error)}"
 
 
+def ports() -> list[dict[str, str]]:
+    """The serial ports of this computer."""
+    from serial.tools.list_ports import comports
+
+    found = sorted(comports(), key=lambda port: port.device)
+    return [{"port": p.device, "device": p.description, "serial_number": p.serial_number or ""} for p in found]
+
+
 @dataclass(frozen=True)
 class Request:
     """A list of operations (rtl/LINK.md) and how many bytes they read.
