@@ -15,7 +15,6 @@ from .errors import InputError
 from .fixedpoint import LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
 
-
 Complain = Callable[[str], InputError]  # names the instruction and says what is wrong with it
 
 
