@@ -116,7 +116,7 @@ def load_result(path: str | Path) -> RunResult:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
             arrays = {name: file[name] for name in file.files}
         manifest = json.loads(str(arrays["meta"]))
         if manifest["format"] != FORMAT:
