@@ -1,6 +1,6 @@
 """Loihi's CUBA neuron in its own integers, as lava-dl's `.net` files hold it and Lava's bit-accurate models run it.
 
-    u := toward_zero(u (4096 - i_decay) / 4096) + 64 W s
+    u := toward_zero(u (4096 - i_decay) / 4096) + 64 W s + drive
     v := toward_zero(v (4096 - v_decay) / 4096) + u + 64 bias
     spike if v > 64 threshold (Lava, Loihi) or >= (SLAYER); v := 0, and it stays there for `refractory` timesteps
 
@@ -22,13 +22,14 @@ from .semantics import Semantics
 from .update import COEFFICIENT, COUNT, Dynamics, Update, Value
 
 UNIT = 64  # state units of one unit of a weight, a bias or a threshold
-PARAMETERS = ("i_decay", "v_decay", "v_threshold", "refractory")
+PARAMETERS = ("i_decay", "v_decay", "v_threshold", "refractory", "drive")
 
 
 def update(m: Update, *, compare: str, refractory: bool) -> None:
     """One timestep of the equations above."""
     v, u, fired = m.state("v"), m.state("u"), m.flag("fired")
     m.mac(u, u, "i_keep", m.input())
+    m.add(u, u, "drive")
     m.mac(v, v, "v_keep", u)
     m.add(v, v, "bias")
     if refractory:
@@ -49,6 +50,7 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
     values = {
         "i_keep": Value((one - p["i_decay"]) / one, COEFFICIENT),
         "v_keep": Value((one - p["v_decay"]) / one, COEFFICIENT),
+        "drive": Value(p["drive"]),
         "bias": Value(UNIT * population.bias),
         "threshold": Value(UNIT * p["v_threshold"]),
         "refractory": Value(p["refractory"], COUNT),

@@ -10,14 +10,15 @@ from ..network import Network
 
 
 def read_network(path: str | Path) -> Network:
-    """Read a trained network by the ending of its file: .nir.
+    """Read a trained network by the ending of its file: .nir (NIR), .net (lava-dl).
 
     Raises:
         InputError: an ending that nobody reads, or whatever the reader finds wrong.
     """
+    from .lava import read_lava
     from .nir import read_nir
 
-    readers = {".nir": read_nir, ".h5": read_nir, ".hdf5": read_nir}
+    readers = {".nir": read_nir, ".h5": read_nir, ".hdf5": read_nir, ".net": read_lava}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(readers)}")
