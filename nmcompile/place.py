@@ -16,6 +16,7 @@ from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError
 
+from .lanes import deal_lanes
 from .pack import PackedRows, pack_plastic, pack_rows
 from .quantize import QuantizedNetwork, QuantizedPopulation
 
@@ -104,7 +105,7 @@ class _Partitioner:
     def __init__(self, network: QuantizedNetwork, arch: Architecture):
         self.network, self.arch = network, arch
         self.columns = [p.matrix.tocsc() for p in network.projections]
-        self.known: dict[tuple[str, int, int], dict[int, PackedRows]] = {}
+        self.known: dict[tuple[str, int, int], tuple[np.ndarray, dict[int, PackedRows]]] = {}
         self.slots: dict[str, tuple[np.ndarray, int | None]] = {}
         for population in network.populations:
             spatial = any(p.convolutional for p in network.projections if p.target == population.name)
@@ -113,14 +114,19 @@ class _Partitioner:
     def blocks(self, name: str) -> int:
         return -(-len(self.slots[name][0]) // self.arch.lanes)
 
-    def pack(self, name: str, first: int, blocks: int) -> dict[int, PackedRows]:
-        """Packed rows of all projections onto blocks first..first+blocks-1 of a population."""
+    def pack(self, name: str, first: int, blocks: int) -> tuple[np.ndarray, dict[int, PackedRows]]:
+        """(slots, packed rows of all projections) of blocks first..first+blocks-1 of a population."""
         key = (name, first, blocks)
         if key not in self.known:
             slots, pitch = self.slots[name]
             here = slots[first * self.arch.lanes : (first + blocks) * self.arch.lanes]
             if pitch and first % pitch:
                 pitch = 0  # the slab does not start with an image row
+            if pitch is None:
+                slabs = [
+                    _slab(self.columns[i], here) for i, p in enumerate(self.network.projections) if p.target == name
+                ]
+                here = here[deal_lanes(sparse.vstack(slabs, format="csc"), self.arch.lanes)] if slabs else here
             rows = {}
             for i, p in enumerate(self.network.projections):
                 if p.target != name:
@@ -130,17 +136,17 @@ class _Partitioner:
                     rows[i] = pack_plastic(slab, self.arch.lanes, p.bits)
                 else:
                     rows[i] = pack_rows(slab, self.arch.lanes, p.bits, pitch if p.convolutional else None)
-            self.known[key] = rows
+            self.known[key] = here, rows
         return self.known[key]
 
     def fitting(self, name: str, first: int, core: _Core) -> int:
         """The largest number of blocks from `first` on that a core takes."""
         low, high = 0, min(self.blocks(name) - first, self.arch.blocks - core.blocks)
-        if high and not core.takes(high, self.pack(name, first, high)):
+        if high and not core.takes(high, self.pack(name, first, high)[1]):
             return high
         while high - low > 1:
             middle = (low + high) // 2
-            if core.takes(middle, self.pack(name, first, middle)):
+            if core.takes(middle, self.pack(name, first, middle)[1]):
                 high = middle
             else:
                 low = middle
@@ -153,15 +159,14 @@ class _Partitioner:
         problems: list[str] = []
 
         def place(name: str, core: int, first: int, blocks: int) -> None:
-            rows = self.pack(name, first, blocks)
-            slots = self.slots[name][0][first * self.arch.lanes : (first + blocks) * self.arch.lanes]
+            slots, rows = self.pack(name, first, blocks)
             parts.append(Part(name, core, cores[core].add(blocks, rows), slots, rows))
 
         for population in self.network.populations:
             name, total = population.name, self.blocks(population.name)
             whole = None
             if not tight and total <= self.arch.blocks:
-                rows = self.pack(name, 0, total)
+                _, rows = self.pack(name, 0, total)
                 whole = next((i for i, core in enumerate(cores) if not core.takes(total, rows)), None)
                 if whole is None and not _Core(self.arch).takes(total, rows):
                     cores.append(_Core(self.arch))
@@ -177,7 +182,7 @@ class _Partitioner:
                 most = self.fitting(name, first, cores[-1])
                 if most == 0:
                     if cores[-1].blocks == 0:
-                        limits = cores[-1].takes(1, self.pack(name, first, 1))
+                        limits = cores[-1].takes(1, self.pack(name, first, 1)[1])
                         problems.append(
                             f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}; "
                             "use fewer --weight-bits or a larger --arch"
