@@ -16,7 +16,9 @@ def deal_lanes(columns: sparse.csc_array, lanes: int) -> np.ndarray:
     """(n,) an order of the n columns of (rows, n); position p is lane p mod `lanes`. The identity where none helps."""
     n_rows, n = columns.shape
     order = np.arange(n)
-    if lanes == 1 or columns.nnz == 0 or columns.nnz > WORTHWHILE * n_rows * n:
+    if lanes == 1 or columns.nnz > WORTHWHILE * n_rows * n:
+        return order
+    if columns.nnz < lanes * n_rows:  # rows of less than a word's synapses: little to win, and many of them
         return order
     room = np.bincount(order % lanes, minlength=lanes)  # positions that each lane has
     count = np.zeros((n_rows, lanes), np.int32)  # synapses of each row in each lane
