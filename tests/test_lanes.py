@@ -12,13 +12,13 @@ def words(matrix, lanes):
     return len(pack_rows(sparse.csr_array(matrix), lanes, 8).words)
 
 
-@pytest.mark.parametrize(("n", "lanes"), [(256, 8), (250, 8), (256, 4), (37, 16)])
+@pytest.mark.parametrize(("n", "lanes"), [(256, 8), (250, 8), (256, 4), (61, 4)])
 def test_sparse_rows_take_fewer_words(n, lanes):
     rng = np.random.default_rng(n)
     matrix = (rng.integers(1, 100, (n, n)) * (rng.random((n, n)) < 0.1)).astype(np.int32)
     order = deal_lanes(sparse.csc_array(matrix), lanes)
     assert sorted(order) == list(range(n))
-    assert words(matrix[:, order], lanes) < (0.92 if n > 100 else 1.0) * words(matrix, lanes)
+    assert words(matrix[:, order], lanes) < 0.95 * words(matrix, lanes)
 
 
 def test_dense_rows_are_left_as_they_are():
