@@ -8,11 +8,11 @@
 `include "nm_isa.vh"
 
 module nm_accumulate #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned ACC_BITS = 24,
-    parameter int unsigned BLOCKS = 64,
+    parameter int LANES = 8,
+    parameter int ACC_BITS = 24,
+    parameter int BLOCKS = 64,
     parameter bit GRADED = 1,
-    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1
+    parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
@@ -68,19 +68,24 @@ module nm_accumulate #(
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [15:0] slot, weight, weight3_q;
+    logic [15:0] slot, weight, weight3_q, weight_sparse, weight8, weight4, weight2, weight1;
     logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q, target6_q;
     logic add3_q, add4_q, add5_q, add6_q, far;
     logic [ACC_BITS-1:0] product4_q, shifted5_q, sum6_q, acc5;
     assign slot = word2_i[l*16+:16];
+    assign weight_sparse = 16'($signed(slot[7:0]));
+    assign weight8 = 16'($signed(half[l*8+:8]));
+    assign weight4 = 16'($signed(quarter[l*4+:4]));
+    assign weight2 = 16'($signed(eighth[l*2+:2]));
+    assign weight1 = sixteenth[l] ? 16'h0001 : 16'hffff;
     always_comb
       case (format2_i)
-        `NM_FMT_SPARSE: weight = 16'(signed'(slot[7:0]));
+        `NM_FMT_SPARSE: weight = weight_sparse;
         `NM_FMT_D16: weight = slot;
-        `NM_FMT_D8: weight = 16'(signed'(half[l*8+:8]));
-        `NM_FMT_D4: weight = 16'(signed'(quarter[l*4+:4]));
-        `NM_FMT_D2: weight = 16'(signed'(eighth[l*2+:2]));
-        default: weight = sixteenth[l] ? 16'h0001 : 16'hffff;
+        `NM_FMT_D8: weight = weight8;
+        `NM_FMT_D4: weight = weight4;
+        `NM_FMT_D2: weight = weight2;
+        default: weight = weight1;
       endcase
     assign target = sparse ? slot[8+:BLOCK_W] : dense_block;
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
@@ -89,12 +94,14 @@ module nm_accumulate #(
 
     if (GRADED) begin : gen_factor
       logic signed [24:0] product;
-      assign product = 25'(signed'(weight3_q)) * 25'(signed'(factor3_q));
+      assign product = 25'($signed(weight3_q)) * 25'($signed(factor3_q));
       always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);
+      logic unused;
+      assign unused = &{1'b0, product};
     end else begin : gen_plain
       logic unused;
       assign unused = &{1'b0, factor3_q};
-      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(signed'(weight3_q));
+      always_ff @(posedge clk_i) product4_q <= ACC_BITS'($signed(weight3_q));
     end
 
     always_ff @(posedge clk_i) begin

@@ -3,13 +3,13 @@
 `include "nm_isa.vh"
 
 module nm_check #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned COEF_BITS = 18,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned REGISTERS = 8,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned TRACES = 1,
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int COEF_BITS = 18,
+    parameter int BLOCKS = 64,
+    parameter int REGISTERS = 8,
+    parameter int AXONS = 2048,
+    parameter int TRACES = 1,
     parameter bit GRADED = 1
 ) (
     input  wire logic [63:0] instr_i,
@@ -24,6 +24,8 @@ module nm_check #(
   logic [15:0] lo, hi;
   logic [9:0] allowed, present;  // pred d a c shift round imm_b flag flag2 imm
   logic imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
+  logic state_fits, coef_fits, d_predicate, d_accumulator, plog_fits, pred_pre, pred_fits;
+  logic [4:0] shift;
   logic [3:0] registers, accumulators;
   logic [16:0] top;
 
@@ -71,7 +73,7 @@ module nm_check #(
     if (!code[3]) bad = 32'(code[2:0]) >= (axon ? 32'(TRACES) : 32'(REGISTERS));
     else if (code[3:2] == 2'b10) bad = axon || factor;
     else bad = code != 4'd15;
-    return bad;
+    bad_source = bad;
   endfunction
 
   assign is_mul = op == `NM_OP_MUL || op == `NM_OP_MAC;
@@ -83,12 +85,15 @@ module nm_check #(
   assign accumulators = 4'(a_used && a[3:2] == 2'b10) + 4'(b_used && b[3:2] == 2'b10)
                         + 4'(op == `NM_OP_MAC && c[3:2] == 2'b10);
   assign registers = 4'(op == `NM_OP_MAC && !a[3] && b_used && !b[3] && !c[3] && a != b && b != c && a != c);
-  always_comb begin
-    logic [31:0] imm;
-    imm = instr_i[31:0];
-    imm_fits = &imm[31:STATE_BITS-1] || !(|imm[31:STATE_BITS-1]);
-    if (is_mul) imm_fits = &imm[31:COEF_BITS-1] || !(|imm[31:COEF_BITS-1]);
-  end
+  assign state_fits = &instr_i[31:STATE_BITS-1] || !(|instr_i[31:STATE_BITS-1]);
+  assign coef_fits = &instr_i[31:COEF_BITS-1] || !(|instr_i[31:COEF_BITS-1]);
+  assign imm_fits = is_mul ? coef_fits : state_fits;
+  assign d_predicate = d[3:2] == '0;
+  assign d_accumulator = d[3:1] == '0;
+  assign plog_fits = a[3:2] == '0 && c[3:2] == '0 && instr_i[31:4] == '0;
+  assign shift = instr_i[`NM_I_SHIFT];
+  assign pred_pre = pred[2:0] == 3'd5;
+  assign pred_fits = pred[2:0] <= 3'd5 && pred != 4'd8 && (pred[2:0] == 3'd0 || pred_pre == range_axon_i);
 
   always_comb begin
     bad_operand_o = 1'b0;
@@ -98,24 +103,22 @@ module nm_check #(
       bad_operand_o = hi == '0 || 32'(d) >= 32'(LANES) || (flag && TRACES == 0) ||
                       32'(top) > (flag ? 32'(AXONS / LANES) : 32'(BLOCKS));
       `NM_OP_INTEG:
-      bad_operand_o = hi == '0 || d[3:1] != '0 || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
+      bad_operand_o = hi == '0 || !d_accumulator || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
       default:
       if (vector_o) begin
         bad_operand_o = !range_valid_i || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
-        if (pred[2:0] > 3'd5 || pred == 4'd8) bad_operand_o = 1'b1;
-        if ((pred[2:0] == 3'd5) != range_axon_i && pred[2:0] != 3'd0) bad_operand_o = 1'b1;
+        if (!pred_fits) bad_operand_o = 1'b1;
         if (imm_b && !imm_fits) bad_operand_o = 1'b1;
         case (op)
-          `NM_OP_CGE, `NM_OP_CGT, `NM_OP_CEQ: if (d[3:2] != '0 || range_axon_i) bad_operand_o = 1'b1;
+          `NM_OP_CGE, `NM_OP_CGT, `NM_OP_CEQ: if (!d_predicate || range_axon_i) bad_operand_o = 1'b1;
           `NM_OP_PLOG:
-          if (d[3:2] != '0 || a[3:2] != '0 || c[3:2] != '0 || instr_i[31:4] != '0 || range_axon_i)
-            bad_operand_o = 1'b1;
+          if (!d_predicate || !plog_fits || range_axon_i) bad_operand_o = 1'b1;
           `NM_OP_SPK:
           if (range_axon_i || (flag && !GRADED) || (flag2 && !flag) || (a != '0 && !flag)) bad_operand_o = 1'b1;
           default: begin
             if (32'(d) >= (range_axon_i ? 32'(TRACES) : 32'(REGISTERS))) bad_operand_o = 1'b1;
-            if (op == `NM_OP_RND && (instr_i[`NM_I_SHIFT] == '0 ||
-                32'(instr_i[`NM_I_SHIFT]) >= (STATE_BITS < 24 ? 32'(STATE_BITS) : 32'd24)))
+            if (op == `NM_OP_RND && (shift == '0 ||
+                32'(shift) >= (STATE_BITS < 24 ? 32'(STATE_BITS) : 32'd24)))
               bad_operand_o = 1'b1;
           end
         endcase

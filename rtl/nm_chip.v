@@ -7,24 +7,24 @@
 `include "nm_isa.vh"
 
 module nm_chip #(
-    parameter int unsigned MESH_WIDTH = 2,
-    parameter int unsigned MESH_HEIGHT = 2,
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned ACC_BITS = 24,
-    parameter int unsigned COEF_BITS = 18,
-    parameter int unsigned NEURONS = 512,
-    parameter int unsigned REGISTERS = 8,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned DELAY_SLOTS = 4,
-    parameter int unsigned SYNAPSE_WORDS = 4096,
-    parameter int unsigned PROGRAM_WORDS = 512,
-    parameter int unsigned ROUTES = 2048,
-    parameter int unsigned TRACES = 1,
+    parameter int MESH_WIDTH = 2,
+    parameter int MESH_HEIGHT = 2,
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int ACC_BITS = 24,
+    parameter int COEF_BITS = 18,
+    parameter int NEURONS = 512,
+    parameter int REGISTERS = 8,
+    parameter int AXONS = 2048,
+    parameter int DELAY_SLOTS = 4,
+    parameter int SYNAPSE_WORDS = 4096,
+    parameter int PROGRAM_WORDS = 512,
+    parameter int ROUTES = 2048,
+    parameter int TRACES = 1,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
-    parameter int unsigned COUNTER_BITS = 48,
-    parameter int unsigned CORES = MESH_WIDTH * MESH_HEIGHT
+    parameter int COUNTER_BITS = 48,
+    parameter int CORES = MESH_WIDTH * MESH_HEIGHT
 ) (
     input  wire logic        clk_i,
     input  wire logic        rst_i,
@@ -54,18 +54,18 @@ module nm_chip #(
 `endif
 );
   `include "nm_host.vh"
-  localparam int unsigned BLOCKS = NEURONS / LANES;
-  localparam int unsigned AXON_W = $clog2(AXONS);
-  localparam int unsigned SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1;
-  localparam int unsigned CORE_W = (CORES > 1) ? $clog2(CORES) : 1;
-  localparam int unsigned X_W = (MESH_WIDTH > 1) ? $clog2(MESH_WIDTH) : 1;
-  localparam int unsigned Y_W = (MESH_HEIGHT > 1) ? $clog2(MESH_HEIGHT) : 1;
-  localparam int unsigned DATA_W = SLOT_W + AXON_W + (GRADED ? 8 : 0);
-  localparam int unsigned PACKET_W = X_W + Y_W + DATA_W;
-  localparam int unsigned STATE_W = LANES * STATE_BITS;
-  localparam int unsigned ACC_W = LANES * ACC_BITS;
-  localparam int unsigned WIDE_W = (STATE_W > ACC_W) ? STATE_W : ACC_W;
-  localparam int unsigned HOST_W = (WIDE_W > 64) ? WIDE_W : 64;  // a register is as wide as a synapse word at least
+  localparam int BLOCKS = NEURONS / LANES;
+  localparam int AXON_W = $clog2(AXONS);
+  localparam int SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1;
+  localparam int CORE_W = (CORES > 1) ? $clog2(CORES) : 1;
+  localparam int X_W = (MESH_WIDTH > 1) ? $clog2(MESH_WIDTH) : 1;
+  localparam int Y_W = (MESH_HEIGHT > 1) ? $clog2(MESH_HEIGHT) : 1;
+  localparam int DATA_W = SLOT_W + AXON_W + (GRADED ? 8 : 0);
+  localparam int PACKET_W = X_W + Y_W + DATA_W;
+  localparam int STATE_W = LANES * STATE_BITS;
+  localparam int ACC_W = LANES * ACC_BITS;
+  localparam int WIDE_W = (STATE_W > ACC_W) ? STATE_W : ACC_W;
+  localparam int HOST_W = (WIDE_W > 64) ? WIDE_W : 64;  // a register is as wide as a synapse word at least
 
   localparam logic [2:0] IDLE = 3'd0, START = 3'd1, COMPUTE = 3'd2, WAIT = 3'd3, FABRIC = 3'd4;
 
@@ -183,8 +183,8 @@ module nm_chip #(
       .out_valid_o(mesh_valid), .out_ready_i(mesh_ready), .out_data_o(mesh_data), .empty_o(mesh_empty));
 
   for (genvar c = 0; c < CORES; c++) begin : gen_core
-    localparam int unsigned X = c % MESH_WIDTH;
-    localparam int unsigned Y = c / MESH_WIDTH;
+    localparam int X = c % MESH_WIDTH;
+    localparam int Y = c / MESH_WIDTH;
     logic [CORE_W-1:0] to_core;
     logic [X_W-1:0] to_x;
     logic [Y_W-1:0] to_y;
@@ -242,7 +242,9 @@ module nm_chip #(
   end
   logic [CORES-1:0] inject_select;
   assign inject_ready = inject && |(in_ready & inject_select);
-  always_comb for (int c = 0; c < CORES; c++) inject_select[c] = 32'(inject_route[`NM_ROUTE_CORE]) == 32'(c);
+  for (genvar c = 0; c < CORES; c++) begin : gen_select
+    assign inject_select[c] = 32'(inject_route[`NM_ROUTE_CORE]) == c;
+  end
 
   // ---------------------------------------------------------------------------- what the host reads, and faults
   logic [3:0] chip_fault_q, core_fault;
@@ -262,6 +264,8 @@ module nm_chip #(
     else if (bad_inject && chip_fault_q == `NM_FAULT_NONE) chip_fault_q <= `NM_FAULT_HOST;
   end
   assign any_fault = |faults || chip_fault_q != `NM_FAULT_NONE;
+  logic unused;
+  assign unused = &{1'b0, inject_route, steps};
   assign fault = (32'(mem_core) >= 32'(CORES)) ? chip_fault_q : core_fault;
 endmodule
 

@@ -3,29 +3,29 @@
 `include "nm_isa.vh"
 
 module nm_core #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned ACC_BITS = 24,
-    parameter int unsigned COEF_BITS = 18,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned REGISTERS = 8,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned DELAY_SLOTS = 4,
-    parameter int unsigned SYNAPSE_WORDS = 4096,
-    parameter int unsigned PROGRAM_WORDS = 512,
-    parameter int unsigned ROUTES = 2048,
-    parameter int unsigned TRACES = 1,
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int ACC_BITS = 24,
+    parameter int COEF_BITS = 18,
+    parameter int BLOCKS = 64,
+    parameter int REGISTERS = 8,
+    parameter int AXONS = 2048,
+    parameter int DELAY_SLOTS = 4,
+    parameter int SYNAPSE_WORDS = 4096,
+    parameter int PROGRAM_WORDS = 512,
+    parameter int ROUTES = 2048,
+    parameter int TRACES = 1,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
-    parameter int unsigned CORES = 4,
-    parameter int unsigned COUNTER_BITS = 48,
-    parameter int unsigned HOST_W = 192,  // widest memory word, and at least 64
+    parameter int CORES = 4,
+    parameter int COUNTER_BITS = 48,
+    parameter int HOST_W = 192,  // widest memory word, and at least 64
     // derived
-    parameter int unsigned AXON_W = $clog2(AXONS),
-    parameter int unsigned SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1,
-    parameter int unsigned CORE_W = (CORES > 1) ? $clog2(CORES) : 1,
-    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
-    parameter int unsigned NEURON_W = BLOCK_W + $clog2(LANES)
+    parameter int AXON_W = $clog2(AXONS),
+    parameter int SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1,
+    parameter int CORE_W = (CORES > 1) ? $clog2(CORES) : 1,
+    parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
+    parameter int NEURON_W = BLOCK_W + $clog2(LANES)
 ) (
     input  wire logic                  clk_i,
     input  wire logic                  rst_i,
@@ -76,16 +76,17 @@ module nm_core #(
 `endif
 );
   `include "nm_host.vh"
-  localparam int unsigned GRANULES = AXONS / 16;
-  localparam int unsigned GRANULE_W = (GRANULES > 1) ? $clog2(GRANULES) : 1;
-  localparam int unsigned TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1;
-  localparam int unsigned SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W;
-  localparam int unsigned PC_W = (PROGRAM_WORDS > 1) ? $clog2(PROGRAM_WORDS) : 1;
-  localparam int unsigned ROW_W = LANES * STATE_BITS;
-  localparam int unsigned CLEAR_WORDS = (2 * BLOCKS > DELAY_SLOTS * GRANULES) ? 2 * BLOCKS : DELAY_SLOTS * GRANULES;
-  localparam int unsigned CLEAR_CYCLES = `NM_RESET_CYCLES + CLEAR_WORDS;
-  localparam int unsigned CLEAR_W = $clog2(CLEAR_CYCLES + 1);
-  localparam int unsigned COUNTERS = 29;
+  /*verilator no_inline_module*/  // one class for all cores: a mesh builds as fast as one core
+  localparam int GRANULES = AXONS / 16;
+  localparam int GRANULE_W = (GRANULES > 1) ? $clog2(GRANULES) : 1;
+  localparam int TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1;
+  localparam int SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W;
+  localparam int PC_W = (PROGRAM_WORDS > 1) ? $clog2(PROGRAM_WORDS) : 1;
+  localparam int ROW_W = LANES * STATE_BITS;
+  localparam int CLEAR_WORDS = (2 * BLOCKS > DELAY_SLOTS * GRANULES) ? 2 * BLOCKS : DELAY_SLOTS * GRANULES;
+  localparam int CLEAR_CYCLES = `NM_RESET_CYCLES + CLEAR_WORDS;
+  localparam int CLEAR_W = $clog2(CLEAR_CYCLES + 1);
+  localparam int COUNTERS = 29;
 
   // --------------------------------------------------------------------- sample reset: clear, then a program
   logic clearing_q, resetting_q, parity_q, clear_done, clear_blocks_q, clear_granules_q, clear_half_q;
@@ -192,7 +193,7 @@ module nm_core #(
       .count_pred_write_o(n_pred_write), .count_unit_o(n_unit));
 
   // ----------------------------------------------------------------------------------- integration of spikes
-  localparam int unsigned SYN_W = (LANES > 4) ? LANES * 16 : 64;
+  localparam int SYN_W = (LANES > 4) ? LANES * 16 : 64;
   logic integ_busy, pending_en, beat2, index2, event_, beat, read, stray;
   logic bad_format, bad_block, bad_word, bad_route;
   logic [AXON_W-1:0] payload_axon, event_axon;
@@ -275,7 +276,7 @@ module nm_core #(
   assign fault_o = fault_q;
 
   // ------------------------------------------------------------------------------------------------ ledger
-  localparam int unsigned STEP_BITS = 6;
+  localparam int STEP_BITS = 6;
   logic [COUNTERS*STEP_BITS-1:0] steps;
   logic [63:0] count;
   logic [5:0] ones;

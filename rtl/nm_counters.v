@@ -2,9 +2,9 @@
 `default_nettype none
 
 module nm_counters #(
-    parameter int unsigned COUNTERS = 29,
-    parameter int unsigned COUNTER_BITS = 48,
-    parameter int unsigned STEP_BITS = 6
+    parameter int COUNTERS = 29,
+    parameter int COUNTER_BITS = 48,
+    parameter int STEP_BITS = 6
 ) (
     input  wire logic                          clk_i,
     input  wire logic                          rst_i,

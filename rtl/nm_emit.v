@@ -8,18 +8,18 @@
 `include "nm_isa.vh"
 
 module nm_emit #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned ROUTES = 2048,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned DELAY_SLOTS = 4,
-    parameter int unsigned CORES = 4,
-    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
-    parameter int unsigned LANE_W = (LANES > 1) ? $clog2(LANES) : 1,
-    parameter int unsigned ROUTE_W = (ROUTES > 1) ? $clog2(ROUTES) : 1,
-    parameter int unsigned AXON_W = $clog2(AXONS),
-    parameter int unsigned SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1,
-    parameter int unsigned CORE_W = (CORES > 1) ? $clog2(CORES) : 1
+    parameter int LANES = 8,
+    parameter int BLOCKS = 64,
+    parameter int ROUTES = 2048,
+    parameter int AXONS = 2048,
+    parameter int DELAY_SLOTS = 4,
+    parameter int CORES = 4,
+    parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
+    parameter int LANE_W = (LANES > 1) ? $clog2(LANES) : 1,
+    parameter int ROUTE_W = (ROUTES > 1) ? $clog2(ROUTES) : 1,
+    parameter int AXON_W = $clog2(AXONS),
+    parameter int SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1,
+    parameter int CORE_W = (CORES > 1) ? $clog2(CORES) : 1
 ) (
     input  wire logic               clk_i,
     input  wire logic               rst_i,
@@ -54,10 +54,10 @@ module nm_emit #(
     output logic      [       31:0] host_routes_o,
     output logic                    bad_route_o  // the host wrote a pointer or a route that leads nowhere
 );
-  localparam int unsigned NEURON_W = BLOCK_W + $clog2(LANES);
-  localparam int unsigned COUNT_W = (ROUTE_W + 1 < 12) ? ROUTE_W + 1 : 12;
-  localparam int unsigned PTR_W = COUNT_W + ROUTE_W;
-  localparam int unsigned DEST_W = CORE_W + SLOT_W + AXON_W;
+  localparam int NEURON_W = BLOCK_W + $clog2(LANES);
+  localparam int COUNT_W = (ROUTE_W + 1 < 12) ? ROUTE_W + 1 : 12;
+  localparam int PTR_W = COUNT_W + ROUTE_W;
+  localparam int DEST_W = CORE_W + SLOT_W + AXON_W;
 
   // what the host may write
   logic bad_pointer, bad_route;
@@ -76,7 +76,7 @@ module nm_emit #(
   logic [7:0] payload_mux, payload0_q;
 
   nm_scan #(.WIDTH(LANES), .ADDR_W(BLOCK_W)) i_scan (
-      .clk_i, .rst_i, .start_i, .first_i('0), .count_i(blocks_i), .busy_o(scan_busy), .ram_en_o(ram_en_o),
+      .clk_i, .rst_i, .start_i, .first_i({BLOCK_W{1'b0}}), .count_i(blocks_i), .busy_o(scan_busy), .ram_en_o(ram_en_o),
       .ram_addr_o(ram_block_o), .ram_data_i(spikes_i), .enter_o(enter), .enter_addr_o(enter_block),
       .valid_o(tok_v), .take_i(en_front), .addr_o(tok_block), .bit_o(tok_lane), .any_o(tok_any),
       .first_o(tok_first), .last_o(tok_last));

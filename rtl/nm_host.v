@@ -7,15 +7,15 @@
 `include "nm_isa.vh"
 
 module nm_host #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned ACC_BITS = 24,
-    parameter int unsigned HOST_W = 192,
-    parameter int unsigned CORES = 4,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned DELAY_SLOTS = 4,
-    parameter int unsigned WIDTH = 2,
-    parameter int unsigned HEIGHT = 2
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int ACC_BITS = 24,
+    parameter int HOST_W = 192,
+    parameter int CORES = 4,
+    parameter int AXONS = 2048,
+    parameter int DELAY_SLOTS = 4,
+    parameter int WIDTH = 2,
+    parameter int HEIGHT = 2
 ) (
     input  wire logic                  clk_i,
     input  wire logic                  rst_i,
@@ -57,8 +57,8 @@ module nm_host #(
     input  wire logic [    HOST_W-1:0] mem_data_i
 );
   `include "nm_host.vh"
-  localparam int unsigned PARTS = (HOST_W + 31) / 32;
-  localparam int unsigned PART_W = (PARTS > 1) ? $clog2(PARTS) : 1;
+  localparam int PARTS = (HOST_W + 31) / 32;
+  localparam int PART_W = (PARTS > 1) ? $clog2(PARTS) : 1;
   localparam logic [2:0] READ_CYCLES = 3'd6;  // address, array, output register, two multiplexers
 
   logic [31:0] select_q;
@@ -74,11 +74,12 @@ module nm_host #(
   logic inject_q, step_q, reset_q, clear_q, bad_q;
   logic request, needs_idle, needs_word, done, bad_route;
 
-  function automatic logic [PART_W-1:0] parts(input int unsigned bits);
-    return PART_W'((bits + 31) / 32 - 1);
+  function automatic logic [PART_W-1:0] parts(input int bits);
+    parts = PART_W'((bits + 31) / 32 - 1);
   endfunction
+  assign mem_number_o = select_q[23:20];
   always_comb
-    case (select_q[23:20])
+    case (mem_number_o)
       `NM_MEM_PROGRAM, `NM_MEM_AXONS, `NM_MEM_CONTROL: last_part = parts(64);
       `NM_MEM_REGISTERS, `NM_MEM_TRACES: last_part = parts(LANES * STATE_BITS);
       `NM_MEM_ACCUMULATORS: last_part = parts(LANES * ACC_BITS);
@@ -177,7 +178,7 @@ module nm_host #(
           `NM_H_DATA: rsp_data_q <= word_q[part_q*32+:32];
           `NM_H_PAYLOAD: rsp_data_q <= 32'(payload_q);
           `NM_H_TIMESTEPS: rsp_data_q <= 32'(timesteps_q);
-          `NM_H_REWARD: rsp_data_q <= 32'(signed'(reward_q));
+          `NM_H_REWARD: rsp_data_q <= 32'($signed(reward_q));
           `NM_H_TIME: rsp_data_q <= 32'(t_i);
           `NM_H_FAULT: rsp_data_q <= 32'(fault_i);
           default: rsp_data_q <= req_addr_i[0] ? count_i[63:32] : count_i[31:0];
@@ -201,7 +202,6 @@ module nm_host #(
   assign bad_inject_o = bad_q;
   assign mem_active_o = reading_q || writing_q;
   assign mem_core_o = select_q[31:24];
-  assign mem_number_o = select_q[23:20];
   assign mem_addr_o = select_q[19:0];
   assign mem_we_o = writing_q;
   assign mem_data_o = word_q[HOST_W-1:0];

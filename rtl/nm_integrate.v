@@ -7,15 +7,15 @@
 `include "nm_isa.vh"
 
 module nm_integrate #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned SYNAPSE_WORDS = 4096,
+    parameter int LANES = 8,
+    parameter int BLOCKS = 64,
+    parameter int AXONS = 2048,
+    parameter int SYNAPSE_WORDS = 4096,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
-    parameter int unsigned AXON_W = $clog2(AXONS),
-    parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
-    parameter int unsigned WORD_W = (SYNAPSE_WORDS > 1) ? $clog2(SYNAPSE_WORDS) : 1
+    parameter int AXON_W = $clog2(AXONS),
+    parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int WORD_W = (SYNAPSE_WORDS > 1) ? $clog2(SYNAPSE_WORDS) : 1
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
@@ -61,7 +61,7 @@ module nm_integrate #(
     output logic                     bad_word_o
 );
   `include "nm_host.vh"
-  localparam int unsigned POS_W = 24;  // a position is a synapse word and a sixteenth of it
+  localparam int POS_W = 24;  // a position is a synapse word and a sixteenth of it
   localparam logic [1:0] BEGIN = 2'd0, FETCH = 2'd1, WAIT = 2'd2, ENTRY = 2'd3;
 
   logic tok_v, tok_any, tok_first, tok_last, take, scan_busy;
@@ -90,7 +90,7 @@ module nm_integrate #(
 
   // ------------------------------------------------------------------------------------------------ windows
   logic [63:0] entry;
-  logic [2:0] format_q, grain_shift;
+  logic [2:0] format, format_q, grain_shift;
   logic [POS_W-1:0] run_pos_q, pos_q, first_pos, stride_q, step_q, step;
   logic [7:0] beats_q, left_q, block_stride_q;
   logic [4:0] runs_q;
@@ -100,8 +100,9 @@ module nm_integrate #(
 
   assign none = entry[`NM_AXON_FORMAT] == `NM_FMT_NONE || entry[`NM_AXON_FORMAT] == 3'd7;
   // sixteenths of a word in a beat: 16 >> log2(beats a word)
+  assign format = entry[`NM_AXON_FORMAT];
   always_comb
-    case (entry[`NM_AXON_FORMAT])
+    case (format)
       `NM_FMT_D8: grain_shift = 3'd3;
       `NM_FMT_D4: grain_shift = 3'd2;
       `NM_FMT_D2: grain_shift = 3'd1;
@@ -189,8 +190,8 @@ module nm_integrate #(
   assign far_word = 20'(pos_q[POS_W-1:4]) >= 20'(SYNAPSE_WORDS);
 
   if (SHARED_AXONS) begin : gen_shared
-    localparam int unsigned AXON_BASE = 1 << ((WORD_W > AXON_W) ? WORD_W : AXON_W);
-    localparam int unsigned ADDR_W = $clog2(AXON_BASE) + 1;
+    localparam int AXON_BASE = 1 << ((WORD_W > AXON_W) ? WORD_W : AXON_W);
+    localparam int ADDR_W = $clog2(AXON_BASE) + 1;
     logic [LANES*16-1:0] data;
     logic [ADDR_W-1:0] addr;
     logic host_axons;

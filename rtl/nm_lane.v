@@ -6,9 +6,9 @@
 `default_nettype none
 
 module nm_lane #(
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned ACC_BITS   = 24,
-    parameter int unsigned COEF_BITS  = 18
+    parameter int STATE_BITS = 24,
+    parameter int ACC_BITS   = 24,
+    parameter int COEF_BITS  = 18
 ) (
     input  wire logic                  clk_i,
     // stage 3
@@ -36,15 +36,15 @@ module nm_lane #(
     output logic      [           7:0] unsigned6_o,   // clamped to 0..255
     output logic      [           7:0] signed6_o      // clamped to -128..127
 );
-  localparam int unsigned PROD_W = STATE_BITS + COEF_BITS;
-  localparam int unsigned WIDE_W = (PROD_W > ACC_BITS + 32) ? PROD_W : ACC_BITS + 32;  // whatever a shift can read
-  localparam int unsigned COARSE_W = ACC_BITS + 7;
-  localparam int unsigned SUM_W = ACC_BITS + 2;
+  localparam int PROD_W = STATE_BITS + COEF_BITS;
+  localparam int WIDE_W = (PROD_W > ACC_BITS + 32) ? PROD_W : ACC_BITS + 32;  // whatever a shift can read
+  localparam int COARSE_W = ACC_BITS + 7;
+  localparam int SUM_W = ACC_BITS + 2;
 
   logic signed [PROD_W-1:0] product_q;
   logic [STATE_BITS-1:0] r4_q, r5_q;
   always_ff @(posedge clk_i) begin
-    product_q <= PROD_W'(signed'(x_i)) * PROD_W'(signed'(y_i));
+    product_q <= PROD_W'($signed(x_i)) * PROD_W'($signed(y_i));
     r4_q <= r_i;
     r5_q <= r4_q;
   end
@@ -72,7 +72,7 @@ module nm_lane #(
   logic round_up, carry_q, neg_r_q;
   assign fine = coarse_q >> shift5_i;
   assign clamped = over_q ? {sign_q, {ACC_BITS{!sign_q}}} : {sign_q, fine[ACC_BITS-1:0]};
-  assign added = acc5_i ? accumulator5_i : ACC_BITS'(signed'(r5_q));
+  assign added = acc5_i ? accumulator5_i : ACC_BITS'($signed(r5_q));
   always_comb
     case (round5_i)
       2'd0: round_up = 1'b0;
@@ -90,11 +90,11 @@ module nm_lane #(
   // stage 6: add or select, saturate
   logic signed [SUM_W-1:0] sum, value;
   logic high, low;
-  assign sum = SUM_W'(signed'(u_q)) + SUM_W'(signed'(v_q)) + SUM_W'({1'b0, carry_q});
+  assign sum = SUM_W'($signed(u_q)) + SUM_W'($signed(v_q)) + SUM_W'({1'b0, carry_q});
   assign less6_o = sum[SUM_W-1];
   assign equal6_o = sum == '0;
   assign value = !select6_i ? sum :
-                 (less6_o != max6_i) ? SUM_W'(signed'(u_q)) : SUM_W'(signed'(v_q ^ {ACC_BITS{neg_r_q}}));
+                 (less6_o != max6_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(v_q ^ {ACC_BITS{neg_r_q}}));
   assign high = !value[SUM_W-1] && |value[SUM_W-2:STATE_BITS-1];
   assign low = value[SUM_W-1] && !(&value[SUM_W-2:STATE_BITS-1]);
   assign result6_o = (high || low) ? {low, {STATE_BITS - 1{high}}} : value[STATE_BITS-1:0];
@@ -104,7 +104,7 @@ module nm_lane #(
                      (!sum[SUM_W-1] && |sum[SUM_W-2:7]) ? 8'h7f : sum[7:0];
 
   logic unused;
-  assign unused = &{1'b0, shifted4, fine};
+  assign unused = &{1'b0, shifted4, fine, shift4_i};
 endmodule
 
 `default_nettype wire

@@ -3,13 +3,13 @@
 `include "nm_isa.vh"
 
 module nm_mesh #(
-    parameter int unsigned WIDTH = 2,
-    parameter int unsigned HEIGHT = 2,
-    parameter int unsigned DATA_W = 32,
-    parameter int unsigned CORES = WIDTH * HEIGHT,
-    parameter int unsigned X_W = (WIDTH > 1) ? $clog2(WIDTH) : 1,
-    parameter int unsigned Y_W = (HEIGHT > 1) ? $clog2(HEIGHT) : 1,
-    parameter int unsigned PACKET_W = X_W + Y_W + DATA_W
+    parameter int WIDTH = 2,
+    parameter int HEIGHT = 2,
+    parameter int DATA_W = 32,
+    parameter int CORES = WIDTH * HEIGHT,
+    parameter int X_W = (WIDTH > 1) ? $clog2(WIDTH) : 1,
+    parameter int Y_W = (HEIGHT > 1) ? $clog2(HEIGHT) : 1,
+    parameter int PACKET_W = X_W + Y_W + DATA_W
 ) (
     input  wire logic                       clk_i,
     input  wire logic                       rst_i,
@@ -21,15 +21,17 @@ module nm_mesh #(
     output logic      [   CORES*DATA_W-1:0] out_data_o,
     output logic                            empty_o
 );
-  localparam int unsigned NORTH = 0, EAST = 1, SOUTH = 2, WEST = 3, LOCAL = 4;
+  localparam int NORTH = 0, EAST = 1, SOUTH = 2, WEST = 3, LOCAL = 4;
   logic [CORES*5-1:0] to_valid, to_ready, from_valid, from_ready;  // of each router's inputs and outputs
   logic [CORES*5*PACKET_W-1:0] to_packet, from_packet;
   logic [CORES-1:0] empty;
   assign empty_o = &empty;
+  logic unused;  // a packet that leaves the mesh drops its destination, and nothing leaves at the edges
+  assign unused = &{1'b0, from_packet, from_valid};
 
   for (genvar c = 0; c < CORES; c++) begin : gen_router
-    localparam int unsigned X = c % WIDTH;
-    localparam int unsigned Y = c / WIDTH;
+    localparam int X = c % WIDTH;
+    localparam int Y = c / WIDTH;
     nm_router #(.DATA_W(DATA_W), .X_W(X_W), .Y_W(Y_W), .X(X), .Y(Y)) i_router (
         .clk_i, .rst_i, .valid_i(to_valid[c*5+:5]), .ready_o(to_ready[c*5+:5]),
         .packet_i(to_packet[c*5*PACKET_W+:5*PACKET_W]), .valid_o(from_valid[c*5+:5]),

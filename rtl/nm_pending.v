@@ -7,12 +7,12 @@
 `include "nm_isa.vh"
 
 module nm_pending #(
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned DELAY_SLOTS = 4,
+    parameter int AXONS = 2048,
+    parameter int DELAY_SLOTS = 4,
     parameter bit GRADED = 1,
-    parameter int unsigned AXON_W = $clog2(AXONS),
-    parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
-    parameter int unsigned SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1
+    parameter int AXON_W = $clog2(AXONS),
+    parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1
 ) (
     input  wire logic                 clk_i,
     input  wire logic                 rst_i,
@@ -42,8 +42,8 @@ module nm_pending #(
     input  wire logic [         19:0] host_addr_i,
     input  wire logic [         15:0] host_data_i
 );
-  localparam int unsigned ADDR_W = SLOT_W + GRANULE_W;
-  localparam int unsigned COUNT_W = SLOT_W + AXON_W;
+  localparam int ADDR_W = SLOT_W + GRANULE_W;
+  localparam int COUNT_W = SLOT_W + AXON_W;
 
   logic v1_q, v2_q, v3_q, busy_q;
   logic [SLOT_W-1:0] slot1_q, slot2_q, slot3_q;
@@ -55,7 +55,7 @@ module nm_pending #(
   assign ready_o = !busy_q;
 
   function automatic logic [GRANULE_W-1:0] granule(input logic [AXON_W-1:0] axon);
-    return GRANULE_W'({1'b0, axon} >> 4);
+    granule = GRANULE_W'({1'b0, axon} >> 4);
   endfunction
 
   assign addr1 = {slot1_q, granule(axon1_q)};

@@ -6,11 +6,11 @@
 `default_nettype none
 
 module nm_ram #(
-    parameter int unsigned WORDS = 256,
-    parameter int unsigned WIDTH = 16,
-    parameter int unsigned GROUPS = 1,
+    parameter int WORDS = 256,
+    parameter int WIDTH = 16,
+    parameter int GROUPS = 1,
     parameter bit SINGLE = 0,
-    parameter int unsigned ADDR_W = (WORDS > 1) ? $clog2(WORDS) : 1
+    parameter int ADDR_W = (WORDS > 1) ? $clog2(WORDS) : 1
 ) (
     input  wire logic              clk_i,
     input  wire logic              ren_i,    // read the array
@@ -21,7 +21,13 @@ module nm_ram #(
     input  wire logic [ADDR_W-1:0] waddr_i,
     input  wire logic [ WIDTH-1:0] wdata_i
 );
-  localparam int unsigned GROUP_W = WIDTH / GROUPS;
+  localparam int GROUP_W = WIDTH / GROUPS;
+  localparam int INDEX_W = (WORDS > 1) ? $clog2(WORDS) : 1;
+  logic [INDEX_W-1:0] raddr, waddr;
+  logic unused_address;
+  assign raddr = raddr_i[INDEX_W-1:0];
+  assign waddr = waddr_i[INDEX_W-1:0];
+  assign unused_address = &{1'b0, raddr_i, waddr_i, waddr};
 
   (* no_rw_check *) logic [WIDTH-1:0] mem[WORDS];
   logic [WIDTH-1:0] raw_q, out_q;
@@ -30,23 +36,21 @@ module nm_ram #(
   always_ff @(posedge clk_i) if (oen_i) out_q <= raw_q;
 
   if (SINGLE) begin : gen_single
-    logic unused;
-    assign unused = &{1'b0, waddr_i};
     // one group only: SPRAM has nibble masks, but nothing here needs them
     always_ff @(posedge clk_i) begin
-      if (|we_i) mem[raddr_i] <= wdata_i;
-      else if (ren_i) raw_q <= mem[raddr_i];
+      if (|we_i) mem[raddr] <= wdata_i;
+      else if (ren_i) raw_q <= mem[raddr];
     end
   end else begin : gen_dual
     for (genvar g = 0; g < GROUPS; g++) begin : gen_group
       always_ff @(posedge clk_i)
-        if (we_i[g]) mem[waddr_i][g*GROUP_W+:GROUP_W] <= wdata_i[g*GROUP_W+:GROUP_W];
+        if (we_i[g]) mem[waddr][g*GROUP_W+:GROUP_W] <= wdata_i[g*GROUP_W+:GROUP_W];
     end
     always_ff @(posedge clk_i) begin
 `ifdef NM_POISON
-      if (ren_i) raw_q <= (|we_i && waddr_i == raddr_i) ? ~mem[raddr_i] : mem[raddr_i];
+      if (ren_i) raw_q <= (|we_i && waddr == raddr) ? ~mem[raddr] : mem[raddr];
 `else
-      if (ren_i) raw_q <= mem[raddr_i];
+      if (ren_i) raw_q <= mem[raddr];
 `endif
     end
   end

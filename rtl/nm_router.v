@@ -6,12 +6,12 @@
 `include "nm_isa.vh"
 
 module nm_router #(
-    parameter int unsigned DATA_W = 32,  // a packet without its destination
-    parameter int unsigned X_W = 4,
-    parameter int unsigned Y_W = 4,
-    parameter int unsigned X = 0,
-    parameter int unsigned Y = 0,
-    parameter int unsigned PACKET_W = X_W + Y_W + DATA_W  // {x, y, data}
+    parameter int DATA_W = 32,  // a packet without its destination
+    parameter int X_W = 4,
+    parameter int Y_W = 4,
+    parameter int X = 0,
+    parameter int Y = 0,
+    parameter int PACKET_W = X_W + Y_W + DATA_W  // {x, y, data}
 ) (
     input  wire logic                  clk_i,
     input  wire logic                  rst_i,
@@ -23,7 +23,7 @@ module nm_router #(
     output logic      [5*PACKET_W-1:0] packet_o,
     output logic                       empty_o
 );
-  localparam int unsigned NORTH = 0, EAST = 1, SOUTH = 2, WEST = 3, LOCAL = 4;
+  localparam int NORTH = 0, EAST = 1, SOUTH = 2, WEST = 3, LOCAL = 4;
   logic [4:0] has, full, pop;
   logic [5*PACKET_W-1:0] head;
   logic [24:0] want;  // five outputs of each input
@@ -51,28 +51,32 @@ module nm_router #(
     logic [Y_W-1:0] to_y;
     logic [4:0] wants;
     assign {to_x, to_y} = head_q[PACKET_W-1-:X_W+Y_W];
-    always_comb begin
-      wants = '0;
-      if (32'(to_x) > 32'(X)) wants[EAST] = has[p];
-      else if (32'(to_x) < 32'(X)) wants[WEST] = has[p];
-      else if (32'(to_y) > 32'(Y)) wants[SOUTH] = has[p];
-      else if (32'(to_y) < 32'(Y)) wants[NORTH] = has[p];
-      else wants[LOCAL] = has[p];
-    end
+    logic east, west, south, north;
+    assign east = 32'(to_x) > 32'(X);
+    assign west = 32'(to_x) != 32'(X) && !east;
+    assign south = 32'(to_y) > 32'(Y);
+    assign north = 32'(to_y) != 32'(Y) && !south;
+    assign wants[NORTH] = has[p] && !east && !west && north;
+    assign wants[EAST] = has[p] && east;
+    assign wants[SOUTH] = has[p] && !east && !west && south;
+    assign wants[WEST] = has[p] && west;
+    assign wants[LOCAL] = has[p] && !(east || west || south || north);
     assign want[p*5+:5] = wants;
   end
 
   for (genvar o = 0; o < 5; o++) begin : gen_output
     logic [4:0] asks, granted;
     logic [PACKET_W-1:0] chosen;
+    logic [5*PACKET_W-1:0] masked;
     for (genvar p = 0; p < 5; p++) begin : gen_ask
       assign asks[p] = want[p*5+o];
     end
     assign granted = asks & (~asks + 5'd1);
-    always_comb begin
-      chosen = '0;
-      for (int p = 0; p < 5; p++) if (granted[p]) chosen = chosen | head[p*PACKET_W+:PACKET_W];
+    for (genvar p = 0; p < 5; p++) begin : gen_chosen
+      assign masked[p*PACKET_W+:PACKET_W] = head[p*PACKET_W+:PACKET_W] & {PACKET_W{granted[p]}};
     end
+    assign chosen = masked[0+:PACKET_W] | masked[PACKET_W+:PACKET_W] | masked[2*PACKET_W+:PACKET_W]
+                    | masked[3*PACKET_W+:PACKET_W] | masked[4*PACKET_W+:PACKET_W];
     assign grant[o*5+:5] = granted;
     assign packet_o[o*PACKET_W+:PACKET_W] = chosen;
     assign valid_o[o] = |asks;

@@ -5,9 +5,9 @@
 `default_nettype none
 
 module nm_scan #(
-    parameter int unsigned WIDTH  = 16,
-    parameter int unsigned ADDR_W = 8,
-    parameter int unsigned BIT_W  = (WIDTH > 1) ? $clog2(WIDTH) : 1
+    parameter int WIDTH  = 16,
+    parameter int ADDR_W = 8,
+    parameter int BIT_W  = (WIDTH > 1) ? $clog2(WIDTH) : 1
 ) (
     input  wire logic              clk_i,
     input  wire logic              rst_i,

@@ -6,17 +6,17 @@
 `include "nm_isa.vh"
 
 module nm_sequence #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned COEF_BITS = 18,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned REGISTERS = 8,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned TRACES = 1,
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int COEF_BITS = 18,
+    parameter int BLOCKS = 64,
+    parameter int REGISTERS = 8,
+    parameter int AXONS = 2048,
+    parameter int TRACES = 1,
     parameter bit GRADED = 1,
-    parameter int unsigned PROGRAM_WORDS = 512,
-    parameter int unsigned SPACE_W = 8,
-    parameter int unsigned PC_W = (PROGRAM_WORDS > 1) ? $clog2(PROGRAM_WORDS) : 1
+    parameter int PROGRAM_WORDS = 512,
+    parameter int SPACE_W = 8,
+    parameter int PC_W = (PROGRAM_WORDS > 1) ? $clog2(PROGRAM_WORDS) : 1
 ) (
     input  wire logic               clk_i,
     input  wire logic               rst_i,
@@ -52,7 +52,7 @@ module nm_sequence #(
   logic [7:0] skip_q;
   logic [24:0] limit_q;
   logic running_q, waiting_q, ending_q, range_valid_q, range_axon_q, issue, due, fault;
-  localparam int unsigned WAIT_W = (SPACE_W + 1 > 4) ? SPACE_W + 1 : 4;
+  localparam int WAIT_W = (SPACE_W + 1 > 4) ? SPACE_W + 1 : 4;
   logic [WAIT_W-1:0] wait_q, vector_wait;
   logic [SPACE_W:0] range_count_q;
   logic [SPACE_W-1:0] range_first_q;

@@ -8,24 +8,23 @@
 `include "nm_isa.vh"
 
 module nm_vector #(
-    parameter int unsigned LANES = 8,
-    parameter int unsigned STATE_BITS = 24,
-    parameter int unsigned ACC_BITS = 24,
-    parameter int unsigned COEF_BITS = 18,
-    parameter int unsigned BLOCKS = 64,
-    parameter int unsigned REGISTERS = 8,
-    parameter int unsigned AXONS = 2048,
-    parameter int unsigned TRACES = 1,
+    parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
+    parameter int ACC_BITS = 24,
+    parameter int COEF_BITS = 18,
+    parameter int BLOCKS = 64,
+    parameter int REGISTERS = 8,
+    parameter int AXONS = 2048,
+    parameter int TRACES = 1,
     parameter bit GRADED = 1,
     // derived
-    parameter int unsigned BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
-    parameter int unsigned REG_W = (REGISTERS > 1) ? $clog2(REGISTERS) : 1,
-    parameter int unsigned AXON_W = $clog2(AXONS),
-    parameter int unsigned GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
-    parameter int unsigned TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
-    parameter int unsigned SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
-    parameter int unsigned ROW_W = LANES * STATE_BITS,
-    parameter int unsigned DATA_W = (ROW_W > 32) ? ROW_W : 32  // of what the host writes
+    parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
+    parameter int REG_W = (REGISTERS > 1) ? $clog2(REGISTERS) : 1,
+    parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
+    parameter int SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
+    parameter int ROW_W = LANES * STATE_BITS,
+    parameter int DATA_W = (ROW_W > 32) ? ROW_W : 32  // of what the host writes
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
@@ -88,8 +87,8 @@ module nm_vector #(
     output logic      [         4:0] count_unit_o     // add, multiply, compare, move, random
 );
   `include "nm_host.vh"
-  localparam int unsigned Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
-  localparam int unsigned PROD_W = STATE_BITS + COEF_BITS;
+  localparam int Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
+  localparam int PROD_W = STATE_BITS + COEF_BITS;
   localparam logic [1:0] Y_ZERO = 2'd0, Y_ONE = 2'd1, Y_PORT = 2'd2, Y_BROADCAST = 2'd3;
   localparam logic [2:0] R_ZERO = 3'd0, R_PORT0 = 3'd1, R_PORT1 = 3'd2, R_BROADCAST = 3'd3, R_RANDOM = 3'd4;
 
@@ -132,17 +131,14 @@ module nm_vector #(
   logic [5:0] op;
   logic [3:0] a, b, c;
   logic imm_b, is_mul, is_mac, is_two, is_cmp, is_mov, is_spk, is_rnd, a_used;
-  logic a_acc, b_acc, c_acc, swap;
+  logic a_acc, b_acc, c_acc, swap, is_plog, is_select, c_port1;
+  logic [3:0] acc_code;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
   logic x_reg, s_reg, c_reg, x_used, s_used, use0, use1, square;
   ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
   logic [4:0] unit_q;
-
-  function automatic logic is_acc(input logic [3:0] code);
-    return code[3:2] == 2'b10;
-  endfunction
 
   assign op = instr_i[`NM_I_OP];
   assign a = instr_i[`NM_I_A];
@@ -156,10 +152,12 @@ module nm_vector #(
   assign is_mov = op == `NM_OP_MOV;
   assign is_spk = op == `NM_OP_SPK;
   assign is_rnd = op == `NM_OP_RND;
+  assign is_plog = op == `NM_OP_PLOG;
+  assign is_select = op == `NM_OP_MIN || op == `NM_OP_MAX;
   assign a_used = is_two || is_mul || (is_spk && instr_i[`NM_I_FLAG]);
-  assign a_acc = a_used && is_acc(a);
-  assign b_acc = (is_two || is_mov) && !imm_b && is_acc(b);
-  assign c_acc = is_mac && is_acc(c);
+  assign a_acc = a_used && a[3:2] == 2'b10;
+  assign b_acc = (is_two || is_mov) && !imm_b && b[3:2] == 2'b10;
+  assign c_acc = is_mac && c[3:2] == 2'b10;
   assign swap = a_acc && is_two;  // the accumulator is always the second operand of the adder
   assign x_used = (a_used && !a_acc) || swap;
   assign x_code = swap ? b : a;
@@ -171,51 +169,48 @@ module nm_vector #(
   assign port0 = x_reg ? x_code[2:0] : c[2:0];
   assign square = x_reg && s_reg && c_reg && x_code == s_code;  // r * r + c: both factors from port 0
   assign port1 = (s_reg && !square) ? s_code[2:0] : c[2:0];
+  assign c_port1 = x_reg && !(s_reg && !square && c == x_code);
   assign use0 = x_reg || (c_reg && !x_reg);
   assign use1 = s_reg || (c_reg && x_reg);
 
-  always_comb begin
-    dec = '0;
-    dec.axon = range_axon_i;
-    dec.writes_pred = is_cmp || op == `NM_OP_PLOG;
-    dec.is_spk = is_spk;
-    dec.is_plog = op == `NM_OP_PLOG;
-    dec.is_rnd = is_rnd;
-    dec.is_mul = is_mul;
-    dec.writes_reg = !dec.writes_pred && !is_spk;
-    dec.x_bc = !x_reg;
-    dec.x_imm = swap && imm_b;
-    dec.y_imm = imm_b;
-    dec.square = square;
-    if (is_mul) dec.y_sel = s_reg ? Y_PORT : Y_BROADCAST;
-    else dec.y_sel = x_used ? Y_ONE : Y_ZERO;
-    dec.r_imm = imm_b && !is_mac;
-    if (is_rnd) dec.r_sel = R_RANDOM;
-    else if (is_mac) dec.r_sel = !c_reg ? R_BROADCAST : (x_reg && !(s_reg && !square && c == x_code)) ? R_PORT1 : R_PORT0;
-    else if (s_used && !is_mul) dec.r_sel = s_reg ? R_PORT1 : R_BROADCAST;
-    else dec.r_sel = R_ZERO;
-    dec.acc = a_acc || b_acc || c_acc;
-    dec.acc_index = a_acc ? a[0] : b_acc ? b[0] : c[0];
-    dec.acc_clear = dec.acc && (a_acc ? a[1] : b_acc ? b[1] : c[1]);
-    dec.select = op == `NM_OP_MIN || op == `NM_OP_MAX;
-    dec.max = op == `NM_OP_MAX;
-    dec.neg_r = dec.select || is_cmp || (op == `NM_OP_SUB && !swap);
-    dec.neg_q = op == `NM_OP_SUB && swap;
-    // a >= b is not (x < r), or, swapped, (x < r) or (x == r); a > b is the other way round
-    dec.less = op == `NM_OP_CGE || op == `NM_OP_CGT;
-    dec.equal = op == `NM_OP_CEQ || (op == `NM_OP_CGT && !swap) || (op == `NM_OP_CGE && swap);
-    dec.invert = (op == `NM_OP_CGE || op == `NM_OP_CGT) && !swap;
-    dec.pred = instr_i[`NM_I_PRED];
-    dec.d = instr_i[50+:3];
-    dec.plog_a = a[1:0];
-    dec.plog_c = c[1:0];
-    dec.shift = instr_i[`NM_I_SHIFT];
-    dec.round = instr_i[`NM_I_ROUND];
-    dec.flag = instr_i[`NM_I_FLAG];
-    dec.flag2 = instr_i[`NM_I_FLAG2];
-    dec.table_ = instr_i[3:0];
-    dec.imm = instr_i[Y_W-1:0];
-  end
+  assign dec.axon = range_axon_i;
+  assign dec.writes_reg = !is_cmp && !is_plog && !is_spk;
+  assign dec.writes_pred = is_cmp || is_plog;
+  assign dec.is_spk = is_spk;
+  assign dec.is_plog = is_plog;
+  assign dec.is_rnd = is_rnd;
+  assign dec.is_mul = is_mul;
+  assign dec.x_bc = !x_reg;
+  assign dec.x_imm = swap && imm_b;
+  assign dec.y_imm = imm_b;
+  assign dec.square = square;
+  assign dec.y_sel = is_mul ? (s_reg ? Y_PORT : Y_BROADCAST) : (x_used ? Y_ONE : Y_ZERO);
+  assign dec.r_imm = imm_b && !is_mac;
+  assign dec.r_sel = is_rnd ? R_RANDOM :
+                     is_mac ? (!c_reg ? R_BROADCAST : c_port1 ? R_PORT1 : R_PORT0) :
+                     (s_used && !is_mul) ? (s_reg ? R_PORT1 : R_BROADCAST) : R_ZERO;
+  assign dec.acc = a_acc || b_acc || c_acc;
+  assign acc_code = a_acc ? a : b_acc ? b : c;
+  assign dec.acc_index = acc_code[0];
+  assign dec.acc_clear = (a_acc || b_acc || c_acc) && acc_code[1];
+  assign dec.select = is_select;
+  assign dec.max = op == `NM_OP_MAX;
+  assign dec.neg_r = is_select || is_cmp || (op == `NM_OP_SUB && !swap);
+  assign dec.neg_q = op == `NM_OP_SUB && swap;
+  // a >= b is not (x < r), or, swapped, (x < r) or (x == r); a > b is the other way round
+  assign dec.less = op == `NM_OP_CGE || op == `NM_OP_CGT;
+  assign dec.equal = op == `NM_OP_CEQ || (op == `NM_OP_CGT && !swap) || (op == `NM_OP_CGE && swap);
+  assign dec.invert = (op == `NM_OP_CGE || op == `NM_OP_CGT) && !swap;
+  assign dec.pred = instr_i[`NM_I_PRED];
+  assign dec.d = instr_i[50+:3];
+  assign dec.plog_a = a[1:0];
+  assign dec.plog_c = c[1:0];
+  assign dec.shift = instr_i[`NM_I_SHIFT];
+  assign dec.round = instr_i[`NM_I_ROUND];
+  assign dec.flag = instr_i[`NM_I_FLAG];
+  assign dec.flag2 = instr_i[`NM_I_FLAG2];
+  assign dec.table_ = instr_i[3:0];
+  assign dec.imm = instr_i[Y_W-1:0];
 
   // ----------------------------------------------------------------------------------- stage 0: the blocks
   logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q;
@@ -291,8 +286,8 @@ module nm_vector #(
 
   logic [LANES-1:0] pre5;
   if (TRACES > 0) begin : gen_traces
-    localparam int unsigned TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
-    localparam int unsigned ADDR_W = TRACE_W + TBLOCK_W;
+    localparam int TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
+    localparam int ADDR_W = TRACE_W + TBLOCK_W;
     logic [ADDR_W-1:0] trace_waddr;
     assign trace_we = host_i ? {LANES{host_we_traces}}
                              : {LANES{vld6_q && ctl6_q.writes_reg && ctl6_q.axon}} & chosen6_q;
@@ -309,25 +304,28 @@ module nm_vector #(
       assign trace1 = trace0;
     end
 
-    // `pre`: a granule holds the bits of 16 / LANES blocks
-    localparam int unsigned PART_W = $clog2(16 / LANES);
+    // `pre`: a granule holds the bits of 16 / LANES blocks. Read at stage 0: an `integ` behind a vector writes them
+    // three cycles after it has issued
+    localparam int PART_W = $clog2(16 / LANES);
     logic [15:0] delivered, shifted;
-    logic [TBLOCK_W+4-1:0] position5;
-    logic [TBLOCK_W+4-1:0] granule3;
-    assign granule3 = {4'b0, blk3_q[TBLOCK_W-1:0]} >> PART_W;
+    logic [TBLOCK_W+4-1:0] position2;
+    logic [TBLOCK_W+4-1:0] granule0;
+    logic [LANES-1:0] pre3_q, pre4_q, pre5_q;
+    assign granule0 = {4'b0, blk0_q[TBLOCK_W-1:0]} >> PART_W;
     nm_ram #(.WORDS(AXONS / 16), .WIDTH(16), .ADDR_W(GRANULE_W)) i_delivered (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(host_i ? host_addr_i[GRANULE_W-1:0] : granule3[GRANULE_W-1:0]), .rdata_o(delivered),
+        .raddr_i(host_i ? host_addr_i[GRANULE_W-1:0] : granule0[GRANULE_W-1:0]), .rdata_o(delivered),
         .we_i(delivered_we_i || clear_granules_i || host_we_delivered),
         .waddr_i(host_i ? host_addr_i[GRANULE_W-1:0] : clear_i ? clear_granule_i : delivered_addr_i),
         .wdata_i(host_i ? host_data_i[15:0] : clear_i ? 16'h0000 : delivered_data_i));
     assign host_delivered_o = delivered;
-    assign position5 = {4'b0, blk5_q[TBLOCK_W-1:0]} & (TBLOCK_W + 4)'(16 / LANES - 1);
-    assign shifted = delivered >> (position5[3:0] * 5'(LANES));
-    assign pre5 = shifted[LANES-1:0];
+    assign position2 = {4'b0, blk2_q[TBLOCK_W-1:0]} & (TBLOCK_W + 4)'(16 / LANES - 1);
+    assign shifted = delivered >> (position2[3:0] * 5'(LANES));
+    always_ff @(posedge clk_i) {pre3_q, pre4_q, pre5_q} <= {shifted[LANES-1:0], pre3_q, pre4_q};
+    assign pre5 = pre5_q;
     assign host_traces_o = trace0;
     logic unused;
-    assign unused = &{1'b0, shifted, position5, granule3};
+    assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
     assign trace0 = '0;
     assign trace1 = '0;
@@ -359,10 +357,10 @@ module nm_vector #(
     end
     high = high && !value[Y_W-1];
     low  = low && value[Y_W-1];
-    return (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
+    coefficient = (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
   endfunction
 
-  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'(signed'(reward_i));
+  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(reward_i));
   always_ff @(posedge clk_i) begin
     bx2_q <= ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
     by2_q <= coefficient(by1);
@@ -390,12 +388,14 @@ module nm_vector #(
   end
 
   logic [LANES-1:0] less6, equal6;
+  logic [2:0] r_sel2;
+  assign r_sel2 = ctl2_q.r_sel;
   logic [LANES*32-1:0] random;
   logic [31:0] host_data32;
   assign host_data32 = host_data_i[31:0];
   logic [LANES*8-1:0] payload6;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v;
+    logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v, random_bits;
     logic [COEF_BITS-1:0] y3_q;
     logic [31:0] random_q;
     logic [23:0] fresh;
@@ -403,19 +403,20 @@ module nm_vector #(
     assign port0v = row0[l*STATE_BITS+:STATE_BITS];
     assign port1v = row1[l*STATE_BITS+:STATE_BITS];
     assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
+    assign random_bits = STATE_BITS'(fresh[22:0] & random_mask2_q);
     always_comb
-      case (ctl2_q.r_sel)
+      case (r_sel2)
         R_PORT0: r2 = port0v;
         R_PORT1: r2 = port1v;
         R_BROADCAST: r2 = br2_q;
-        R_RANDOM: r2 = STATE_BITS'(fresh[22:0] & random_mask2_q);
+        R_RANDOM: r2 = random_bits;
         default: r2 = '0;
       endcase
     always_ff @(posedge clk_i) begin
       x3_q <= ctl2_q.x_bc ? bx2_q : port0v;
       r3_q <= r2;
       case (ctl2_q.y_sel)
-        Y_PORT: y3_q <= coefficient(Y_W'(signed'(ctl2_q.square ? port0v : port1v)));
+        Y_PORT: y3_q <= coefficient(Y_W'($signed(ctl2_q.square ? port0v : port1v)));
         Y_BROADCAST: y3_q <= by2_q;
         Y_ONE: y3_q <= COEF_BITS'(1);
         default: y3_q <= '0;
@@ -436,10 +437,11 @@ module nm_vector #(
     logic unused;
     assign unused = &{1'b0, clamp_u, clamp_s, fresh[23]};
   end
-  always_comb begin
-    host_random_o = '0;
-    for (int l = 0; l < LANES; l++) if (host_addr_i[3:0] == 4'(l)) host_random_o = random[l*32+:32];
-  end
+  logic [LANES*32-1:0] random_shifted;
+  assign random_shifted = random >> {host_addr_i[3:0], 5'd0};
+  assign host_random_o = random_shifted[31:0];
+  logic unused_random;
+  assign unused_random = &{1'b0, random_shifted};
 
   assign acc_block3_o = blk3_q[BLOCK_W-1:0];
   assign acc_index3_o = ctl3_q.acc_index;
@@ -461,17 +463,20 @@ module nm_vector #(
       .wdata_i(host_i ? host_data_predicates : clear_i ? '0 : predicates_d));
   assign host_predicates_o = predicates5;
 
-  always_comb
-    for (int l = 0; l < LANES; l++) begin
-      logic [3:0] p;
-      logic picked;
-      p = predicates5[l*4+:4];
-      picked = 1'b1;
-      if (ctl5_q.pred[2:0] == 3'd5) picked = pre5[l];
-      else if (ctl5_q.pred[2:0] != 3'd0) picked = p[2'(ctl5_q.pred[2:0]-3'd1)];
-      chosen5[l] = picked ^ ctl5_q.pred[3];
-      plog5[l] = ctl5_q.table_[{p[ctl5_q.plog_a], p[ctl5_q.plog_c]}];
-    end
+  for (genvar l = 0; l < LANES; l++) begin : gen_chosen
+    logic [3:0] p, by_pred, by_a, by_c, by_table;
+    logic picked;
+    assign p = predicates5[l*4+:4];
+    assign by_pred = p >> (ctl5_q.pred[1:0] - 2'd1);  // codes 1 to 4
+    assign by_a = p >> ctl5_q.plog_a;
+    assign by_c = p >> ctl5_q.plog_c;
+    assign by_table = ctl5_q.table_ >> {by_a[0], by_c[0]};
+    assign picked = ctl5_q.pred[2:0] == 3'd0 || (ctl5_q.pred[2:0] == 3'd5 ? pre5[l] : by_pred[0]);
+    assign chosen5[l] = picked ^ ctl5_q.pred[3];
+    assign plog5[l] = by_table[0];
+    logic unused;
+    assign unused = &{1'b0, by_pred, by_a, by_c, by_table};
+  end
 
   always_ff @(posedge clk_i) begin
     predicates6_q <= predicates5;
@@ -480,13 +485,14 @@ module nm_vector #(
     for (int l = 0; l < LANES; l++) inside6_q[l] <= 4'(l) <= lanes5_q;
   end
 
-  always_comb
-    for (int l = 0; l < LANES; l++) begin
-      flag6[l] = ctl6_q.is_plog ? plog6_q[l]
-                                : ((ctl6_q.less && less6[l]) || (ctl6_q.equal && equal6[l])) ^ ctl6_q.invert;
-      predicates_d[l*4+:4] = predicates6_q[l*4+:4];
-      predicates_d[32'(l*4)+32'(ctl6_q.d[1:0])] = flag6[l] && chosen6_q[l] && inside6_q[l];
-    end
+  for (genvar l = 0; l < LANES; l++) begin : gen_predicate
+    logic [3:0] one;
+    assign flag6[l] = ctl6_q.is_plog ? plog6_q[l]
+                      : ((ctl6_q.less && less6[l]) || (ctl6_q.equal && equal6[l])) ^ ctl6_q.invert;
+    assign one = 4'd1 << ctl6_q.d[1:0];
+    assign predicates_d[l*4+:4] = (predicates6_q[l*4+:4] & ~one)
+                                  | ({4{flag6[l] && chosen6_q[l] && inside6_q[l]}} & one);
+  end
 
   // ------------------------------------------------------------------------------ spikes: read at 0, written at 6
   logic [LANES-1:0] spikes2, spikes3_q, spikes4_q, spikes5_q, spikes6_q, fired6;
@@ -517,7 +523,7 @@ module nm_vector #(
 
   logic unused;
   assign unused = &{1'b0, vld4_q, vld5_q, ctl6_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk4_q, blk5_q,
-                    host_addr_i, host_data_i, host_data32, instr_i};
+                    host_addr_i, host_data_i, host_data32, instr_i, acc_code, port0_q, port1_q};
 endmodule
 
 `default_nettype wire

@@ -1,0 +1,68 @@
+"""Verilator, Icarus, slang and Yosys accept the same sources without a warning, at several sizes."""
+
+import subprocess
+
+import pytest
+from cases import ARCHITECTURES, architecture
+
+from emulator.spec.arch import load_architecture
+from emulator.verilated import rtl_directory, rtl_parameters, rtl_sources, tool_environment
+
+CASES = {
+    "up5k": (load_architecture("up5k"), {"SHARED_AXONS": 1, "COUNTER_BITS": 0}),
+    "ecp5": (load_architecture("ecp5"), {}),
+    **{name: (architecture(name), {}) for name in ARCHITECTURES},
+}
+INCLUDE = str(rtl_directory())
+SOURCES = [str(path) for path in rtl_sources()]
+
+
+@pytest.fixture(params=CASES)
+def parameters(request):
+    arch, override = CASES[request.param]
+    return rtl_parameters(arch, **override)
+
+
+def output(command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith("- ")]
+
+
+@pytest.mark.parametrize("defines", [[], ["+define+NM_RETIRE"]], ids=["plain", "retire"])
+def test_verilator_has_no_warning(parameters, defines):
+    command = ["verilator", "--lint-only", "-Wall", "--top-module", "nm_chip", f"+incdir+{INCLUDE}", *defines]
+    command += [f"-G{name}={value}" for name, value in parameters.items()]
+    assert output([*command, *SOURCES], env=tool_environment()) == []
+
+
+def test_icarus_has_no_warning(parameters, tmp_path):
+    command = ["iverilog", "-g2012", "-Wall", "-Wno-timescale", "-I", INCLUDE, "-s", "nm_chip", "-o", str(tmp_path / "o")]
+    command += [f"-Pnm_chip.{name}={value}" for name, value in parameters.items()]
+    assert output([*command, *SOURCES]) == []
+
+
+def test_slang_has_no_diagnostic(parameters):
+    from pyslang.driver import Driver
+
+    driver = Driver()
+    driver.addStandardArgs()
+    words = ["slang", "-Wextra", "--top", "nm_chip", "-I", INCLUDE, "--single-unit", *SOURCES]
+    words += [f"-G{name}={value}" for name, value in parameters.items()]
+    assert driver.parseCommandLine(" ".join(words))
+    assert driver.processOptions()
+    assert driver.parseAllSources()
+    compilation = driver.createCompilation()
+    found = [str(d.code) for d in compilation.getAllDiagnostics()]
+    assert found == []
+
+
+def test_yosys_has_no_warning(parameters):
+    from pyosys import libyosys as ys
+
+    design = ys.Design()
+    script = [f"read_verilog -sv -defer -I{INCLUDE} {' '.join(SOURCES)}"]
+    script += ["chparam " + " ".join(f"-set {n} {v}" for n, v in parameters.items()) + " nm_chip"]
+    script += ["hierarchy -check -top nm_chip", "proc", "check -assert"]
+    for line in script:
+        ys.run_pass(line, design)
