@@ -285,7 +285,7 @@ class _Writer:
         if len(values) == 2 and term.traces[0] == self._factor(term):
             values.reverse()
         if term.soft:
-            values.append(self._distance(term, ops))
+            values.append(Value(self.program.number(f"distance {term.soft}"), float(self._way())))
         while len(values) > 1:
             second = values.pop()
             first, shift = values.pop(), math.ceil(math.log2(second.unit))
@@ -294,9 +294,9 @@ class _Writer:
             values.append(Value(product, first.unit * second.unit / 2.0**shift))
         return values[0] if values else None
 
-    def _distance(self, term: Term, ops: list[Op]) -> Value:
-        """How far the weight is from its bound; 1.0 is the whole way."""
-        d, way = self.program.number("distance"), self.learned.upper - self.learned.lower
+    def _way(self) -> int:
+        """From one bound to the other."""
+        way = self.learned.upper - self.learned.lower
         if way > self.coef:
             raise DoesNotFitError(
                 [
@@ -304,11 +304,18 @@ class _Writer:
                     f"{self.coef:,}; use 8-bit weights"
                 ]
             )
-        if term.soft == "up":
+        return way
+
+    def _distances(self) -> list[Op]:
+        """How far the weight is from its bounds, before any term has changed it."""
+        ops, soft = [], {t.soft for t in self.rule.terms}
+        if "up" in soft:
+            d = self.program.number("distance up")
             ops += [Op("mov", d=d, imm_b=1, imm=self.learned.upper), Op("sub", d=d, a=d, imm=self.weight)]
-        else:
+        if "down" in soft:
+            d = self.program.number("distance down")
             ops.append(Op("sub", d=d, a=self.weight, imm_b=1, imm=self.learned.lower))
-        return Value(d, float(way))
+        return ops
 
     def _predicate(self, term: Term) -> int:
         if term.where:
@@ -319,7 +326,7 @@ class _Writer:
 
     def _add_terms(self, into: int, unit: float, rounding: int) -> list[Op]:
         """into += every term, `unit` of it being one unit of weight in the network."""
-        ops: list[Op] = []
+        ops = self._distances()
         for term in self.rule.terms:
             amount, pred = term.change * unit, self._predicate(term)
             value = self._value(term, ops)
@@ -458,7 +465,7 @@ class _Writer:
         One sweep over the rows adds them up, another one changes them.
         """
         assert self.rule.scaling
-        total, change = self.program.number("total"), self.program.number("change")
+        total, change, part = (self.program.number(name) for name in ("total", "change", "factor"))
         target = round(self.rule.scaling / self.learned.unit)
         most = max(2 * target, self.axons.granules * isa.GRANULE * max(abs(self.learned.lower), self.learned.upper))
         coarse = max(0, most.bit_length() - (self.arch.state_bits - 1))
@@ -480,7 +487,8 @@ class _Writer:
                 every,
                 [
                     Op("rnd", d=change, shift=bits),
-                    Op("mac", d=change, a=self.weight, imm=total, shift=drop, round=FLOOR, c=change),
+                    Op("mul", d=part, a=self.weight, imm=total, shift=drop, round=NEAREST),
+                    Op("add", d=change, a=change, imm=part),
                     self._round_down(change, bits),
                     *self._bounds(),
                 ],

@@ -191,7 +191,7 @@ def _integers(
     coarse = 1 << TAG_BITS if rule.eligibility else 1  # only whole upper bytes where a tag lies below
     lower = int(np.ceil(rule.w_min / (unit * coarse) - 1e-9)) * coarse
     upper = int(np.floor(rule.w_max / (unit * coarse) + 1e-9)) * coarse
-    full = matrix.nnz == matrix.shape[0] * matrix.shape[1]
+    full = bool(np.isin(np.diff(matrix.indptr), (0, matrix.shape[1])).all())  # of every source that is connected
     if rule.all_to_all and not full:
         dense = matrix.toarray()
         matrix = sparse.csr_array(

@@ -1,0 +1,488 @@
+"""Learning rules: against floats in the field's notation, on both machines, and the messages of wrong ones."""
+
+import dataclasses
+import math
+
+import learning_reference as reference
+import numpy as np
+import pytest
+from networks import dense, lif
+from test_kernel import run_reference
+
+import emulator
+from emulator.spec.arch import load_architecture
+from emulator.spec.errors import DoesNotFitError, InputError
+from nmcompile import plasticity
+from nmcompile.learned import learned_weights, set_learning
+from nmcompile.network import INPUT, Network, Projection
+from nmcompile.pipeline import compile_network
+from nmcompile.plasticity import Rule, Term, Trace, attach
+from nmcompile.semantics import choose_semantics
+
+DT = 1e-3
+ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))
+TINY = 0.05  # weights that learn, too small to make anything fire
+
+
+def driven(n_pre, n_post, start, rule, beta=0.0):
+    """Inputs 0..n_pre-1 learn; each of the others makes one neuron fire, in the timestep in which it spikes."""
+    learning = np.zeros((n_pre + n_post, n_post))
+    learning[:n_pre] = start
+    drive = np.vstack([np.zeros((n_pre, n_post)), 2.0 * np.eye(n_post)])
+    matrix = dense("w", INPUT, "out", learning).matrix
+    projections = (Projection("w", INPUT, "out", matrix), dense("drive", INPUT, "out", drive))
+    network = Network((n_pre + n_post,), (lif("out", (n_post,), beta, dt=DT),), projections, "out")
+    return attach(network, {"w": rule})
+
+
+def compiled(network, arch=LARGE, bits=16):
+    return compile_network(network, arch, choose_semantics("nir", dt=DT), bits)
+
+
+def learn(network, pre, post, arch=LARGE, bits=16, **options):
+    """((n_pre, n_post) learned weights, one unit of weight, the run)."""
+    image = compiled(network, arch, bits).image
+    inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None]
+    result = emulator.run(image, inputs, learn=True, record_spikes=True, **options)
+    fired = np.zeros_like(post)
+    location = [tuple(place) for place in image.population("out").location]
+    for _, t, core, neuron in result.spikes:
+        fired[t, location.index((core, neuron))] = True
+    np.testing.assert_array_equal(fired, post)  # nothing but the drive makes neurons fire
+    return learned_weights(result.learned, "w")[: pre.shape[1]], image.meta["projections"][0]["unit"], result
+
+
+def trains(seed, steps=200, n_pre=6, n_post=5, rate=0.08):
+    rng = np.random.default_rng(seed)
+    return rng.random((steps, n_pre)) < rate, rng.random((steps, n_post)) < rate
+
+
+# ------------------------------------------------------------------------------------- spike-time curves
+def curve(rule, arch=LARGE, bits=8, reach=60):
+    """Weight change of one pair of spikes against t_post - t_pre, and one unit of weight."""
+    difference = np.arange(-reach, reach + 1)
+    pre, post = np.zeros((2 * reach + 1, len(difference)), bool), np.zeros((2 * reach + 1, 1), bool)
+    pre[reach - difference, np.arange(len(difference))] = post[reach] = True
+    start = (rule.w_min + rule.w_max) / 2
+    weights, unit, _ = learn(driven(len(difference), 1, start, rule), pre, post, arch, bits)
+    return difference * DT, weights[:, 0] - round(start / unit) * unit, unit
+
+
+@pytest.mark.parametrize(("arch", "bits"), [(ECP5, 8), (UP5K, 8), (LARGE, 16)])
+@pytest.mark.parametrize("pairing", ["all", "nearest"])
+def test_pair_window_is_the_analytic_one_within_one_unit(arch, bits, pairing):
+    rule = plasticity.pair_stdp(0.3 * TINY, 0.25 * TINY, 0.020, 0.012, 0, TINY, pairing, rounding="nearest")
+    t, change, unit = curve(rule, arch, bits)
+    analytic = np.where(t >= 0, 0.3 * TINY * np.exp(-t / 0.020), -0.25 * TINY * np.exp(t / 0.012))
+    if bits == 16:  # what the trace's own units lose
+        unit = max(unit, 0.3 * TINY / 256)
+    assert np.abs(change - analytic).max() <= unit
+
+
+@pytest.mark.parametrize("arch", [ECP5, UP5K])
+def test_rectangular_window_is_flat_and_ends_sharply(arch):
+    rule = plasticity.rectangular_stdp(TINY / 10, TINY / 20, 0.010, 0.020, 0, TINY)
+    t, change, unit = curve(rule, arch)
+    expected = np.where((t >= 0) & (t <= 0.0101), TINY / 10, np.where((t < 0) & (t >= -0.0201), -TINY / 20, 0))
+    assert np.abs(change - expected).max() <= unit / 2 + 1e-12
+
+
+def test_symmetric_window_is_symmetric():
+    rule = plasticity.symmetric_stdp(0.3 * TINY, 0.015, TINY, a_minus=0.1 * TINY, rounding="nearest")
+    t, change, unit = curve(rule)
+    assert np.abs(change - (0.3 * TINY * np.exp(-np.abs(t) / 0.015) - 0.1 * TINY)).max() <= unit
+
+
+# -------------------------------------------------------------------------------- against papers' floats
+LOW, HIGH = 0.0, TINY
+A = TINY / 40
+
+
+def close(weights, unit, expected):
+    """Equal to 1 % of the way that a weight has gone, or a few units."""
+    end, way = expected
+    assert way.max() > TINY / 20
+    assert (np.abs(weights - end) <= 0.01 * way + 4 * unit).all()
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(
+    ("rule", "floats"),
+    [
+        (
+            plasticity.rectangular_stdp(A, A, 0.008, 0.012, LOW, HIGH),
+            lambda pre, post, w: reference.rectangular(pre, post, w, LOW, HIGH, DT, A, A, 0.008, 0.012),
+        ),
+        (
+            plasticity.pair_stdp(A, A, 0.02, 0.03, LOW, HIGH, rounding="nearest"),
+            lambda pre, post, w: reference.pair(pre, post, w, LOW, HIGH, DT, A, A, 0.02, 0.03),
+        ),
+        (
+            plasticity.pair_stdp(A, A, 0.02, 0.03, LOW, HIGH, "nearest", rounding="nearest"),
+            lambda pre, post, w: reference.pair(pre, post, w, LOW, HIGH, DT, A, A, 0.02, 0.03, nearest=True),
+        ),
+        (
+            plasticity.pair_stdp(A, A, 0.02, 0.03, LOW, HIGH, soft=True, rounding="nearest"),
+            lambda pre, post, w: reference.pair(pre, post, w, LOW, HIGH, DT, A, A, 0.02, 0.03, soft=True),
+        ),
+        (
+            plasticity.triplet_stdp(A / 2, A / 2, A, A / 4, LOW, HIGH, rounding="nearest"),
+            lambda pre, post, w: reference.triplet(
+                pre, post, w, LOW, HIGH, DT, A / 2, A / 2, A, A / 4, 16.8e-3, 33.7e-3, 101e-3, 125e-3
+            ),
+        ),
+        (
+            plasticity.symmetric_stdp(A, 0.02, HIGH, a_minus=A / 2, rounding="nearest"),
+            lambda pre, post, w: reference.symmetric(pre, post, w, LOW, HIGH, DT, A, A / 2, 0.02),
+        ),
+        (
+            plasticity.post_stdp(A, 0.02, HIGH, x_target=0.4, soft=True, rounding="nearest"),
+            lambda pre, post, w: reference.diehl_cook(pre, post, w, LOW, HIGH, DT, A, 0.02, 0.4),
+        ),
+        (
+            plasticity.hebbian(A, 0.02, 0.3, LOW, HIGH, anti=True, rounding="nearest"),
+            lambda pre, post, w: reference.hebbian(pre, post, w, LOW, HIGH, DT, -A, 0.02, 0.3),
+        ),
+    ],
+    ids=lambda value: value.name if isinstance(value, Rule) else "",
+)
+def test_rules_are_their_papers_equations(rule, floats, seed):
+    pre, post = trains(seed)
+    start = np.full((pre.shape[1], post.shape[1]), TINY / 2)
+    weights, unit, _ = learn(driven(pre.shape[1], post.shape[1], start, rule), pre, post)
+    close(weights, unit, floats(pre, post, start))
+
+
+def test_triplets_with_one_trace_per_axon_are_the_minimal_model():
+    rule = plasticity.triplet_stdp(0, A, A, 0, LOW, HIGH, rounding="nearest")
+    pre, post = trains(5)
+    start = np.full((pre.shape[1], post.shape[1]), TINY / 2)
+    weights, unit, _ = learn(driven(pre.shape[1], post.shape[1], start, rule), pre, post, ECP5)
+    expected = reference.triplet(pre, post, start, LOW, HIGH, DT, 0, A, A, 0, 16.8e-3, 33.7e-3, 1, 125e-3)
+    close(weights, unit, expected)
+
+
+def test_sdsp_follows_membrane_and_calcium():
+    """A second drive lifts v over the threshold of learning, not of firing."""
+    rule = plasticity.sdsp(A, A, 0.5, (0.5, 3.0), (0.2, 2.0), 0.03, LOW, HIGH)
+    pre, post = trains(7, n_pre=8)
+    up = np.random.default_rng(8).random(post.shape) < 0.4
+    network = driven(pre.shape[1], 2 * post.shape[1], TINY / 2, rule)
+    n = post.shape[1]
+    lift = np.vstack([np.zeros((8 + n, n)), 0.7 * np.eye(n)])
+    learning, drive = network.projections
+    cut = lambda p: dense(p.name, INPUT, "out", p.matrix.toarray()[:, :n]).matrix  # noqa: E731
+    network = Network(
+        network.input_shape,
+        (lif("out", (n,), 0.0, dt=DT),),
+        (
+            dataclasses.replace(learning, matrix=cut(learning)),
+            dataclasses.replace(drive, matrix=cut(drive)),
+            dense("lift", INPUT, "out", lift),
+        ),
+        "out",
+    )
+    image = compiled(network).image
+    inputs = np.concatenate([pre, post, up & ~post], axis=1).astype(np.uint8)[None]
+    result = emulator.run(image, inputs, learn=True, probes=["v:out"])
+    v = result.probes["v:out"][0] / image.population("out").scale
+    start = np.full((8, n), TINY / 2)
+    expected = reference.sdsp(pre, post, start, LOW, HIGH, DT, v, A, A, 0.5, (0.5, 3.0), (0.2, 2.0), 0.03)
+    close(learned_weights(result.learned, "w")[:8], image.meta["projections"][0]["unit"], expected)
+
+
+def test_drift_moves_weights_to_the_nearer_bound_once_a_sample():
+    rule = plasticity.sdsp(A, A, 0.5, (0.5, 3.0), (0.2, 2.0), 0.03, -TINY, TINY, drift=TINY / 10)
+    start = np.array([[-0.9], [-0.3], [-0.01], [0.01], [0.3], [0.95]]) * TINY
+    image = compiled(driven(6, 1, start, rule), ECP5, 8).image
+    result = emulator.run(image, np.zeros((3, 4, 7), np.uint8), learn=True)
+    expected = np.clip(start + np.sign(start) * 3 * TINY / 10, -TINY, TINY)
+    assert np.abs(learned_weights(result.learned, "w")[:6] - expected).max() < TINY / 100
+
+
+def test_reward_makes_the_changes_that_were_remembered():
+    rule = plasticity.reward_stdp(A, A, 0.02, 0.02, LOW, HIGH, largest=20 * A, rate=0.5, rounding="nearest")
+    pre, post = trains(11, steps=60)
+    start = np.full((pre.shape[1], post.shape[1]), TINY / 2)
+    image = compiled(driven(pre.shape[1], post.shape[1], start, rule)).image
+    inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None].repeat(3, axis=0)
+    inputs[1:] = 0  # the second sample brings the reward, the third one a reward for nothing
+    result = emulator.run(image, inputs[:1], learn=True)
+    np.testing.assert_allclose(learned_weights(result.learned, "w")[:6], start, atol=TINY / 127)
+    eligible, _ = reference.pair(pre, post, start * 0, -20 * A, 20 * A, DT, A, A, 0.02, 0.02)
+    assert np.abs(eligible).max() > 2 * A
+    for reward in (1, -1):
+        result = emulator.run(image, inputs, learn=True, reward=np.array([5, reward, 7]))
+        weights = learned_weights(result.learned, "w")[:6]
+        tolerance = 0.5 * 8 * 20 * A / 127 + TINY / 127  # a tag rounds with every spike; a weight is a byte
+        assert np.abs(weights - start - 0.5 * reward * eligible).max() < tolerance
+
+
+def test_what_is_kept_of_a_tag_can_be_rewarded_later():
+    rule = plasticity.reward_stdp(A, 0, 0.02, 0.02, LOW, HIGH, largest=4 * A, keep=0.5)
+    pre, post = np.zeros((5, 1), bool), np.zeros((5, 1), bool)
+    pre[2], post[2] = True, True
+    image = compiled(driven(1, 1, TINY / 2, rule)).image
+    inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None].repeat(4, axis=0)
+    inputs[1:] = 0
+    result = emulator.run(image, inputs, learn=True, reward=np.array([0, 0, 0, 4]))
+    change = learned_weights(result.learned, "w")[0, 0] - TINY / 2
+    assert change == pytest.approx(A, abs=2 * TINY / 127)  # 4 * A / 2 / 2
+
+
+# ------------------------------------------------------------------------------ scaling, thresholds, chance
+@pytest.mark.parametrize(("arch", "bits"), [(ECP5, 8), (LARGE, 16)])
+def test_scaling_brings_the_sum_of_weights_to_its_target(arch, bits):
+    rng = np.random.default_rng(3)
+    start = rng.random((60, 9)) * TINY * np.linspace(0.3, 1, 9)
+    target = 60 * TINY * 0.3
+    rule = plasticity.symmetric_stdp(A, 0.02, TINY, scaling=target)
+    image = compiled(driven(60, 9, start, rule), arch, bits).image
+    result = emulator.run(image, np.zeros((6, 3, 69), np.uint8), learn=True)
+    weights = learned_weights(result.learned, "w")[:60]
+    np.testing.assert_allclose(weights.sum(0), target, rtol=0.02)
+    unclipped = start.max(0) * target / start.sum(0) < TINY
+    ratio = start / start.sum(0) * target
+    assert np.abs(weights - ratio)[:, unclipped].mean() < TINY / 60
+
+
+def test_threshold_rises_with_spikes_and_decays():
+    rule = plasticity.post_stdp(A, 0.02, TINY, theta_plus=0.02, tau_theta=0.2)
+    pre, post = trains(2, steps=300, n_post=3, rate=0.2)
+    post[150:] = False
+    _, _, result = learn(driven(pre.shape[1], 3, TINY / 2, rule), pre, post, ECP5, 8, probes=["threshold:out"])
+    theta = result.probes["threshold:out"][0] / result.learned.population("out").scale - 1
+    expected = np.zeros(3)
+    for t in range(300):
+        expected = expected + 0.02 * post[t]
+        expected -= expected * DT / 0.2
+        assert np.abs(theta[t] - expected).max() < 0.002, t
+
+
+def test_threshold_and_weights_stay_while_learning_is_off():
+    rule = plasticity.post_stdp(A, 0.02, TINY, theta_plus=0.05, tau_theta=0.2, scaling=0.02)
+    pre, post = trains(2, n_post=3)
+    network = driven(pre.shape[1], 3, TINY / 2, rule)
+    image = set_learning(compiled(network, ECP5, 8).image, on=False)
+    inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None]
+    result = emulator.run(image, inputs, learn=True)
+    for before, after in zip(image.cores, result.learned.cores, strict=True):
+        np.testing.assert_array_equal(before.synapses, after.synapses)
+    assert result.total("rows") == 0
+    again = set_learning(image, on=True)
+    assert emulator.run(again, inputs, learn=True).total("rows") > 0
+
+
+def test_stochastic_rounding_is_right_on_average_where_changes_are_far_below_a_unit():
+    change = TINY / 127 / 50
+    rule = plasticity.pair_stdp(change, 0, 0.02, 0.02, 0, TINY)
+    pre, post = np.ones((100, 200), bool), np.ones((100, 5), bool)
+    pre[1:] = False
+    weights, unit, _ = learn(driven(200, 5, 0.2 * TINY, rule), pre, post, ECP5, 8)
+    expected = change * np.exp(-np.arange(100) * DT / 0.02).sum()
+    moved = weights - round(0.2 * TINY / unit) * unit
+    assert moved.mean() == pytest.approx(expected, rel=0.1)
+    assert moved.std() > 0
+
+
+def test_the_same_seed_gives_the_same_weights():
+    rule = plasticity.pair_stdp(A, A, 0.02, 0.02, 0, TINY)
+    pre, post = trains(4)
+    first, second = (learn(driven(6, 5, TINY / 2, rule), pre, post, ECP5, 8)[0] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+# ------------------------------------------------------------------------------------- NeuroCoreX's bugs
+def saturating(start, sign, low, high):
+    """Eight-bit weights that get `sign` units forty times."""
+    unit = max(abs(low), abs(high)) / 127
+    change = unit * sign
+    rule = Rule("step", (Trace("x", "pre", 0.002),), (Term("post", change, ("x",)),), low, high, rounding="nearest")
+    pre, post = np.ones((40, 1), bool), np.ones((40, 1), bool)
+    weights, unit, _ = learn(driven(1, 1, start, rule), pre, post, ECP5, 8)
+    return round(weights[0, 0] / unit)
+
+
+def test_127_plus_1_stays_127():
+    assert saturating(TINY * 126 / 127, +1, -TINY, TINY) == 127
+
+
+def test_an_inhibitory_weight_depresses_to_its_bound_and_does_not_jump():
+    assert saturating(-TINY * 126 / 127, -1, -TINY, TINY) == -127
+    assert saturating(-TINY * 100 / 127, -1, -TINY, 0) == -127
+    assert saturating(-TINY * 3 / 127, +1, -TINY, 0) == 0
+
+
+def test_traces_decay_exponentially_to_zero():
+    rule = plasticity.pair_stdp(0.4 * TINY, 0, 0.01, 0.01, 0, TINY, rounding="nearest")
+    t, change, unit = curve(rule, ECP5, 8, reach=150)
+    assert np.abs(change - np.where(t >= 0, 0.4 * TINY * np.exp(-t / 0.01), 0)).max() <= unit
+    assert not change[t > 0.12].any()
+
+
+def test_missing_synapses_stay_missing_and_others_do_not_die():
+    rng = np.random.default_rng(5)
+    start = TINY / 4 * (rng.random((12, 10)) < 0.4)
+    rule = plasticity.pair_stdp(A, 4 * A, 0.02, 0.02, 0, TINY)
+    pre, post = trains(6, n_pre=12, n_post=10)
+    weights, unit, _ = learn(driven(12, 10, start, rule), pre, post, ECP5, 8)
+    np.testing.assert_array_equal(weights > 0, start > 0)
+    assert weights[start > 0].min() == pytest.approx(unit)
+    every, _, _ = learn(driven(12, 10, start, dataclasses.replace(rule, all_to_all=True)), pre, post, ECP5, 8)
+    assert (every[start == 0] > 0).any()
+
+
+# --------------------------------------------------------------------------------- kernel and reference
+EVERY = {
+    "rectangular": plasticity.rectangular_stdp(0.05, 0.03, 0.004, 0.006, 0, 0.5),
+    "pair": plasticity.pair_stdp(0.05, 0.04, 0.005, 0.005, 0, 0.5),
+    "triplet": plasticity.triplet_stdp(0.02, 0.02, 0.03, 0.01, -0.2, 0.5),
+    "symmetric": plasticity.symmetric_stdp(0.05, 0.004, 0.5, 0.02, scaling=3.0, theta_plus=0.1, tau_theta=0.5),
+    "post": plasticity.post_stdp(0.05, 0.01, 0.5, 0.3, 0.01, soft=True, scaling=3.0, theta_plus=0.1),
+    "sdsp": plasticity.sdsp(0.1, 0.1, 0.4, (0.1, 3), (0.1, 2), 0.01, 0, 0.5, drift=0.05),
+    "reward": plasticity.reward_stdp(0.05, 0.04, 0.005, 0.005, -0.5, 0.5, 0.2, keep=0.25),
+    "hebbian": plasticity.hebbian(0.05, 0.005, 0.2, -0.5, 0.0, anti=True),
+}
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("name", EVERY)
+def test_kernel_equals_reference_on_networks_that_learn(name, bits):
+    """Two populations, learned forward and recurrently; spikes, weights, registers, cycles and every counter."""
+    rng = np.random.default_rng([bits, *name.encode()])
+    rule = EVERY[name]
+    forward = rng.random((12, 10)) * 0.5
+    lateral = rng.random((10, 10)) * min(0.5, rule.w_max or 0.5) * (rng.random((10, 10)) < 0.6)
+    network = Network(
+        (12,),
+        (lif("a", (10,), 0.9, dt=DT), lif("b", (9,), 0.8, dt=DT)),
+        (
+            dense("in", INPUT, "a", forward),
+            dense("lateral", "a", "a", lateral, delay=1),
+            dense("out", "a", "b", rng.random((10, 9)) * 0.4),
+        ),
+        "b",
+    )
+    small = dataclasses.replace(LARGE, name="small", mesh_width=2, mesh_height=2, neurons=16, rtl=False, clock_hz=1e6)
+    chosen = {"in": rule} if name != "hebbian" else {"lateral": rule}
+    if name == "pair":
+        chosen["lateral"] = rule
+    network = attach(network, chosen)
+    image = compiled(network, small, bits).image
+    assert sum(bool(core["parts"]) for core in image.meta["cores"]) == 2
+    spikes = (rng.random((3, 12, 12)) < 0.4).astype(np.uint8)
+    rewards = np.array([0, 3, -2])
+    expected = run_reference(image, spikes, True, rewards)
+    result = emulator.run(image, spikes, learn=True, reward=rewards, record_spikes=True)
+    assert len(expected.spikes) > 20
+    assert [tuple(map(int, s)) for s in result.spikes] == expected.spikes
+    for counter, values in expected.counters.items():
+        np.testing.assert_array_equal(result.counters[counter], values, counter)
+    assert result.chip == expected.chip
+    assert result.total("rows") > 0
+    for core, want, registers in zip(result.learned.cores, expected.synapses, expected.registers[-1], strict=True):
+        np.testing.assert_array_equal(core.synapses, np.array(want).reshape(core.synapses.shape))
+        flat = core.registers.reshape(len(registers), -1)
+        np.testing.assert_array_equal(flat, np.array(registers)[:, : flat.shape[1]])
+
+
+# ------------------------------------------------------------------------------------------------ messages
+def pair_terms(**changes):
+    values = {
+        "name": "mine",
+        "traces": (Trace("x", "pre", 0.02),),
+        "terms": (Term("post", 0.1, ("x",)),),
+        "w_min": 0.0,
+        "w_max": 1.0,
+    }
+    return Rule(**values | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"terms": (Term("post", 0.1, ("z",)),)},
+            "learning rule 'mine': unknown trace 'z' in a term; its traces are x",
+        ),
+        (
+            {"w_max": math.inf},
+            "learning rule 'mine': weights from 0.0 to inf are unbounded; give w_min and w_max",
+        ),
+        ({"w_min": None}, "learning rule 'mine': weights from None to 1.0 are unbounded; give w_min and w_max"),
+        ({"w_min": 2.0}, "learning rule 'mine': w_min = 2 is not below w_max = 1; swap them"),
+        ({"bits": 4}, "learning rule 'mine': 4 bits; weights that learn have 8 or 16"),
+        (
+            {"traces": (Trace("x", "pre", 0.0),)},
+            "learning rule 'mine': trace 'x' has tau = 0.0 s; it must be positive",
+        ),
+        (
+            {"terms": (Term("post", 0.1, ("x",), where="up"),)},
+            "learning rule 'mine': unknown condition 'up' in a term; its conditions are none",
+        ),
+    ],
+)
+def test_a_wrong_rule_says_what_is_wrong(changes, message):
+    with pytest.raises(InputError) as caught:
+        pair_terms(**changes)
+    assert str(caught.value) == message
+
+
+def test_a_rule_for_no_projection_names_those_there_are():
+    network = driven(2, 1, 0.001, pair_terms())
+    with pytest.raises(InputError) as caught:
+        attach(network, {"v": pair_terms()})
+    assert str(caught.value) == "network: no projection 'v' to learn; it has w, drive"
+
+
+def test_a_convolution_does_not_learn():
+    network = driven(2, 1, 0.001, pair_terms())
+    shared = dataclasses.replace(network.projections[0], convolutional=True, plasticity=None)
+    network = dataclasses.replace(network, projections=(shared, network.projections[1]))
+    with pytest.raises(InputError) as caught:
+        attach(network, {"w": pair_terms()})
+    assert str(caught.value) == (
+        "network: 'w' shares its weights (a convolution), so rule 'mine' cannot change them one by one; learn on a "
+        "dense projection"
+    )
+
+
+def test_four_bits_do_not_learn():
+    with pytest.raises(InputError) as caught:
+        compiled(driven(2, 1, 0.001, pair_terms()), ECP5, 4)
+    assert str(caught.value) == (
+        "'w' learns by 'mine', so its weights need 8 or 16 bits, not 4; use --weight-bits 8 or 16, or give the rule "
+        "its own bits"
+    )
+
+
+def test_too_few_traces_are_named():
+    rule = plasticity.triplet_stdp(A, A, A, A, 0, TINY)
+    with pytest.raises(DoesNotFitError) as caught:
+        compiled(driven(2, 1, 0.001, rule), ECP5)
+    assert str(caught.value) == (
+        "'w' needs 2 traces per axon for 'triplet-stdp' (r1, r2), 'ecp5' has 1; use an architecture with more traces, "
+        "or a rule with fewer"
+    )
+
+
+def test_too_many_registers_are_named():
+    rule = plasticity.triplet_stdp(0, A, A, 0, 0, TINY)
+    with pytest.raises(DoesNotFitError) as caught:
+        compiled(driven(2, 1, 0.001, rule), UP5K, 8)
+    assert str(caught.value) == (
+        "'out' needs a register for change beside v, weight, o1 of w, o2 of w; 'up5k' has 4; use an architecture with "
+        "more registers"
+    )
+
+
+def test_neurons_that_learn_have_one_gain():
+    network = driven(2, 2, 0.001, pair_terms())
+    uneven = lif("out", (2,), np.array([0.5, 0.9]), dt=DT)
+    uneven.params["r"] = uneven.params["r"] * np.array([1, 2])
+    with pytest.raises(InputError) as caught:
+        compiled(dataclasses.replace(network, populations=(uneven,)))
+    assert str(caught.value) == (
+        "'out' learns, so a weight must act alike on all its neurons, but their gains are 1 to 2; give them equal time "
+        "constants and resistances"
+    )
