@@ -140,7 +140,7 @@ def gather(
     alone = 16 * (int(route_source.max(initial=0)) + 1)  # signatures from here on are not shared
     lookup = np.full(n_cores * n_axons, -1, np.int64)
 
-    keys: dict[tuple[Site, int], int] = {}
+    keys: dict[tuple[Site, int, int], int] = {}
     cores_of: list[list[int]] = []
     place_parts, bank_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     group, group_cores, group_start = 0, 0, 0
@@ -154,7 +154,7 @@ def gather(
         group_cores += 1
         for pc, site in found.items():
             op = programs[k][pc]
-            bank = keys.setdefault((site, group), len(keys))
+            bank = keys.setdefault((site, group, -1), len(keys))
             if bank == len(cores_of):
                 cores_of.append([])
             if k not in cores_of[bank]:
@@ -172,6 +172,8 @@ def gather(
     twice = order[np.union1d(again, again + 1)]  # one source, two axons of a core: rows apart, each meets a target once
     signature[twice] = alone + place[twice]
 
+    bank_of = _split_single(keys, cores_of, bank_of, signature, place, n_axons)
+
     # members of one row: same bank, same signature; rows of a bank by the lowest axon number among their members
     order = np.lexsort((axon, signature, bank_of))
     place, bank_of, signature, axon = place[order], bank_of[order], signature[order], axon[order]
@@ -180,7 +182,7 @@ def gather(
     row = np.cumsum(fresh) - 1
     row_bank, row_axon = bank_of[fresh], axon[fresh]
     by_axon = np.lexsort((row_axon, row_bank))
-    banks = [Bank(site, np.array(cores_of[b], np.int64)) for (site, _), b in keys.items()]
+    banks = [Bank(key[0], np.array(cores_of[b], np.int64)) for key, b in keys.items()]
     row_q = np.zeros(len(row_bank), np.int64)
     lanes = 0
     starts = np.searchsorted(row_bank[by_axon], np.arange(len(banks) + 1))
@@ -210,3 +212,35 @@ def gather(
     order = np.lexsort((place, q))
     q, place = q[order], place[order]
     return Pending(banks, q, place // n_axons, place % n_axons, lookup, lanes, n_cores, pending_first)
+
+
+def _split_single(
+    keys: dict[tuple[Site, int, int], int],
+    cores_of: list[list[int]],
+    bank_of: np.ndarray,
+    signature: np.ndarray,
+    place: np.ndarray,
+    n_axons: int,
+) -> np.ndarray:
+    """Give rows that reach one core a bank of that core, where they share no granule with rows of many cores.
+
+    Its events then cost a number, not a vector over cores; a granule must not be counted by two banks.
+    """
+    order = np.lexsort((signature, bank_of))
+    again = (bank_of[order][1:] == bank_of[order][:-1]) & (signature[order][1:] == signature[order][:-1])
+    many = np.zeros(len(place), bool)
+    many[order[1:][again]] = many[order[:-1][again]] = True
+    granule = place // isa.GRANULE  # of the chip: n_axons is a multiple of it
+    free = ~np.isin(granule, granule[many])
+    result = bank_of.copy()
+    for key, bank in list(keys.items()):
+        if len(cores_of[bank]) == 1:
+            continue
+        mine = np.flatnonzero(free & (bank_of == bank))
+        core = place[mine] // n_axons
+        for k in np.unique(core):
+            own = keys.setdefault((*key[:2], int(k)), len(keys))
+            if own == len(cores_of):
+                cores_of.append([int(k)])
+            result[mine[core == k]] = own
+    return result

@@ -80,6 +80,9 @@ def deliver_banks(now, clock, timesteps, sizes, synapses, inbox):
 def take(row, slot, sizes, synapses, inbox):
     """List a bank's pending rows, ascending, and consume their bits; how many they are."""
     first, words = row[s.FIRST], row[s.WORDS]
+    pointers, reaches = address(synapses.row_pointers), address(synapses.reaches)
+    costs, table = address(synapses.cost), address(synapses.costs) + (row[s.COST] - first) * 128
+    vectors = row[s.CORES] > 1 and not row[s.UNIFORM]
     at = slot * (sizes.pending >> 6) + (first >> 6)
     count = np.int64(0)
     for word in range(words):
@@ -92,6 +95,13 @@ def take(row, slot, sizes, synapses, inbox):
                 inbox.events[q] += 1
                 inbox.rows[count] = q
                 count += 1
+                prefetch(pointers + q * 8)  # rows fire far apart: what the next passes read is not in the cache
+                if vectors:
+                    prefetch(table + q * 128)
+                    prefetch(table + q * 128 + 64)
+                    prefetch(reaches + q * 8)
+                else:
+                    prefetch(costs + q * 4)
     if row[s.PAYLOAD]:
         for i in range(count):
             inbox.factors[i] = factor_of(
@@ -169,7 +179,11 @@ def accumulate(row, count, sizes, synapses, inbox):
     side = row[s.ACCUMULATOR] * sizes.neurons
     if row[s.DENSE_ROWS]:
         dense, sparse = np.int64(0), np.int64(0)
-        for i in range(count):
+        if row[s.SPARSE_ROWS] == 0 and not graded:
+            for i in range(count):
+                inbox.dense_rows[i] = rows[i] - row[s.FIRST]
+            dense = count
+        for i in range(dense, count):
             index = np.int64(synapses.dense_index[rows[i]])
             if index >= 0:
                 inbox.dense_rows[dense] = index

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .mesh_slices import WHEEL, next_packet, slice_mesh
+from .mesh_slices import schedule, slice_mesh
 from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
 from .vectors import inner
 
@@ -26,17 +26,20 @@ class Mesh(NamedTuple):
     height: int
     lanes: int
     neuron: np.ndarray  # (cores,) int64 first flat neuron of each core, any number for idle ones
-    steps: np.ndarray  # (cores * cores * 20,) uint64 see mesh_slices.step_table; empty unless SLICED
+    steps: np.ndarray  # (packets,) uint8 see mesh_slices.step_codes; empty unless SLICED
+    one_hot: np.ndarray  # (64,) uint64 see mesh_slices.one_hot
 
 
 class Wires(NamedTuple):
-    """Scratch of one thread: where each core's emitter is, all (cores,) int64 but `wheel`."""
+    """Scratch of one thread: what emitters send in a timestep, see mesh_slices.schedule."""
 
-    at: np.ndarray  # spike that it sends
-    block: np.ndarray  # blocks that it has scanned
-    packet: np.ndarray  # next packet, or -1
-    stop: np.ndarray  # behind the last packet of this spike
-    wheel: np.ndarray  # (WHEEL,) uint64 cores whose next packet is ready in a cycle
+    gap: np.ndarray  # (neurons + cores,) int64 of each entry: cycles before its first packet
+    begin: np.ndarray  # its first packet, -1 behind a core's last
+    end: np.ndarray
+    at: np.ndarray  # (cores,) int64 entry that a core sends
+    packet: np.ndarray  # its next packet, or -1
+    stop: np.ndarray  # behind its last
+    wheel: np.ndarray  # uint64 cores whose next packet is ready in a cycle; empty unless SLICED
 
 
 def choose_way(fabric: str, width: int, height: int, own: bool) -> int:
@@ -61,12 +64,13 @@ def phase(mesh, spikes, first, scan, pointers, cores, wires):
     if mesh.way == ALONE:
         longest = 0
         for core in range(mesh.width * mesh.height):
-            longest = max(longest, alone(core, mesh, spikes, first, scan, pointers))
+            if first[core] == first[core + 1]:
+                longest = max(longest, scan[core])
+            else:
+                longest = max(longest, alone(core, mesh, spikes, first, scan, pointers))
         return longest
-    for core in range(mesh.width * mesh.height):
-        wires.at[core], wires.block[core], wires.packet[core], wires.stop[core] = first[core] - 1, 0, 0, 0
     if mesh.way == SLICED:
-        return slice_mesh(mesh, spikes, first, scan, pointers, cores, wires)
+        return slice_mesh(mesh, spikes, first, scan, pointers, wires)
     return step_mesh(mesh, spikes, first, scan, pointers, cores, wires)
 
 
@@ -98,8 +102,10 @@ def step_mesh(mesh, spikes, first, scan, pointers, cores, wires):
     queue = np.zeros((n, 5, FIFO_DEPTH), np.int64)
     held = np.zeros((n, 5), np.int64)
     gap, busy = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    schedule(mesh, spikes, first, scan, pointers, wires)
     for core in range(n):
-        gap[core] = next_packet(core, mesh, spikes, first, scan, pointers, wires)
+        entry = wires.at[core]
+        gap[core], wires.packet[core], wires.stop[core] = wires.gap[entry], wires.begin[entry], wires.end[entry]
     moves = np.zeros((6 * n, 3), np.int64)
     cycle = 0
     while True:
@@ -146,7 +152,13 @@ def step_mesh(mesh, spikes, first, scan, pointers, cores, wires):
                 n_moves += 1
                 wires.packet[core] += 1
                 if wires.packet[core] == wires.stop[core]:
-                    gap[core] = next_packet(core, mesh, spikes, first, scan, pointers, wires)
+                    entry = wires.at[core] + 1
+                    wires.at[core] = entry
+                    gap[core], wires.packet[core], wires.stop[core] = (
+                        wires.gap[entry],
+                        wires.begin[entry],
+                        wires.end[entry],
+                    )
         for i in range(n_moves):
             core, port, to = moves[i, 0], moves[i, 1], moves[i, 2]
             if core < 0:

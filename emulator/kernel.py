@@ -14,7 +14,7 @@ from numba import njit
 
 from . import fabric
 from . import layout as t
-from .delivery import Inbox, deliver_banks, integ
+from .delivery import deliver_banks, integ
 from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
 from .vector_unit import ALL, NONE, STEP, Unit, vector
 from .vectors import (
@@ -24,12 +24,13 @@ from .vectors import (
     copy,
     equal,
     first_lane,
-    inner,
     greater,
+    inner,
     lesser,
     load16,
     load32,
     narrow16,
+    prefetch,
     raw,
     splat32,
     store,
@@ -70,6 +71,7 @@ class Fired(NamedTuple):
     first: np.ndarray  # (cores of the mesh + 1,) first of each core
     total: np.ndarray  # (neurons,) int64, all samples
     sample: np.ndarray  # (neurons,) int32, this sample
+    sources: np.ndarray  # (inputs,) int64 input << 8 | payload of this timestep's injections
     chip: np.ndarray  # (4,) int64
 
 
@@ -233,7 +235,7 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
                     k, pc, slot, code, sizes, cores, synapses, learning, inbox, state.weights, state.delivered
                 )
             pc += 1
-        elif op == ROWS or op == ENDROWS:  # one row after the other, the body in between
+        elif op in (ROWS, ENDROWS):  # one row after the other, the body in between
             if op == ROWS:
                 sweep, did = pc, any_holds(k, code, pc, cores, sizes, state)
                 row = learning.since[k]
@@ -267,8 +269,9 @@ def receive(inbox, sizes, slot, q, payload):
 
 
 @inner
-def inject(sample, now, job, routes, sizes, inbox):
+def inject(sample, now, job, fired, routes, sizes, inbox):
     """The host writes the input spikes of a timestep."""
+    pointers, count = address(routes.input_pointers), 0
     for word in range(job.words):
         spikes = job.inputs[(sample * job.timesteps + now) * job.words + word]
         while spikes:
@@ -276,15 +279,21 @@ def inject(sample, now, job, routes, sizes, inbox):
             payload = np.int64((spikes >> np.uint64(8 * byte)) & np.uint64(255))
             spikes &= ~(np.uint64(255) << np.uint64(8 * byte))
             source = word * 8 + byte
-            for i in range(routes.input_pointers[source], routes.input_pointers[source + 1]):
-                send = np.int64(routes.input_sends[i])
-                receive(inbox, sizes, (now + (send & 15)) % sizes.slots, send >> 4, payload)
+            fired.sources[count] = source << 8 | payload
+            count += 1
+            prefetch(pointers + source * 8)
+    for spike in range(count):
+        source, payload = fired.sources[spike] >> 8, fired.sources[spike] & 255
+        for i in range(routes.input_pointers[source], routes.input_pointers[source + 1]):
+            send = np.int64(routes.input_sends[i])
+            receive(inbox, sizes, (now + (send & 15)) % sizes.slots, send >> 4, payload)
 
 
 @inner
-def collect(sizes, cores, state, fired):
+def collect(sizes, cores, state, routes, fired):
     """List the neurons that fired, ascending, and clear the spike bitmaps; how many there are."""
     count, core = 0, 0
+    sends, packets, sample = address(routes.send_pointers), address(routes.pointers), address(fired.sample)
     for k in range(sizes.busy):
         while core <= cores.number[k]:
             fired.first[core] = count
@@ -295,8 +304,12 @@ def collect(sizes, cores, state, fired):
             if lanes:
                 state.spikes[word] = NONE
                 while lanes:
-                    fired.list[count] = word * 64 + first_lane(lanes)
+                    neuron = word * 64 + first_lane(lanes)
+                    fired.list[count] = neuron
                     count += 1
+                    prefetch(sends + neuron * 8)
+                    prefetch(packets + neuron * 8)
+                    prefetch(sample + neuron * 4)
                     lanes &= lanes - ONE
     while core <= sizes.cores:
         fired.first[core] = count
@@ -402,7 +415,7 @@ def run_samples(begin, end, tables, memories, job):
             if now == job.latency:
                 tally(sample, np.int64(-1), job, fired)
             if 0 <= now < job.timesteps:
-                inject(sample, now, job, routes, sizes, inbox)
+                inject(sample, now, job, fired, routes, sizes, inbox)
             if now >= 0:
                 clock += 1
                 deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
@@ -420,7 +433,7 @@ def run_samples(begin, end, tables, memories, job):
             if now < 0:
                 fired.chip[RESET] += sizes.clear_cost + slowest
                 continue
-            count = collect(sizes, cores, state, fired)
+            count = collect(sizes, cores, state, routes, fired)
             send(count, now, state.payloads, routes, sizes, fired, inbox)
             spent = fabric.phase(mesh, fired.list, fired.first, state.scan, routes.pointers, routes.cores, wires)
             fired.chip[COMPUTE] += slowest

@@ -69,7 +69,7 @@ class Sizes(NamedTuple):
     registers: int
     traces: int
     slots: int
-    graded: bool
+    graded: bool  # some program reads payloads
     neurons: int  # lanes of the flat neuron space
     trace_axons: int  # lanes of the flat axon space of traces
     pending: int  # lanes of the flat pending space
@@ -178,7 +178,7 @@ def spaces(ops: list[Op]) -> list[Op | None]:
 
 
 def lane_masks(first: int, last: int, inside: int) -> tuple[int, int, int, int, int]:
-    """First word, words, and lanes of the first and last word, for lanes first..last-1; `inside` ends the population."""
+    """(first word, words, lanes of the first word, of the last, and of the last before `inside`) of first..last-1."""
     word, words = first // WORD, (last - 1) // WORD - first // WORD + 1
     head = (1 << WORD) - (1 << first % WORD)
     tail = (1 << ((last - 1) % WORD + 1)) - 1
@@ -322,7 +322,7 @@ def prepare(image: Image) -> Machine:
         registers=arch.registers,
         traces=arch.traces,
         slots=arch.delay_slots,
-        graded=arch.graded,
+        graded=any(op.name == "integ" and op.flag for ops in programs for op in ops),
         neurons=neurons,
         trace_axons=int(axon_first[-1]),
         pending=pending.lanes,

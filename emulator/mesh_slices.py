@@ -31,21 +31,43 @@ WHEEL = 1 << 14  # more cycles than an emitter takes to its next packet: 2 * 409
 NONE, ONE, ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
-def step_table(width: int, height: int) -> np.ndarray:
-    """(cores * cores, 20) uint64: planes of a packet from core a to core b, in row a * cores + b.
+def one_hot() -> np.ndarray:
+    """(64,) uint64: eight vectors of planes; in number i only plane i is there."""
+    return (np.eye(8, dtype=np.uint64) * ALL).reshape(-1)
 
-    8 planes of x, 8 of y, eastward, southward, each all ones or zero, then two of padding.
+
+def step_codes(width: int, sender: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """(packets,) uint8: hops in x (3 bits), in y (3 bits), eastward, southward."""
+    x, y = target % width - sender % width, target // width - sender // width
+    return (np.abs(x) | np.abs(y) << 3 | (x > 0) << 6 | (y > 0) << 7).astype(np.uint8)
+
+
+@inner
+def schedule(mesh, spikes, first, scan, pointers, wires):
+    """When emitters can offer: one entry a spike that sends, core by core; the longest scan without one.
+
+    An entry is the cycles from the spike before it (block by block, two a spike) and its packets; `wires.gap` of an
+    entry behind a core's last holds the cycles that it still scans.
     """
-    n = width * height
-    table = np.zeros((n * n, 20), np.uint64)
-    a, b = np.divmod(np.arange(n * n), n)
-    x, y = b % width - a % width, b // width - a // width
-    rows = np.arange(n * n)
-    table[rows, np.abs(x)] = ALL
-    table[rows, 8 + np.abs(y)] = ALL
-    table[rows, 16] = np.where(x > 0, ALL, NONE)
-    table[rows, 17] = np.where(y > 0, ALL, NONE)
-    return table
+    entry, longest = np.int64(0), np.int64(0)
+    for core in range(mesh.width * mesh.height):
+        wires.at[core] = entry
+        gap, block = np.int64(0), np.int64(0)
+        for i in range(first[core], first[core + 1]):
+            neuron = spikes[i]
+            scanned = (neuron - mesh.neuron[core]) // mesh.lanes + 1
+            gap += scanned - block + EMIT_SPIKE_CYCLES
+            block = scanned
+            if pointers[neuron] < pointers[neuron + 1]:
+                wires.gap[entry], wires.begin[entry], wires.end[entry] = gap, pointers[neuron], pointers[neuron + 1]
+                gap = 0
+                entry += 1
+        gap += scan[core] - block
+        wires.gap[entry], wires.begin[entry] = gap, -1
+        if wires.at[core] == entry:
+            longest = max(longest, gap)
+        entry += 1
+    return longest
 
 
 @inner
@@ -60,25 +82,19 @@ def pick_word(where, a, b):
 
 
 @inner
-def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
+def slice_mesh(mesh, spikes, first, scan, pointers, wires):
     """Cycles of one fabric phase."""
-    n = mesh.width * mesh.height
     one, tall = planes(ONE), planes(np.uint64(mesh.width))
     down = np.uint64(mesh.width)
-    table = address(mesh.steps)
+    table = address(mesh.one_hot)
     wheel = wires.wheel
-    ready, waiting, emitted = NONE, NONE, 0
-    for core in range(n):
-        # an emitter that has nothing to send only scans its blocks
-        if first[core] == first[core + 1]:
-            wires.packet[core] = -1
-            emitted = max(emitted, scan[core])
-            continue
-        gap = next_packet(core, mesh, spikes, first, scan, pointers, wires)
-        if wires.packet[core] < 0:
-            emitted = max(emitted, gap)
-        else:
-            wheel[gap] |= ONE << np.uint64(core)
+    ready, waiting = NONE, NONE
+    emitted = schedule(mesh, spikes, first, scan, pointers, wires)
+    for core in range(mesh.width * mesh.height):
+        entry = wires.at[core]
+        if wires.begin[entry] >= 0:
+            wires.packet[core], wires.stop[core] = wires.begin[entry], wires.end[entry]
+            wheel[wires.gap[entry]] |= ONE << np.uint64(core)
             waiting |= ONE << np.uint64(core)
 
     # heads and tails: x and y planes, eastward and southward; occupied: 1 the head, 2 the tail too
@@ -178,22 +194,26 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
             bit = pushing & (~pushing + ONE)
             pushing &= pushing - ONE
             packet = wires.packet[core]
-            step = core * n + np.int64(cores[packet])
-            row = table + step * 160
+            step = np.int64(mesh.steps[packet])
             mine = planes(bit)
-            to_l_x = either(to_l_x, both(mine, load_planes(row)))
-            to_l_y = either(to_l_y, both(mine, load_planes(row + 64)))
-            to_l_east |= bit & mesh.steps[step * 20 + 16]
-            to_l_south |= bit & mesh.steps[step * 20 + 17]
-            wires.packet[core] = packet + 1
-            if packet + 1 == wires.stop[core]:
+            to_l_x = either(to_l_x, both(mine, load_planes(table + (step & 7) * 64)))
+            to_l_y = either(to_l_y, both(mine, load_planes(table + (step >> 3 & 7) * 64)))
+            to_l_east |= bit & np.uint64(-(step >> 6 & 1))
+            to_l_south |= bit & np.uint64(-(step >> 7))
+            packet += 1
+            if packet == wires.stop[core]:
                 ready &= ~bit
-                gap = next_packet(core, mesh, spikes, first, scan, pointers, wires)
-                if wires.packet[core] < 0:
-                    emitted = max(emitted, cycle + 1 + gap)
+                entry = wires.at[core] + 1
+                wires.at[core] = entry
+                later = cycle + 1 + wires.gap[entry]
+                packet = wires.begin[entry]
+                if packet < 0:
+                    emitted = max(emitted, later)
                 else:
-                    wheel[(cycle + 1 + gap) & (WHEEL - 1)] |= bit
+                    wires.stop[core] = wires.end[entry]
+                    wheel[later & (WHEEL - 1)] |= bit
                     waiting |= bit
+            wires.packet[core] = packet
 
         # queues: pop, then push into the head if that leaves nothing, else into the tail
         pop = l_e | l_w | l_s | l_n | l_o
@@ -246,22 +266,3 @@ def slice_mesh(mesh, spikes, first, scan, pointers, cores, wires):
         sy = pick(planes(head), to_s_y, pick(planes(pop), tsy, sy))
         tsy = pick(planes(tail), to_s_y, tsy)
         cycle += 1
-
-
-@inner
-def next_packet(core, mesh, spikes, first, scan, pointers, wires):
-    """Move an emitter to its next spike that sends: the cycles before its packet is ready; packet -1 at the end."""
-    gap = 0
-    at, block = wires.at[core] + 1, wires.block[core]
-    while at < first[core + 1]:
-        neuron = spikes[at]
-        scanned = (neuron - mesh.neuron[core]) // mesh.lanes + 1
-        gap += scanned - block + EMIT_SPIKE_CYCLES
-        block = scanned
-        if pointers[neuron] < pointers[neuron + 1]:
-            wires.at[core], wires.block[core] = at, block
-            wires.packet[core], wires.stop[core] = pointers[neuron], pointers[neuron + 1]
-            return gap
-        at += 1
-    wires.packet[core] = -1
-    return gap + scan[core] - block

@@ -12,7 +12,7 @@ import numpy as np
 from . import counting, delivery, kernel
 from . import fabric as fabric_module
 from .layout import WORD, Machine, aligned, prepare
-from .mesh_slices import step_table
+from .mesh_slices import WHEEL, one_hot, step_codes
 from .result import RunResult
 from .spec import isa
 from .spec.errors import InputError, UsageError
@@ -307,6 +307,7 @@ def _fired(machine: Machine) -> kernel.Fired:
         first=np.zeros(len(machine.image.cores) + 1, np.int64),
         total=np.zeros(neurons, np.int64),
         sample=np.zeros(neurons, np.int32),
+        sources=np.zeros(machine.image.n_inputs, np.int64),
         chip=np.zeros(4, np.int64),
     )
 
@@ -321,11 +322,13 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
     neuron = np.zeros(arch.cores, np.int64)
     neuron[cores.number] = cores.neuron[:-1]
     sliced = way == fabric_module.SLICED
-    steps = step_table(arch.mesh_width, arch.mesh_height) if sliced else np.zeros(0, np.uint64)
+    entries = machine.sizes.neurons + arch.cores
+    steps = step_codes(arch.mesh_width, sender, routes.cores.astype(np.int64)) if sliced else np.zeros(0, np.uint8)
     return (
-        fabric_module.Mesh(way, arch.mesh_width, arch.mesh_height, arch.lanes, neuron, steps),
+        fabric_module.Mesh(way, arch.mesh_width, arch.mesh_height, arch.lanes, neuron, steps, one_hot()),
         fabric_module.Wires(
-            *(np.zeros(arch.cores, np.int64) for _ in range(4)),
-            wheel=np.zeros(fabric_module.WHEEL if sliced else 0, np.uint64),
+            *(np.zeros(entries, np.int64) for _ in range(3)),
+            *(np.zeros(arch.cores, np.int64) for _ in range(3)),
+            wheel=np.zeros(WHEEL if sliced else 0, np.uint64),
         ),
     )

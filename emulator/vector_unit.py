@@ -72,7 +72,7 @@ class Unit(NamedTuple):
 
 @inner
 def operand(code, splats, pc, column, unit, row, reward, where):
-    """(address of the first vector, bytes to the next) of a source; `row` holds a row's traces, `where` a broadcast value."""
+    """(address, bytes to the next vector) of a source; `row` has a row's traces, `where` holds what is broadcast."""
     kind, index = code[pc * t.COLUMNS + column], code[pc * t.COLUMNS + column + 1]
     first = code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
     if kind == t.SOURCE_REGISTER:
@@ -148,7 +148,7 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
                 value = add_sat(a, b)
             elif op == SUB:
                 value = sub_sat(a, b)
-            elif op == MUL or op == MAC:
+            elif op in (MUL, MAC):
                 b = greater(lesser(b, splat32(factor_high)), splat32(-factor_high - 1))
                 if wide:
                     long = mul(widen64(a), widen64(b))

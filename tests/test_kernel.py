@@ -5,18 +5,23 @@ NM_LONG=n runs n seeds instead of the slice that every change is checked with.
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from dataclasses import dataclass, field
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
-from programs import random_image, random_inputs
+from programs import random_architecture, random_image, random_inputs
 
 import emulator
 from emulator.reference import Reference
-from emulator.spec.arch import bundled_architectures
+from emulator.spec import isa
+from emulator.spec.check import check_image
 from emulator.spec.errors import InputError, UsageError
-from emulator.spec.image import Image
+from emulator.spec.image import Image, empty_core
+from emulator.spec.isa import Op
 
 SEEDS = int(os.environ.get("NM_LONG", "320"))
 CHUNKS = 32
@@ -76,7 +81,10 @@ def run_reference(image: Image, spikes: np.ndarray, learn: bool, rewards: np.nda
 def check_equal(seed: int, **knobs) -> None:
     """One random image on both machines, everything compared."""
     rng = np.random.default_rng(seed)
-    image = random_image(rng, **knobs)
+    check_image_equal(random_image(rng, **knobs), rng, f"seed {seed}")
+
+
+def check_image_equal(image: Image, rng: np.random.Generator, where: str) -> None:
     samples = int(rng.integers(1, 4))
     spikes = random_inputs(rng, image, int(rng.integers(1, 7)), samples)
     learn = bool(rng.random() < 0.5)
@@ -92,7 +100,6 @@ def check_equal(seed: int, **knobs) -> None:
         probes=probes,
         threads=1 if learn else int(rng.integers(1, 4)),
     )
-    where = f"seed {seed}"
     assert [tuple(map(int, s)) for s in result.spikes] == expected.spikes, where
     steps = spikes.shape[1] + image.latency
     for probe, population in zip(probes, image.populations, strict=True):
@@ -132,3 +139,223 @@ def check_equal(seed: int, **knobs) -> None:
 def test_kernel_equals_the_reference_on_random_images(chunk):
     for seed in range(chunk, SEEDS, CHUNKS):
         check_equal(seed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kernel_equals_the_reference_on_the_bundled_machines(seed):
+    check_equal(1_000_000 + seed, bundled=True)
+
+
+@pytest.mark.parametrize("mesh", [(9, 1), (1, 12), (8, 8), (16, 2)])
+def test_kernel_equals_the_reference_on_meshes_of_any_size(mesh):
+    rng = np.random.default_rng(mesh[0])
+    arch = random_architecture(rng, mesh_width=mesh[0], mesh_height=mesh[1], lanes=4, neurons=16)
+    check_equal(2_000_000 + mesh[0], arch=arch, sections=2)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_layers_spread_over_cores_are_delivered_together_exactly(seed):
+    """Dense and sparse rows that one source reaches on many cores, as compilers lay them out."""
+    rng = np.random.default_rng(seed)
+    check_image_equal(spread_image(rng), rng, f"seed {seed}")
+
+
+def spread_image(rng: np.random.Generator) -> Image:
+    """A recurrent network over a few cores: every core holds a part of every row, full or thin."""
+    payloads = bool(rng.random() < 0.3)
+    arch = random_architecture(
+        rng,
+        mesh_width=int(rng.integers(1, 4)),
+        mesh_height=int(rng.integers(1, 3)),
+        lanes=int(rng.choice([4, 8, 16])),
+        neurons=int(rng.choice([64, 128, 192])),
+        axons=320,
+        synapse_words=1 << 14,
+        routes=1 << 12,
+        graded=payloads,
+    )
+    fan = int(rng.integers(100, 300))  # axons; more than 255 make 16-bit sums overflow
+    kind = int(rng.choice([isa.DENSE16, isa.DENSE8, isa.DENSE4, isa.DENSE1]))
+    blocks, per_word = arch.blocks, isa.BEATS_PER_WORD[kind]
+    row_words = -(-blocks // per_word)
+    scattered = bool(rng.random() < 0.3)  # cores that number their axons differently
+    cores, place = [], []
+    for _ in range(arch.cores):
+        numbers = rng.permutation(320)[:fan] if scattered else np.arange(fan)
+        place.append(numbers)
+        entries = np.zeros(320, np.uint64)
+        synapses = rng.integers(0, 1 << 16, (fan * row_words, arch.lanes)).astype(np.uint16)
+        if rng.random() < 0.5:
+            synapses[:] = 0x7F7F
+        for i, axon in enumerate(numbers):
+            if rng.random() < 0.9:
+                entries[axon] = isa.pack_fields(
+                    isa.AXON_FIELDS,
+                    word=i * row_words,
+                    beats=blocks - 1 if rng.random() < 0.8 else 0,
+                    format=kind,
+                )
+        flag = int(payloads and rng.random() < 0.8)
+        program = [
+            Op("integ", imm=isa.halves(0, 20), shift=int(rng.choice([0, 0, 3])), flag=flag),
+            Op("range", imm=isa.halves(0, blocks), d=arch.lanes - 1),
+            Op("mac", d=0, a=0, imm_b=1, imm=15, shift=4, round=1, c=isa.SRC_ACC_CLEAR),
+            Op("cge", d=0, a=0, imm_b=1, imm=int(rng.integers(0, 2000))),
+            Op("mov", d=0, imm_b=1, imm=0, pred=1),
+            Op("spk", pred=1, flag=int(payloads), a=0),
+            Op("end", imm=blocks),
+        ]
+        cores.append(
+            replace(
+                empty_core(arch),
+                program=np.array([isa.encode(op) for op in program], np.uint64),
+                reset_entry=len(program) - 1,
+                axons=entries,
+                synapses=synapses,
+            )
+        )
+    for number, core in enumerate(cores):
+        routes, pointers = [], []
+        for neuron in range(arch.neurons):
+            source = number * arch.neurons + neuron
+            to = range(arch.cores) if source < fan and rng.random() < 0.9 else ()
+            pointers.append(len(to) << 20 | len(routes))
+            routes += [c << 24 | int(place[c][source]) for c in to]
+        cores[number] = replace(core, pointers=np.array(pointers, np.uint32), routes=np.array(routes, np.uint32))
+    routes = [c << 24 | int(place[c][i]) for i in range(fan) for c in range(arch.cores)]
+    image = Image(
+        arch,
+        tuple(cores),
+        np.arange(fan + 1) * arch.cores,
+        np.array(routes, np.uint32),
+        np.array([[0, 0], [arch.cores - 1, arch.neurons - 1]], np.int32),
+        0,
+        (),
+        {},
+    )
+    check_image(image)
+    return image
+
+
+# ----------------------------------------------------------------------------------------------------- the API
+@pytest.fixture(scope="module")
+def image() -> Image:
+    return random_image(np.random.default_rng(77), random_architecture(np.random.default_rng(1), graded=False))
+
+
+def ones(image: Image, *shape: int) -> np.ndarray:
+    return np.ones((*shape, image.n_inputs), np.int64)
+
+
+def test_samples_on_threads_give_the_same_result(image):
+    spikes = random_inputs(np.random.default_rng(3), image, 5, 7)
+    one = emulator.run(image, spikes, record_spikes=True)
+    three = emulator.run(emulator.prepare(image), spikes, record_spikes=True, threads=3)
+    np.testing.assert_array_equal(one.spikes, three.spikes)
+    assert one.chip == three.chip
+    for name, values in one.counters.items():
+        np.testing.assert_array_equal(values, three.counters[name], name)
+
+
+def test_without_the_fabric_only_its_cycles_are_missing(image):
+    spikes = random_inputs(np.random.default_rng(3), image, 5, 2)
+    exact, off = emulator.run(image, spikes), emulator.run(image, spikes, fabric="off")
+    assert (exact.cycles_are, off.cycles_are) == ("exact", "without the fabric")
+    assert {**exact.chip, "fabric_cycles": 0} == off.chip
+    assert exact.sample_cycles.sum() - off.sample_cycles.sum() == exact.chip["fabric_cycles"]
+
+
+def test_timesteps_cut_or_extend_the_input(image):
+    spikes = random_inputs(np.random.default_rng(3), image, 6, 2)
+    cut = emulator.run(image, spikes, timesteps=4, record_spikes=True)
+    np.testing.assert_array_equal(cut.spikes, emulator.run(image, spikes[:, :4], record_spikes=True).spikes)
+    longer = np.concatenate([spikes, np.zeros_like(spikes)], axis=1)
+    extended = emulator.run(image, spikes, timesteps=12, record_spikes=True)
+    np.testing.assert_array_equal(extended.spikes, emulator.run(image, longer, record_spikes=True).spikes)
+
+
+def test_a_result_survives_its_file(image, tmp_path):
+    spikes = random_inputs(np.random.default_rng(3), image, 5, 2)
+    result = emulator.run(image, spikes, record_spikes=True, probes=["v:population0"])
+    emulator.save_result(result.with_meta(note="kept"), tmp_path / "run.npz")
+    loaded = emulator.load_result(tmp_path / "run.npz")
+    for f in dataclasses.fields(result):
+        mine, theirs = getattr(result, f.name), getattr(loaded, f.name)
+        if f.name == "meta":
+            assert theirs == {**mine, "note": "kept"}
+        elif isinstance(mine, (dict, tuple)):
+            pairs = zip(mine, theirs, strict=True) if isinstance(mine, tuple) else ((mine[k], theirs[k]) for k in mine)
+            assert len(mine) == len(theirs)
+            for a, b in pairs:
+                np.testing.assert_array_equal(a, b, f.name)
+        else:
+            np.testing.assert_array_equal(mine, theirs, f.name)
+
+
+def test_a_damaged_result_is_refused_in_one_line(image, tmp_path):
+    path = tmp_path / "run.npz"
+    emulator.save_result(emulator.run(image, ones(image, 1, 2)), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        if rng.random() < 0.5:
+            data = data[: int(rng.integers(len(data)))]
+        else:
+            data[int(rng.integers(len(data)))] ^= 0xFF
+        path.write_bytes(bytes(data))
+        message = ""
+        try:
+            emulator.load_result(path)
+        except InputError as error:
+            message = str(error)
+        if message:
+            assert str(path) in message
+            refused += 1
+        assert "\n" not in message
+    assert refused > 30
+    with pytest.raises(InputError, match="no such file"):
+        emulator.load_result(tmp_path / "nothing.npz")
+
+
+def test_inputs_that_do_not_fit_are_named(image):
+    n = image.n_inputs
+    plain = "on architecture 'random' spikes are 0 or 1 (no graded spikes); rescale the input"
+    cases = [
+        (ones(image, 2), f"spikes have 2 axes; give three: (samples, timesteps, {n} inputs)"),
+        (
+            np.zeros((1, 2, n + 3), int),
+            f"spikes have {n + 3} inputs, the network has {n}; flatten its input shape row-major",
+        ),
+        (-ones(image, 1, 2), f"an input spike is -1, {plain}"),
+        (7 * ones(image, 1, 2), f"an input spike is 7, {plain}"),
+        (0.5 * ones(image, 1, 2), "spikes are of type float64; give integers, 0 for no spike"),
+        (np.zeros((1, 0, n), int), "a sample of 0 timesteps; give at least 1"),
+    ]
+    for spikes, message in cases:
+        with pytest.raises(InputError) as error:
+            emulator.run(image, spikes)
+        assert str(error.value) == message
+
+
+def test_requests_that_contradict_themselves_are_refused(image):
+    spikes = ones(image, 1, 2)
+    with pytest.raises(UsageError, match=r"^fabric 'fast': it is 'exact' or 'off'$"):
+        emulator.run(image, spikes, fabric="fast")
+    with pytest.raises(UsageError, match=r"^threads = 2: at least 1, and exactly 1 while learning"):
+        emulator.run(image, spikes, threads=2, learn=True)
+    with pytest.raises(InputError, match=r"^no population 'nowhere' in this image"):
+        emulator.run(image, spikes, probes=["v:nowhere"])
+    with pytest.raises(
+        InputError, match=r"^probe 'u:population0': population 'population0' has no register 'u'; it has v$"
+    ):
+        emulator.run(image, spikes, probes=["u:population0"])
+    with pytest.raises(InputError, match=r"^a reward does not fit"):
+        emulator.run(image, spikes, reward=1 << 40)
+
+
+def test_importing_the_package_loads_no_compiler():
+    code = "import sys, emulator, emulator.result; print('numba' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import statistics
 import tempfile
 import time
@@ -89,7 +90,7 @@ def dense_pass(weights, fired, count, short, sums):
 @njit(nogil=True)
 def plain_layers(weights, thresholds, inputs):
     """W1: layers fed in the same step; spikes of each layer (samples, layers)."""
-    samples, steps, n_in = inputs.shape
+    samples, steps, _ = inputs.shape
     counts = np.zeros((samples, 3), np.int64)
     w0, w1, w2 = weights
     fired = np.zeros((4, 1024), np.int64)
@@ -180,7 +181,7 @@ def make_layers(seed: int = 101) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     sizes = (784, 512, 256, 10)
     weights = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in itertools.pairwise(sizes):
         w = np.clip(np.rint(rng.normal(2, 24, (a, b))), -127, 127).astype(np.int8)
         w[w == 0] = 1  # a weight of zero is no synapse
         weights.append(w)
@@ -492,7 +493,18 @@ def main() -> None:
     options = parser.parse_args()
     options.cache.mkdir(parents=True, exist_ok=True)
     table = Table(title="billions of synaptic operations a second, one thread, one sample at a time")
-    for heading in ("", "SOP/step", "bound", "exact", "/bound", "no fabric", "/bound", "us/step", "mesh cycles", "load s"):
+    for heading in (
+        "",
+        "SOP/step",
+        "bound",
+        "exact",
+        "/bound",
+        "no fabric",
+        "/bound",
+        "us/step",
+        "mesh cycles",
+        "load s",
+    ):
         table.add_column(heading, justify="right")
     for name in options.workloads or ["W1", "W2", "W3"]:
         measure(name, options.cache, options.repeats, table)
