@@ -7,7 +7,6 @@ Source: NIR 1.0.8; J. E. Pedersen et al., Nature Communications 15, 8122 (2024).
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ import h5py
 import numpy as np
 
 from emulator.spec.errors import InputError
+
+from .hdf5 import check_heaps, check_text
 
 LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
 
@@ -48,7 +49,7 @@ def read_graph(path: Path) -> Graph:
     if path.is_dir():
         raise InputError(f"{path}: a folder; give a NIR file")
     try:
-        _check_heaps(path)
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             if "node" not in file or "nodes" not in file["node"]:
                 raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
@@ -71,7 +72,7 @@ def _flatten(group: h5py.Group, prefix: str) -> Graph:
             raise InputError(f"node {prefix + name!r} has no type; export it again")
         if item["type"].size != 1:
             raise InputError(f"node {prefix + name!r} has {item['type'].size:,} types; export it again")
-        _check_text(item["type"])
+        check_text(item["type"])
         kinds[name] = as_text(item["type"][()])
         if kinds[name] == "NIRGraph":
             inner = _flatten(item, f"{prefix}{name}.")
@@ -102,7 +103,7 @@ def _values(item: h5py.Group) -> dict[str, np.ndarray]:
             continue
         if data.size > LARGEST:
             raise InputError(f"{item.name.rsplit('/', 1)[-1]!r}: {key} has {data.size:,} values; at most {LARGEST:,}")
-        _check_text(data)
+        check_text(data)
         values[key] = np.asarray(data[()])
     return values
 
@@ -116,7 +117,7 @@ def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple
     if len(shape) == 0 or (shape[0] and (len(shape) != 2 or shape[1] != 2)) or shape[0] > LARGEST:
         raise InputError(f"edges of shape {shape}, expected (n, 2) names; export it again")
     if shape[0]:
-        _check_text(group["edges"])
+        check_text(group["edges"])
     raw = group["edges"][()] if shape[0] else np.zeros((0, 2))
     edges = [(as_text(source), as_text(target)) for source, target in raw.reshape(-1, 2)]
     used = {end for edge in edges for end in edge}
@@ -137,34 +138,3 @@ def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple
 
 def as_text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def _check_text(data: h5py.Dataset) -> None:
-    """Check the lengths of a dataset's strings: the HDF5 library takes all the memory that a damaged one asks for."""
-    where = data.id.get_offset() if h5py.check_string_dtype(data.dtype) and data.dtype.kind == "O" else None
-    if where is None:
-        return
-    with open(data.file.filename, "rb") as file:
-        file.seek(where)
-        raw = file.read(16 * data.size)  # each a length of 4 bytes, a heap's address of 8, an index of 4
-    if len(raw) < 16 * data.size or (np.frombuffer(raw, "<u4")[::4] > 1 << 16).any():
-        raise InputError("not a NIR file, or damaged (a string too long); export it again")
-
-
-def _check_heaps(path: Path) -> None:
-    """Walk the heaps that hold a file's text: the HDF5 library follows a damaged one in circles for ever.
-
-    Layout: HDF5 File Format Specification 3.0, section III.E (global heap), with lengths of 8 bytes.
-    """
-    if path.stat().st_size == 0:
-        return
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        start = data.find(b"GCOL\x01\0\0\0")
-        while start >= 0:
-            at, end = start + 16, start + int.from_bytes(data[start + 8 : start + 16], "little")
-            while end - at >= 16:
-                index, size = (int.from_bytes(data[at + a : at + b], "little") for a, b in ((0, 2), (8, 16)))
-                at += size if index == 0 else 16 + -(-size // 8) * 8  # free space counts its own header
-                if (index == 0 and size < 16) or at > end or end > len(data):
-                    raise InputError("not a NIR file, or damaged (a heap of text); export it again")
-            start = data.find(b"GCOL\x01\0\0\0", start + 8)
