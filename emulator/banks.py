@@ -154,15 +154,15 @@ def gather(
         group_cores += 1
         for pc, site in found.items():
             op = programs[k][pc]
-            bank = keys.setdefault((site, group, -1), len(keys))
-            if bank == len(cores_of):
+            b = keys.setdefault((site, group, -1), len(keys))
+            if b == len(cores_of):
                 cores_of.append([])
-            if k not in cores_of[bank]:
-                cores_of[bank].append(k)
+            if k not in cores_of[b]:
+                cores_of[b].append(k)
             place = np.arange(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE) + k * n_axons
             place = place[sources[place] > 0]
             place_parts.append(place)
-            bank_parts.append(np.full(len(place), bank))
+            bank_parts.append(np.full(len(place), b))
     place, bank_of = np.concatenate(place_parts), np.concatenate(bank_parts)
     signature = np.where(sources[place] == 1, single[place], alone + place)
     axon = place % n_axons

@@ -4,6 +4,8 @@ Banks deliver before the programs run, one long row over many cores an event; a 
 delivers where its program says so.
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 from typing import NamedTuple

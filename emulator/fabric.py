@@ -4,6 +4,8 @@ Packets cannot change a result, only the time they take; so a packet here is its
 `Mesh` of emulator/reference.py is what all of this must equal, clock by clock.
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 from typing import NamedTuple

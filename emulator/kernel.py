@@ -5,6 +5,8 @@ What can be counted afterwards (from how often each instruction ran, each axon w
 fired) is not counted here: see counting.py.
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -16,9 +18,10 @@ from . import fabric
 from . import layout as t
 from .delivery import deliver_banks, integ
 from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
-from .vector_unit import ALL, NONE, STEP, Unit, vector
+from .vector_unit import ALL, NONE, STEP, Unit, locate, vector
 from .vectors import (
     address,
+    behind,
     choose,
     clear_bytes,
     copy,
@@ -34,6 +37,7 @@ from .vectors import (
     raw,
     splat32,
     store,
+    store_word,
     widen32,
 )
 
@@ -57,7 +61,7 @@ class State(NamedTuple):
     weights: np.ndarray  # int16 plastic rows
     old: np.ndarray  # int16 weights of the row that is being updated
     scratch: np.ndarray  # int32, see vector_unit.SCRATCH_BYTES
-    row: np.ndarray  # (3,) int32 traces of the row that is being updated
+    memory: np.ndarray  # (7 * 2,) int64, see vector_unit.Unit
     executions: np.ndarray  # (instructions,) int64
     row_words: np.ndarray  # (busy cores,) int64 synapse words read by rows
     busy: np.ndarray  # (busy cores,) int64 cycles
@@ -99,22 +103,29 @@ class Job(NamedTuple):
 
 
 @inner
-def unit_of(k, sizes, cores, state, accumulators):
-    """The addresses of core k's memories."""
+def set_memory(state, memory, where, step):
+    """Enter a memory of the core that runs now in its unit's table."""
+    state.memory[2 * memory], state.memory[2 * memory + 1] = where, step
+
+
+@inner
+def unit_of(k, sizes, cores, program, state, accumulators):
+    """The memories of core k."""
     first, axon = cores.neuron[k], cores.axon[k]
+    lanes, axons = cores.neuron_words[k] * STEP, cores.axon_words[k] * STEP
+    scratch = address(state.scratch)
+    set_memory(state, t.REGISTERS, address(state.registers) + first * sizes.registers * 4, lanes)
+    set_memory(state, t.ACCUMULATORS, address(accumulators) + first * 4, sizes.neurons * 4)
+    set_memory(state, t.TRACES, address(state.traces) + axon * sizes.traces * 4, axons)
+    set_memory(state, t.IMMEDIATES, address(program.splats), STEP)
+    set_memory(state, t.BROADCASTS, scratch, STEP)
+    set_memory(state, t.PREDICATES, address(state.predicates) + first // 8, sizes.neurons // 8)
+    set_memory(state, t.DELIVERED, address(state.delivered) + axon // 8, 0)
     return Unit(
-        registers=address(state.registers) + first * sizes.registers * 4,
-        register_step=cores.neuron_words[k] * STEP,
-        accumulator0=address(accumulators) + first * 4,
-        accumulator1=address(accumulators) + (sizes.neurons + first) * 4,
-        predicates=address(state.predicates) + first // 64 * 8,
-        predicate_step=sizes.neurons // 64 * 8,
-        spikes=address(state.spikes) + first // 64 * 8,
+        memory=state.memory,
+        spikes=address(state.spikes) + first // 8,
         payloads=address(state.payloads) + first * 4,
-        traces=address(state.traces) + axon * sizes.traces * 4,
-        trace_step=cores.axon_words[k] * STEP,
-        delivered=address(state.delivered) + axon // 64 * 8,
-        scratch=address(state.scratch),
+        scratch=scratch,
         random=address(state.random) + k * sizes.lanes * 4,
     )
 
@@ -148,7 +159,7 @@ def any_holds(k, code, pc, cores, sizes, state):
 
 @inner
 def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
-    """The next plastic row, from `row` on, that a `rows` selects, or -1; its traces go to State.row."""
+    """The next plastic row, from `row` on, that a `rows` selects, or -1; its traces are broadcast."""
     mask, lo = code[pc * t.COLUMNS + t.SHIFT], code[pc * t.COLUMNS + t.LO] * GRANULE
     stop = lo + code[pc * t.COLUMNS + t.HI] * GRANULE
     axon0, axons = cores.axon[k], cores.axon_words[k] * 64
@@ -164,7 +175,8 @@ def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
             selected |= state.traces[at + code[pc * t.COLUMNS + t.C_INDEX] * axons] != 0
         if selected:
             for x in range(sizes.traces):
-                state.row[x] = state.traces[at + x * axons]
+                trace = np.int64(state.traces[at + x * axons])
+                store(address(state.scratch) + (t.ROW_TRACE + x) * STEP, splat32(trace))
             return candidate
     return -1
 
@@ -173,8 +185,8 @@ def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
 def load_row(row, code, pc, unit, state, learning):
     """r<d> := the weights of a plastic row."""
     words = code[pc * t.COLUMNS + t.WORDS]
-    register = (
-        unit.registers + code[pc * t.COLUMNS + t.D] * unit.register_step + code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
+    register = locate(
+        unit, np.int64(t.REGISTERS), code[pc * t.COLUMNS + t.D], code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
     )
     weights = address(state.weights) + learning.start[row] * 2
     for i in range(words):
@@ -193,8 +205,8 @@ def load_row(row, code, pc, unit, state, learning):
 def store_row(row, code, pc, unit, state, learning):
     """The weights of a plastic row := r<d>, saturated, 0 beyond the population."""
     words, bits = code[pc * t.COLUMNS + t.WORDS], learning.bits[row]
-    register = (
-        unit.registers + code[pc * t.COLUMNS + t.D] * unit.register_step + code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
+    register = locate(
+        unit, np.int64(t.REGISTERS), code[pc * t.COLUMNS + t.D], code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
     )
     weights = address(state.weights) + learning.start[row] * 2
     high = (1 << (bits - 1)) - 1
@@ -213,10 +225,10 @@ def store_row(row, code, pc, unit, state, learning):
 @inner
 def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, learning, state, inbox):
     """Run a core's program from an address to its `end`; its cycles without the events of banks."""
-    code, splats = program.code, program.splats
-    unit = unit_of(k, sizes, cores, state, inbox.accumulators)
+    code = program.code
+    unit = unit_of(k, sizes, cores, program, state, inbox.accumulators)
     slot = now % sizes.slots
-    row, sweep, did, row_chosen = np.int64(-1), np.int64(0), False, NONE
+    row, sweep, did = np.int64(-1), np.int64(0), False
     cost = np.int64(0)
     while True:
         state.executions[pc] += 1
@@ -249,11 +261,12 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
             else:
                 load_row(row, code, sweep, unit, state, learning)
                 axon = cores.axon[k] + learning.axon[row]
-                row_chosen = ALL if (state.delivered[axon >> 6] >> np.uint64(axon & 63)) & ONE else NONE
+                pre = ALL if (state.delivered[axon >> 6] >> np.uint64(axon & 63)) & ONE else NONE
+                store_word(unit.scratch + t.ROW_PRE * STEP, pre)
                 cost += ROW_CYCLES + 2 * code[sweep * t.COLUMNS + t.BLOCKS]
                 pc = sweep + 1
         else:
-            vector(code, splats, pc, sizes, unit, state.row, row_chosen, reward)
+            vector(behind(code, pc * t.COLUMNS), sizes, unit)
             pc += 1
 
 
@@ -409,6 +422,8 @@ def run_samples(begin, end, tables, memories, job):
     steps, clock = job.timesteps + job.latency, 0
     for sample in range(begin, end):
         reward = job.rewards[sample]
+        store_word(address(state.scratch) + t.ALWAYS * STEP, ALL)
+        store(address(state.scratch) + t.REWARD * STEP, splat32(reward))
         clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
         cycles = np.int64(0)
         for now in range(-1, steps):  # -1: the reset programs

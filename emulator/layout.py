@@ -19,21 +19,28 @@ from .spec.isa import Op
 from .synapses import Members, Synapses, lay_out
 
 WORD: Final = 64  # lanes of a kernel vector
+VECTOR_BYTES: Final = 4 * WORD
+MASK_BYTES: Final = WORD // 8
 
 # Columns of the instruction table: one decoded instruction a row, int64.
 (
     OP,
     COST,  # cycles that do not depend on events or rows
-    PRED,  # 0 always, 1 a predicate of neurons, 2 `pre` of axons, 3 `pre` of the row
+    PRED,  # memory of the predicate
     PRED_INDEX,
+    PRED_STEP,
     INVERT,  # 0, or -1: all lanes inverted
     D,
-    A,  # sources: one of SOURCE_*
-    A_INDEX,
+    A,  # sources: one of the memories of a Unit,
+    A_INDEX,  # which register, trace or immediate of it,
+    A_STEP,  # bytes from one vector to the next, 0 for a broadcast
     B,
     B_INDEX,
+    B_STEP,
     C,
     C_INDEX,
+    C_STEP,
+    OUT,  # memory of the destination
     CLEAR,  # accumulator to clear, or -1
     READS,  # accumulator read, or -1
     SHIFT,
@@ -55,8 +62,10 @@ WORD: Final = 64  # lanes of a kernel vector
     BLOCKS,
     AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(33)
-SOURCE_REGISTER, SOURCE_ACCUMULATOR, SOURCE_IMMEDIATE, SOURCE_TRACE, SOURCE_REWARD = range(5)
+) = range(38)
+# Memories of a Unit: where each begins, and bytes from one row of it to the next.
+REGISTERS, ACCUMULATORS, TRACES, IMMEDIATES, BROADCASTS, PREDICATES, DELIVERED = range(7)
+ALWAYS, ROW_PRE, ROW_TRACE, REWARD = 0, 1, 2, 5  # rows of BROADCASTS: masks of 64 lanes, then vectors
 
 
 class Sizes(NamedTuple):
@@ -190,17 +199,28 @@ def _signed(word: int) -> int:
     return word - (1 << WORD) if word >> (WORD - 1) else word
 
 
-def _source(code: int) -> tuple[int, int]:
+def _source(code: int, axon_space: bool) -> tuple[int, int, int]:
+    """Memory, row and step of a source code."""
     if code < isa.N_REGISTERS:
-        return SOURCE_REGISTER, code
+        return TRACES if axon_space else REGISTERS, code, VECTOR_BYTES
     if code < isa.SRC_TRACE:
-        return SOURCE_ACCUMULATOR, code & 1
+        return ACCUMULATORS, code & 1, VECTOR_BYTES
     if code < isa.SRC_REWARD:
-        return SOURCE_TRACE, code - isa.SRC_TRACE
-    return SOURCE_REWARD, 0
+        return BROADCASTS, ROW_TRACE + code - isa.SRC_TRACE, 0
+    return BROADCASTS, REWARD, 0
 
 
-def _instruction(arch, op: Op, space: Op | None) -> np.ndarray:
+def _predicate(pred: int, axon_space: bool) -> tuple[int, int, int]:
+    """Memory, row and step of a predicate field."""
+    code = pred & 7
+    if code == 0:
+        return BROADCASTS, ALWAYS, 0
+    if code < isa.PRED_PRE:
+        return PREDICATES, code - 1, MASK_BYTES
+    return (DELIVERED, 0, MASK_BYTES) if axon_space else (BROADCASTS, ROW_PRE, 0)
+
+
+def _instruction(arch, op: Op, space: Op | None, address: int) -> np.ndarray:
     """One row of the instruction table."""
     row = np.zeros(COLUMNS, np.int64)
     row[OP], row[D], row[LO], row[HI], row[SKIP] = op.row.opcode, op.d, op.lo, op.hi, op.skip
@@ -221,15 +241,15 @@ def _instruction(arch, op: Op, space: Op | None) -> np.ndarray:
     if not op.row.vector or space is None:
         return row
     row[COST] = max(space.hi, isa.PIPELINE)
-    code = op.pred & 7
+    axon_space = bool(space.flag)
     row[INVERT] = -1 if op.pred & isa.PRED_NOT else 0
-    row[PRED] = 0 if code == 0 else 1 if code < isa.PRED_PRE else 2 if space.flag else 3
-    row[PRED_INDEX] = code - 1
+    row[PRED : PRED_STEP + 1] = _predicate(op.pred, axon_space)
     for name, at in (("a", A), ("b", B), ("c", C)):
         if name in op.row.reads or f"{name}?" in op.row.reads:
-            row[at], row[at + 1] = _source(op.imm & 15 if name == "b" else getattr(op, name))
+            row[at : at + 3] = _source(op.imm & 15 if name == "b" else getattr(op, name), axon_space)
     if op.imm_b:
-        row[B] = SOURCE_IMMEDIATE
+        row[B : B_STEP + 1] = IMMEDIATES, address, 0
+    row[OUT] = PREDICATES if op.row.writes == "predicate" else TRACES if axon_space else REGISTERS
     for source in op.sources:
         if isa.SRC_ACC <= source < isa.SRC_TRACE:
             row[READS] = source & 1
@@ -308,7 +328,7 @@ def prepare(image: Image) -> Machine:
     code = np.zeros((int(entry[-1]), COLUMNS), np.int64)
     for k, (ops, where) in enumerate(zip(programs, all_spaces, strict=True)):
         for pc, (op, space) in enumerate(zip(ops, where, strict=True)):
-            code[entry[k] + pc] = _instruction(arch, op, space)
+            code[entry[k] + pc] = _instruction(arch, op, space, int(entry[k]) + pc)
             found = sites[k]
             code[entry[k] + pc, AHEAD] = found is not None and pc in found
             if op.name == "rows":

@@ -6,6 +6,8 @@ moves all planes one router on and x (or y) one plane down; plane 0 says that no
 XY routing leaves few turns: what comes from the north or the south goes straight on or out.
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 import numpy as np

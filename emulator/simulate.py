@@ -272,7 +272,7 @@ def _state(machine: Machine) -> kernel.State:
         weights=aligned(len(start.weights), np.int16),
         old=aligned(256 * 16, np.int16),  # the lanes of the largest core
         scratch=aligned(SCRATCH_BYTES // 4, np.int32),
-        row=np.zeros(3, np.int32),
+        memory=np.zeros(14, np.int64),
         executions=np.zeros(len(machine.program.code), np.int64),
         row_words=np.zeros(busy, np.int64),
         busy=np.zeros(busy, np.int64),
@@ -327,8 +327,12 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
     return (
         fabric_module.Mesh(way, arch.mesh_width, arch.mesh_height, arch.lanes, neuron, steps, one_hot()),
         fabric_module.Wires(
-            *(np.zeros(entries, np.int64) for _ in range(3)),
-            *(np.zeros(arch.cores, np.int64) for _ in range(3)),
+            gap=np.zeros(entries, np.int64),
+            begin=np.zeros(entries, np.int64),
+            end=np.zeros(entries, np.int64),
+            at=np.zeros(arch.cores, np.int64),
+            packet=np.zeros(arch.cores, np.int64),
+            stop=np.zeros(arch.cores, np.int64),
             wheel=np.zeros(WHEEL if sliced else 0, np.uint64),
         ),
     )

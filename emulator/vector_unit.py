@@ -4,6 +4,8 @@ What each instruction means is `Core.vector` and `Core.operate` of emulator/refe
 its first and last word and the rounding constants are in the instruction table (emulator/layout.py).
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -16,7 +18,6 @@ from .spec.isa import BY_NAME
 from .vectors import (
     add,
     add_sat,
-    address,
     ashr,
     at_least,
     both,
@@ -49,92 +50,53 @@ STEP = 4 * t.WORD  # bytes of a vector of 32-bit lanes
 FRESH = (1 << LFSR_STEPS) - 1
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 NONE = np.uint64(0)
-SCRATCH_BYTES = 5 * STEP  # three broadcast operands, one vector of random bits, one predicate
+# rows of the scratch memory: broadcasts (two masks, three traces, the reward), then one vector of random bits
+FRESH_ROW = 6
+SCRATCH_BYTES = 7 * STEP
 
 
 class Unit(NamedTuple):
-    """Where the memories of one core are: addresses, and the bytes from one register to the next."""
+    """The memories of one core."""
 
-    registers: int
-    register_step: int
-    accumulator0: int
-    accumulator1: int
-    predicates: int
-    predicate_step: int
-    spikes: int
+    memory: np.ndarray  # (7, 2) int64 of layout.REGISTERS...: address, bytes from one row to the next
+    spikes: int  # addresses
     payloads: int
-    traces: int
-    trace_step: int
-    delivered: int
     scratch: int
     random: int
 
 
 @inner
-def operand(code, splats, pc, column, unit, row, reward, where):
-    """(address, bytes to the next vector) of a source; `row` has a row's traces, `where` holds what is broadcast."""
-    kind, index = code[pc * t.COLUMNS + column], code[pc * t.COLUMNS + column + 1]
-    first = code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
-    if kind == t.SOURCE_REGISTER:
-        if code[pc * t.COLUMNS + t.AXON]:
-            return unit.traces + index * unit.trace_step + first, STEP
-        return unit.registers + index * unit.register_step + first, STEP
-    if kind == t.SOURCE_ACCUMULATOR:
-        return (unit.accumulator1 if index else unit.accumulator0) + first, STEP
-    if kind == t.SOURCE_IMMEDIATE:
-        return address(splats) + pc * STEP, 0
-    value = row[index] if kind == t.SOURCE_TRACE else reward
-    store(where, splat32(np.int64(value)))
-    return where, 0
+def locate(unit, memory, index, offset):
+    """Address of row `index` of a memory, `offset` bytes in."""
+    return unit.memory[2 * memory] + index * unit.memory[2 * memory + 1] + offset
 
 
 @inner
-def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
-    """Run one vector instruction.
+def vector(code, sizes, unit):
+    """Run one vector instruction; `code` points to its row of the instruction table."""
+    op, words, first_word = code[t.OP], code[t.WORDS], code[t.FIRST_WORD]
+    head, tail = np.uint64(code[t.FIRST]), np.uint64(code[t.LAST])
+    inside, invert = np.uint64(code[t.INSIDE]), np.uint64(code[t.INVERT])
+    start = first_word * STEP
+    chosen_step, a_step, b_step, c_step = code[t.PRED_STEP], code[t.A_STEP], code[t.B_STEP], code[t.C_STEP]
+    chosen_at = locate(unit, code[t.PRED], code[t.PRED_INDEX], first_word * chosen_step)
+    a_at = locate(unit, code[t.A], code[t.A_INDEX], first_word * a_step)
+    b_at = locate(unit, code[t.B], code[t.B_INDEX], first_word * b_step)
+    c_at = locate(unit, code[t.C], code[t.C_INDEX], first_word * c_step)
 
-    Args:
-        row: (3,) int32 traces of the row's axon, row_chosen: uint64 all lanes or none, its `pre`; inside `rows`.
-    """
-    op, words, first_word = (
-        code[pc * t.COLUMNS + t.OP],
-        code[pc * t.COLUMNS + t.WORDS],
-        code[pc * t.COLUMNS + t.FIRST_WORD],
-    )
-    head, tail = np.uint64(code[pc * t.COLUMNS + t.FIRST]), np.uint64(code[pc * t.COLUMNS + t.LAST])
-    inside = np.uint64(code[pc * t.COLUMNS + t.INSIDE])
-    invert = np.uint64(code[pc * t.COLUMNS + t.INVERT])
-    pred = code[pc * t.COLUMNS + t.PRED]
-    chosen_at, chosen_step = unit.scratch + 4 * STEP, 0
-    if pred == 0:
-        store_word(chosen_at, ALL)
-    elif pred == 1:
-        chosen_at = unit.predicates + code[pc * t.COLUMNS + t.PRED_INDEX] * unit.predicate_step + first_word * 8
-        chosen_step = 8
-    elif pred == 2:
-        chosen_at, chosen_step = unit.delivered + first_word * 8, 8
-    else:
-        store_word(chosen_at, row_chosen)
-
-    accumulator = code[pc * t.COLUMNS + t.READS]
-    if accumulator >= 0:
-        sums = (unit.accumulator1 if accumulator else unit.accumulator0) + first_word * STEP
-        if sizes.acc_bits < 32:  # they wrap: bring the sums back to their width before anyone reads them
-            up = splat32(32 - sizes.acc_bits)
-            for i in range(words):
-                store(sums + i * STEP, ashr(shl(load32(sums + i * STEP), up), up))
-    a_at, a_step = operand(code, splats, pc, np.int64(t.A), unit, row, reward, unit.scratch)
-    b_at, b_step = operand(code, splats, pc, np.int64(t.B), unit, row, reward, unit.scratch + STEP)
-    c_at, c_step = operand(code, splats, pc, np.int64(t.C), unit, row, reward, unit.scratch + 2 * STEP)
+    accumulator = code[t.READS]
+    if accumulator >= 0 and sizes.acc_bits < 32:  # sums wrap: bring them to their width before anyone reads them
+        sums = locate(unit, np.int64(t.ACCUMULATORS), accumulator, start)
+        up = splat32(32 - sizes.acc_bits)
+        for i in range(words):
+            store(sums + i * STEP, ashr(shl(load32(sums + i * STEP), up), up))
 
     high = (np.int64(1) << (sizes.state_bits - 1)) - 1
     if op <= RND:
-        base, step = (
-            (unit.traces, unit.trace_step) if code[pc * t.COLUMNS + t.AXON] else (unit.registers, unit.register_step)
-        )
-        out = base + code[pc * t.COLUMNS + t.D] * step + first_word * STEP
+        out = locate(unit, code[t.OUT], code[t.D], start)
         factor_high = (np.int64(1) << (sizes.coef_bits - 1)) - 1
-        wide, shift = code[pc * t.COLUMNS + t.WIDE], code[pc * t.COLUMNS + t.SHIFT]
-        bias, negative = code[pc * t.COLUMNS + t.BIAS], code[pc * t.COLUMNS + t.BIAS_NEGATIVE]
+        wide, shift = code[t.WIDE], code[t.SHIFT]
+        bias, negative = code[t.BIAS], code[t.BIAS_NEGATIVE]
         for i in range(words):
             chosen = load_word(chosen_at + i * chosen_step) ^ invert
             if i == 0:
@@ -170,15 +132,18 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
             elif op == RND:
                 low = head if i == 0 else ALL
                 stop = tail if i == words - 1 else ALL
-                draw(unit.random, unit.scratch + 3 * STEP, low & stop, sizes.lanes, (1 << shift) - 1)
-                value = load32(unit.scratch + 3 * STEP)
+                draw(unit.random, unit.scratch + FRESH_ROW * STEP, low & stop, sizes.lanes, (1 << shift) - 1)
+                value = load32(unit.scratch + FRESH_ROW * STEP)
             value = greater(lesser(value, splat32(high)), splat32(-high - 1))
             store(out + i * STEP, choose(chosen, value, load32(out + i * STEP)))
     else:
-        out = unit.predicates + code[pc * t.COLUMNS + t.D] * unit.predicate_step + first_word * 8
-        plog_a = unit.predicates + code[pc * t.COLUMNS + t.A_INDEX] * unit.predicate_step + first_word * 8
-        plog_c = unit.predicates + code[pc * t.COLUMNS + t.C_INDEX] * unit.predicate_step + first_word * 8
-        table = code[pc * t.COLUMNS + t.TABLE]
+        predicates = np.int64(t.PREDICATES)
+        out = locate(unit, predicates, code[t.D], first_word * t.MASK_BYTES)
+        plog_a = plog_c = out
+        if op == PLOG:  # its fields a and c are predicates
+            plog_a = locate(unit, predicates, code[t.A_INDEX], first_word * t.MASK_BYTES)
+            plog_c = locate(unit, predicates, code[t.C_INDEX], first_word * t.MASK_BYTES)
+        table = code[t.TABLE]
         for i in range(words):
             inrange = ALL
             chosen = load_word(chosen_at + i * chosen_step) ^ invert
@@ -194,9 +159,9 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
                 if sizes.graded:
                     payloads = unit.payloads + (first_word + i) * STEP
                     value = splat32(1)
-                    if code[pc * t.COLUMNS + t.FLAG]:
+                    if code[t.FLAG]:
                         value = load32(a_at + i * a_step)
-                        if code[pc * t.COLUMNS + t.FLAG2]:
+                        if code[t.FLAG2]:
                             value = both(greater(lesser(value, splat32(127)), splat32(-128)), splat32(255))
                         else:
                             value = greater(lesser(value, splat32(255)), splat32(0))
@@ -222,8 +187,8 @@ def vector(code, splats, pc, sizes, unit, row, row_chosen, reward):
                 lanes = equal(load32(a_at + i * a_step), load32(b_at + i * b_step))
             store_word(out + i * 8, (load_word(out + i * 8) & ~inrange) | (lanes & chosen))
 
-    if code[pc * t.COLUMNS + t.CLEAR] >= 0:
-        sums = (unit.accumulator1 if accumulator else unit.accumulator0) + first_word * STEP
+    if code[t.CLEAR] >= 0:
+        sums = locate(unit, np.int64(t.ACCUMULATORS), accumulator, start)
         for i in range(words):
             lanes = ALL
             if i == 0:

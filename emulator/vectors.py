@@ -4,6 +4,8 @@ Generic LLVM IR, so that AVX-512, AVX2 and NEON all get their own code. A vector
 address (an int64, see `address`); a predicate over its 64 lanes is one uint64, bit i for lane i.
 """
 
+# mypy: ignore-errors
+# Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
 from llvmlite import ir
