@@ -37,7 +37,7 @@ def spikes():
     return (np.random.default_rng(2).random((2, 12, 20)) < 0.3).astype(np.uint8)
 
 
-@pytest.mark.parametrize("simulator", ["verilator"])
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
 def test_a_compiled_network_runs_alike_in_verilog(image, spikes, simulator):
     verdict = verify(image, spikes, simulator).summary()
     assert verdict["mismatches"] == 0
