@@ -168,7 +168,7 @@ ARCHITECTURES = {
 }
 
 
-@fuzz(short=60, long=4000)
+@fuzz(short=40, long=4000)
 @given(st.data())
 def test_random_graphs_compile_and_agree_with_floats(tmp_path_factory, data):
     """16-bit weights on 24-bit states: spikes in all differ by at most 5 % and 2, or the graph is refused by name."""
@@ -258,7 +258,7 @@ def test_damaged_files_give_our_own_errors_only(good, tmp_path_factory, name):
     content, read = good[name]
     path = tmp_path_factory.getbasetemp() / f"damaged-{name}"
 
-    @fuzz(short=150, long=20_000)
+    @fuzz(short=100, long=20_000)
     @given(damages(len(content)))
     def run(changes):
         path.write_bytes(damaged(content, changes))
