@@ -130,7 +130,7 @@ def _core(
             padded = np.zeros(granules * isa.GRANULE, np.uint64)
             padded[: len(rows.sources)] = rows.encode(n_words, part.first_block)
             axons.append(padded)
-            words.append(rows.words)
+            words.append(rows.located(part.first_block))
             projections.append(
                 {
                     "name": p.name,

@@ -1,5 +1,7 @@
 """NIR's neurons: I, IF, LI, LIF, CubaLI, CubaLIF; one update with the variants that frameworks differ in.
 
+DiscreteLIF is a LIF whose decay is given per timestep and whose gain is 1, whatever dt is.
+
 With x the weighted input:
 
     with a synaptic current:   j := alpha j + x + drive;   v := beta v + j + leak
@@ -120,7 +122,9 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
     p, dt, n = population.params, s.dt, population.n
     alpha = None
     zeros, ones = np.zeros(n), np.ones(n)
-    if population.model in ("I", "IF"):
+    if population.model == "DiscreteLIF":
+        beta, gain, leak = p["decay"], ones, zeros
+    elif population.model in ("I", "IF"):
         beta, gain, leak = ones, p["r"] * dt, zeros
     else:
         tau = p["tau"] if "tau" in p else p["tau_mem"]

@@ -41,4 +41,5 @@ def dynamics(population: Population, semantics: Semantics) -> Dynamics:
     return _discretize[population.model](population, semantics)
 
 
+register("DiscreteLIF", ("decay", "v_threshold", "v_reset"), lif.discretize)
 register("Loihi", loihi.PARAMETERS, loihi.discretize)

@@ -48,6 +48,16 @@ class PackedRows:
             word |= values.astype(np.uint64) << np.uint64(low)
         return word
 
+    def located(self, first_block: int) -> np.ndarray:
+        """(n, lanes) `words` for rows that lie behind `first_block`: sparse synapses name their block themselves."""
+        sparse_rows = self.entries["format"] == isa.SPARSE
+        if not first_block or not sparse_rows.any():
+            return self.words
+        words = self.words.copy()
+        slots = words[int(self.entries["word"][sparse_rows].min()) :]  # dense rows come first
+        slots[slots & 0xFF != 0] += np.uint16(first_block << 8)
+        return words
+
 
 def dense_words(beats: np.ndarray, bits: int) -> np.ndarray:
     """(n_beats, lanes) weights as (words, lanes) uint16 of `bits` bits each, the first beat lowest."""

@@ -285,7 +285,7 @@ class _Layer:
         if np.max(total) >= bound:
             problems.append(_overflow(self.population.name, int(np.max(total)), self.arch))
         worth = [
-            np.median((2.0**shift / scale / step)[step > 0])
+            np.median(2.0**shift / (scale[step > 0] * step[step > 0]))
             for shift, step in zip(shifts, self.steps, strict=True)
             if step.any()
         ]

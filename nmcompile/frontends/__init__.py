@@ -10,15 +10,17 @@ from ..network import Network
 
 
 def read_network(path: str | Path) -> Network:
-    """Read a trained network by the ending of its file: .nir (NIR), .net (lava-dl).
+    """Read a trained network by the ending of its file: .nir (NIR), .net (lava-dl), .graphml or .json (networkx).
 
     Raises:
         InputError: an ending that nobody reads, or whatever the reader finds wrong.
     """
+    from .graph import read_graph
     from .lava import read_lava
     from .nir import read_nir
 
     readers = {".nir": read_nir, ".h5": read_nir, ".hdf5": read_nir, ".net": read_lava}
+    readers |= {".graphml": read_graph, ".json": read_graph}
     suffix = Path(path).suffix.lower()
     if suffix not in readers:
         raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(readers)}")
