@@ -16,9 +16,10 @@ from numba import njit
 
 from . import fabric
 from . import layout as t
+from . import vector_unit as u
 from .delivery import deliver_banks, integ
 from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
-from .vector_unit import ALL, NONE, STEP, Unit, locate, vector
+from .vector_unit import ALL, NONE, STEP, locate, vector
 from .vectors import (
     address,
     behind,
@@ -61,7 +62,7 @@ class State(NamedTuple):
     weights: np.ndarray  # int16 plastic rows
     old: np.ndarray  # int16 weights of the row that is being updated
     scratch: np.ndarray  # int32, see vector_unit.SCRATCH_BYTES
-    memory: np.ndarray  # (7 * 2,) int64, see vector_unit.Unit
+    unit: np.ndarray  # int64, see vector_unit.UNIT_WORDS
     executions: np.ndarray  # (instructions,) int64
     row_words: np.ndarray  # (busy cores,) int64 synapse words read by rows
     busy: np.ndarray  # (busy cores,) int64 cycles
@@ -103,31 +104,35 @@ class Job(NamedTuple):
 
 
 @inner
-def set_memory(state, memory, where, step):
-    """Enter a memory of the core that runs now in its unit's table."""
-    state.memory[2 * memory], state.memory[2 * memory + 1] = where, step
+def set_memory(unit, memory, where, step):
+    """Enter a memory of the core that runs now."""
+    unit[2 * memory], unit[2 * memory + 1] = where, step
 
 
 @inner
-def unit_of(k, sizes, cores, program, state, accumulators):
-    """The memories of core k."""
-    first, axon = cores.neuron[k], cores.axon[k]
+def set_machine(unit, sizes, program, scratch):
+    """Enter what all cores share."""
+    set_memory(unit, np.int64(t.IMMEDIATES), address(program.splats), np.int64(STEP))
+    set_memory(unit, np.int64(t.BROADCASTS), scratch, np.int64(STEP))
+    unit[u.SCRATCH], unit[u.LANES], unit[u.GRADED] = scratch, sizes.lanes, sizes.graded
+    unit[u.ACC_UP] = 32 - sizes.acc_bits
+    unit[u.HIGH] = (np.int64(1) << (sizes.state_bits - 1)) - 1
+    unit[u.FACTOR_HIGH] = (np.int64(1) << (sizes.coef_bits - 1)) - 1
+    store_word(scratch + t.ALWAYS * STEP, ALL)
+
+
+@inner
+def set_core(k, sizes, cores, state, accumulators):
+    """Enter the memories of core k."""
+    unit, first, axon = state.unit, cores.neuron[k], cores.axon[k]
     lanes, axons = cores.neuron_words[k] * STEP, cores.axon_words[k] * STEP
-    scratch = address(state.scratch)
-    set_memory(state, t.REGISTERS, address(state.registers) + first * sizes.registers * 4, lanes)
-    set_memory(state, t.ACCUMULATORS, address(accumulators) + first * 4, sizes.neurons * 4)
-    set_memory(state, t.TRACES, address(state.traces) + axon * sizes.traces * 4, axons)
-    set_memory(state, t.IMMEDIATES, address(program.splats), STEP)
-    set_memory(state, t.BROADCASTS, scratch, STEP)
-    set_memory(state, t.PREDICATES, address(state.predicates) + first // 8, sizes.neurons // 8)
-    set_memory(state, t.DELIVERED, address(state.delivered) + axon // 8, 0)
-    return Unit(
-        memory=state.memory,
-        spikes=address(state.spikes) + first // 8,
-        payloads=address(state.payloads) + first * 4,
-        scratch=scratch,
-        random=address(state.random) + k * sizes.lanes * 4,
-    )
+    set_memory(unit, np.int64(t.REGISTERS), address(state.registers) + first * sizes.registers * 4, lanes)
+    set_memory(unit, np.int64(t.ACCUMULATORS), address(accumulators) + first * 4, sizes.neurons * 4)
+    set_memory(unit, np.int64(t.TRACES), address(state.traces) + axon * sizes.traces * 4, axons)
+    set_memory(unit, np.int64(t.PREDICATES), address(state.predicates) + first // 8, sizes.neurons // 8)
+    set_memory(unit, np.int64(t.DELIVERED), address(state.delivered) + axon // 8, np.int64(0))
+    unit[u.SPIKES], unit[u.PAYLOADS] = address(state.spikes) + first // 8, address(state.payloads) + first * 4
+    unit[u.RANDOM] = address(state.random) + k * sizes.lanes * 4
 
 
 @inner
@@ -226,7 +231,8 @@ def store_row(row, code, pc, unit, state, learning):
 def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, learning, state, inbox):
     """Run a core's program from an address to its `end`; its cycles without the events of banks."""
     code = program.code
-    unit = unit_of(k, sizes, cores, program, state, inbox.accumulators)
+    set_core(k, sizes, cores, state, inbox.accumulators)
+    unit = state.unit
     slot = now % sizes.slots
     row, sweep, did = np.int64(-1), np.int64(0), False
     cost = np.int64(0)
@@ -262,11 +268,11 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
                 load_row(row, code, sweep, unit, state, learning)
                 axon = cores.axon[k] + learning.axon[row]
                 pre = ALL if (state.delivered[axon >> 6] >> np.uint64(axon & 63)) & ONE else NONE
-                store_word(unit.scratch + t.ROW_PRE * STEP, pre)
+                store_word(unit[u.SCRATCH] + t.ROW_PRE * STEP, pre)
                 cost += ROW_CYCLES + 2 * code[sweep * t.COLUMNS + t.BLOCKS]
                 pc = sweep + 1
         else:
-            vector(behind(code, pc * t.COLUMNS), sizes, unit)
+            vector(behind(code, pc * t.COLUMNS), unit)
             pc += 1
 
 
@@ -418,11 +424,11 @@ def run_samples(begin, end, tables, memories, job):
     synapses, learning, routes, start = raw(tables[3]), raw(tables[4]), raw(tables[5]), raw(tables[6])
     state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
     mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
+    set_machine(state.unit, sizes, program, address(state.scratch))
     recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
     steps, clock = job.timesteps + job.latency, 0
     for sample in range(begin, end):
         reward = job.rewards[sample]
-        store_word(address(state.scratch) + t.ALWAYS * STEP, ALL)
         store(address(state.scratch) + t.REWARD * STEP, splat32(reward))
         clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
         cycles = np.int64(0)

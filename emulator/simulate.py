@@ -18,7 +18,7 @@ from .spec import isa
 from .spec.errors import InputError, UsageError
 from .spec.image import Image, PopulationMap
 from .spec.ledger import CHIP_COUNTERS
-from .vector_unit import SCRATCH_BYTES
+from .vector_unit import SCRATCH_BYTES, UNIT_WORDS
 
 
 def run(
@@ -272,7 +272,7 @@ def _state(machine: Machine) -> kernel.State:
         weights=aligned(len(start.weights), np.int16),
         old=aligned(256 * 16, np.int16),  # the lanes of the largest core
         scratch=aligned(SCRATCH_BYTES // 4, np.int32),
-        memory=np.zeros(14, np.int64),
+        unit=np.zeros(UNIT_WORDS, np.int64),
         executions=np.zeros(len(machine.program.code), np.int64),
         row_words=np.zeros(busy, np.int64),
         busy=np.zeros(busy, np.int64),

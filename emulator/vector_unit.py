@@ -8,8 +8,6 @@ its first and last word and the rounding constants are in the instruction table 
 # Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from . import layout as t
@@ -55,24 +53,19 @@ FRESH_ROW = 6
 SCRATCH_BYTES = 7 * STEP
 
 
-class Unit(NamedTuple):
-    """The memories of one core."""
-
-    memory: np.ndarray  # (7, 2) int64 of layout.REGISTERS...: address, bytes from one row to the next
-    spikes: int  # addresses
-    payloads: int
-    scratch: int
-    random: int
+# A unit is one table of int64, so that a call passes one pointer: address and row bytes of the memories of the core
+# that runs now (layout.REGISTERS...), then these.
+SPIKES, PAYLOADS, SCRATCH, RANDOM, LANES, ACC_UP, HIGH, FACTOR_HIGH, GRADED, UNIT_WORDS = range(14, 24)
 
 
 @inner
 def locate(unit, memory, index, offset):
     """Address of row `index` of a memory, `offset` bytes in."""
-    return unit.memory[2 * memory] + index * unit.memory[2 * memory + 1] + offset
+    return unit[2 * memory] + index * unit[2 * memory + 1] + offset
 
 
 @inner
-def vector(code, sizes, unit):
+def vector(code, unit):
     """Run one vector instruction; `code` points to its row of the instruction table."""
     op, words, first_word = code[t.OP], code[t.WORDS], code[t.FIRST_WORD]
     head, tail = np.uint64(code[t.FIRST]), np.uint64(code[t.LAST])
@@ -85,16 +78,16 @@ def vector(code, sizes, unit):
     c_at = locate(unit, code[t.C], code[t.C_INDEX], first_word * c_step)
 
     accumulator = code[t.READS]
-    if accumulator >= 0 and sizes.acc_bits < 32:  # sums wrap: bring them to their width before anyone reads them
+    if accumulator >= 0 and unit[ACC_UP]:  # sums wrap: bring them to their width before anyone reads them
         sums = locate(unit, np.int64(t.ACCUMULATORS), accumulator, start)
-        up = splat32(32 - sizes.acc_bits)
+        up = splat32(unit[ACC_UP])
         for i in range(words):
             store(sums + i * STEP, ashr(shl(load32(sums + i * STEP), up), up))
 
-    high = (np.int64(1) << (sizes.state_bits - 1)) - 1
+    high = unit[HIGH]
     if op <= RND:
         out = locate(unit, code[t.OUT], code[t.D], start)
-        factor_high = (np.int64(1) << (sizes.coef_bits - 1)) - 1
+        factor_high = unit[FACTOR_HIGH]
         wide, shift = code[t.WIDE], code[t.SHIFT]
         bias, negative = code[t.BIAS], code[t.BIAS_NEGATIVE]
         for i in range(words):
@@ -132,8 +125,8 @@ def vector(code, sizes, unit):
             elif op == RND:
                 low = head if i == 0 else ALL
                 stop = tail if i == words - 1 else ALL
-                draw(unit.random, unit.scratch + FRESH_ROW * STEP, low & stop, sizes.lanes, (1 << shift) - 1)
-                value = load32(unit.scratch + FRESH_ROW * STEP)
+                draw(unit[RANDOM], unit[SCRATCH] + FRESH_ROW * STEP, low & stop, unit[LANES], (1 << shift) - 1)
+                value = load32(unit[SCRATCH] + FRESH_ROW * STEP)
             value = greater(lesser(value, splat32(high)), splat32(-high - 1))
             store(out + i * STEP, choose(chosen, value, load32(out + i * STEP)))
     else:
@@ -154,10 +147,10 @@ def vector(code, sizes, unit):
                 chosen &= inside
             chosen &= inrange
             if op == SPK:
-                spikes = unit.spikes + (first_word + i) * 8
+                spikes = unit[SPIKES] + (first_word + i) * 8
                 store_word(spikes, load_word(spikes) | chosen)
-                if sizes.graded:
-                    payloads = unit.payloads + (first_word + i) * STEP
+                if unit[GRADED]:
+                    payloads = unit[PAYLOADS] + (first_word + i) * STEP
                     value = splat32(1)
                     if code[t.FLAG]:
                         value = load32(a_at + i * a_step)
