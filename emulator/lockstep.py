@@ -182,7 +182,9 @@ class Lockstep:
                     (i for i, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right))
                 )
                 sides = [
-                    ", ".join(f"{f} {v}" for f, v in zip(fields, side[at], strict=True)) if at < len(side) else "nothing"
+                    ", ".join(f"{f} {v}" for f, v in zip(fields, side[at], strict=True))
+                    if at < len(side)
+                    else "nothing"
                     for side in (left, right)
                 ]
                 lines = [f"  after {kind} events {left[max(0, at - 2) : at]}"] if at else []

@@ -51,6 +51,8 @@ module nm_accumulate #(
   logic sparse, index3_q, index4_q, index5_q, index6_q;
   logic [4:0] shift3_q, shift4_q;
   logic [8:0] factor3_q;
+  logic signed [8:0] power3;
+  assign power3 = 9'd1 << shift3_q[2:0];
   logic [BLOCK_W-1:0] dense_block;
 
   assign half = part2_i[3] ? word2_i[LANES*8+:LANES*8] : word2_i[0+:LANES*8];
@@ -58,6 +60,13 @@ module nm_accumulate #(
   assign eighth = part2_i[1] ? quarter[LANES*2+:LANES*2] : quarter[0+:LANES*2];
   assign sixteenth = part2_i[0] ? eighth[LANES+:LANES] : eighth[0+:LANES];
   assign sparse = format2_i == `NM_FMT_SPARSE;
+  // what all lanes address alike: vectors, the sample reset, the host
+  logic shared_read;
+  logic [BLOCK_W:0] shared_raddr, shared_waddr;
+  assign shared_read = host_i || vector_read3_i;
+  assign shared_raddr = host_i ? host_addr_i : {vector_index3_i, vector_block3_i};
+  assign shared_waddr = host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i}
+                                                       : {vector_index6_i, vector_block6_i};
   assign dense_block = block2_i[BLOCK_W-1:0];
   assign stray_o = |stray;
 
@@ -68,25 +77,26 @@ module nm_accumulate #(
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [15:0] slot, weight, weight3_q, weight_sparse, weight8, weight4, weight2, weight1;
+    logic [15:0] slot, weight, weight3_q;
+    logic [7:0] low, slot_low, weight8, weight4, weight2, weight1;
     logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q, target6_q;
     logic add3_q, add4_q, add5_q, add6_q, far;
     logic [ACC_BITS-1:0] product4_q, shifted5_q, sum6_q, acc5;
     assign slot = word2_i[l*16+:16];
-    assign weight_sparse = 16'($signed(slot[7:0]));
-    assign weight8 = 16'($signed(half[l*8+:8]));
-    assign weight4 = 16'($signed(quarter[l*4+:4]));
-    assign weight2 = 16'($signed(eighth[l*2+:2]));
-    assign weight1 = sixteenth[l] ? 16'h0001 : 16'hffff;
+    assign weight8 = half[l*8+:8];
+    assign weight4 = 8'($signed(quarter[l*4+:4]));
+    assign weight2 = 8'($signed(eighth[l*2+:2]));
+    assign weight1 = sixteenth[l] ? 8'h01 : 8'hff;
     always_comb
       case (format2_i)
-        `NM_FMT_SPARSE: weight = weight_sparse;
-        `NM_FMT_D16: weight = slot;
-        `NM_FMT_D8: weight = weight8;
-        `NM_FMT_D4: weight = weight4;
-        `NM_FMT_D2: weight = weight2;
-        default: weight = weight1;
+        `NM_FMT_D8: low = weight8;
+        `NM_FMT_D4: low = weight4;
+        `NM_FMT_D2: low = weight2;
+        `NM_FMT_D1: low = weight1;
+        default: low = slot_low;
       endcase
+    assign slot_low = slot[7:0];
+    assign weight = {(format2_i == `NM_FMT_D16) ? slot[15:8] : {8{low[7]}}, low};
     assign target = sparse ? slot[8+:BLOCK_W] : dense_block;
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
     assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
@@ -101,14 +111,19 @@ module nm_accumulate #(
     end else begin : gen_plain
       logic unused;
       assign unused = &{1'b0, factor3_q};
-      always_ff @(posedge clk_i) product4_q <= ACC_BITS'($signed(weight3_q));
+      // the low part of the shift is a multiplication, which a small FPGA has and a shifter costs
+      logic signed [24:0] product;
+      assign product = 25'($signed(weight3_q)) * 25'(power3);
+      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);
+      logic unused_product;
+      assign unused_product = &{1'b0, product};
     end
 
     always_ff @(posedge clk_i) begin
       weight3_q <= weight;
       target3_q <= target;
       {target4_q, target5_q, target6_q} <= {target3_q, target4_q, target5_q};
-      shifted5_q <= product4_q << shift4_q;
+      shifted5_q <= product4_q << (GRADED ? shift4_q : {shift4_q[4:3], 3'd0});
       sum6_q <= acc5 + shifted5_q;
       if (rst_i) {add3_q, add4_q, add5_q, add6_q} <= '0;
       else {add3_q, add4_q, add5_q, add6_q} <= {beat2_i && weight != 16'h0000 && !far, add3_q, add4_q, add5_q};
@@ -116,12 +131,11 @@ module nm_accumulate #(
 
     nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(host_i ? host_addr_i : vector_read3_i ? {vector_index3_i, vector_block3_i} : {index3_q, target3_q}),
+        .raddr_i(shared_read ? shared_raddr : {index3_q, target3_q}),
         .rdata_o(acc5),
         .we_i(add6_q || vector_clear6_i || clear_i || host_we_i),
-        .waddr_i(host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i} :
-                 add6_q ? {index6_q, target6_q} : {vector_index6_i, vector_block6_i}),
-        .wdata_i(host_i ? host_data_i[l*ACC_BITS+:ACC_BITS] : (clear_i || !add6_q) ? '0 : sum6_q));
+        .waddr_i(add6_q ? {index6_q, target6_q} : shared_waddr),
+        .wdata_i(add6_q ? sum6_q : host_data_i[l*ACC_BITS+:ACC_BITS] & {ACC_BITS{host_i}}));
     assign vector_data5_o[l*ACC_BITS+:ACC_BITS] = acc5;
   end
 

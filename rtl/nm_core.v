@@ -167,7 +167,7 @@ module nm_core #(
   logic [15:0] pending_data;
   logic [LANES-1:0] emit_spikes;
   logic [LANES*8-1:0] emit_payloads;
-  logic [ROW_W-1:0] host_registers, host_traces;
+  logic [ROW_W-1:0] host_registers;
   logic [LANES*4-1:0] host_predicates;
   logic [15:0] host_delivered;
   logic [31:0] host_random;
@@ -186,7 +186,7 @@ module nm_core #(
       .clear_i(clearing_q), .clear_half_i(clear_half_q), .clear_block_i(clear_block_q),
       .clear_blocks_i(clear_blocks_q), .clear_granule_i(clear_granule_q), .clear_granules_i(clear_granules_q),
       .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_data_i(host_data_i[(ROW_W > 32 ? ROW_W : 32)-1:0]),
-      .host_registers_o(host_registers), .host_traces_o(host_traces), .host_predicates_o(host_predicates),
+      .host_registers_o(host_registers), .host_predicates_o(host_predicates),
       .host_delivered_o(host_delivered), .host_random_o(host_random),
       .count_o(n_block), .count_axon_o(n_axon), .count_reads_o(n_reads), .count_write_o(n_write),
       .count_acc_read_o(n_acc_read), .count_acc_write_o(n_acc_write), .count_pred_read_o(n_pred_read),
@@ -319,7 +319,7 @@ module nm_core #(
   always_ff @(posedge clk_i)
     case (host_mem_i)
       `NM_MEM_PROGRAM: host_data_q <= HOST_W'(host_program);
-      `NM_MEM_REGISTERS: host_data_q <= HOST_W'(host_registers);
+      `NM_MEM_REGISTERS, `NM_MEM_TRACES: host_data_q <= HOST_W'(host_registers);
       `NM_MEM_ACCUMULATORS: host_data_q <= HOST_W'(acc_data5);
       `NM_MEM_PREDICATES: host_data_q <= HOST_W'(host_predicates);
       `NM_MEM_SPIKES: host_data_q <= HOST_W'(emit_spikes);
@@ -330,7 +330,6 @@ module nm_core #(
       `NM_MEM_ROUTES: host_data_q <= HOST_W'(host_routes);
       `NM_MEM_PAYLOADS: host_data_q <= HOST_W'(payload);
       `NM_MEM_SPIKE_PAYLOADS: host_data_q <= HOST_W'(emit_payloads);
-      `NM_MEM_TRACES: host_data_q <= HOST_W'(host_traces);
       `NM_MEM_DELIVERED: host_data_q <= HOST_W'(host_delivered);
       `NM_MEM_RANDOM: host_data_q <= HOST_W'(host_random);
       default: host_data_q <= host_addr_i[5] ? HOST_W'(reset_entry_q) : HOST_W'(count);

@@ -174,11 +174,7 @@ module nm_host #(
           `NM_H_VERSION: rsp_data_q <= {16'h4e4d, 16'(`NM_ISA_VERSION)};
           `NM_H_SHAPE: rsp_data_q <= {8'(WIDTH), 8'(HEIGHT), 8'(LANES), 8'(STATE_BITS)};
           `NM_H_STATUS: rsp_data_q <= {30'd0, any_fault_i, !idle_i};
-          `NM_H_SELECT: rsp_data_q <= select_q;
           `NM_H_DATA: rsp_data_q <= word_q[part_q*32+:32];
-          `NM_H_PAYLOAD: rsp_data_q <= 32'(payload_q);
-          `NM_H_TIMESTEPS: rsp_data_q <= 32'(timesteps_q);
-          `NM_H_REWARD: rsp_data_q <= 32'($signed(reward_q));
           `NM_H_TIME: rsp_data_q <= 32'(t_i);
           `NM_H_FAULT: rsp_data_q <= 32'(fault_i);
           default: rsp_data_q <= req_addr_i[0] ? count_i[63:32] : count_i[31:0];

@@ -69,7 +69,7 @@ module nm_lane #(
   logic [COARSE_W-1:0] fine;
   logic [ACC_BITS:0] clamped, u_q;
   logic [ACC_BITS-1:0] added, v_q;
-  logic round_up, carry_q, neg_r_q;
+  logic round_up, carry_q;
   assign fine = coarse_q >> shift5_i;
   assign clamped = over_q ? {sign_q, {ACC_BITS{!sign_q}}} : {sign_q, fine[ACC_BITS-1:0]};
   assign added = acc5_i ? accumulator5_i : ACC_BITS'($signed(r5_q));
@@ -84,17 +84,16 @@ module nm_lane #(
     u_q     <= clamped ^ {ACC_BITS + 1{neg_q5_i}};
     v_q     <= added ^ {ACC_BITS{neg_r5_i}};
     carry_q <= round_up || neg_q5_i || neg_r5_i;
-    neg_r_q <= neg_r5_i;
   end
 
-  // stage 6: add or select, saturate
+  // stage 6: add or select, saturate; who selects has subtracted, so r is the complement of v_q
   logic signed [SUM_W-1:0] sum, value;
   logic high, low;
   assign sum = SUM_W'($signed(u_q)) + SUM_W'($signed(v_q)) + SUM_W'({1'b0, carry_q});
   assign less6_o = sum[SUM_W-1];
   assign equal6_o = sum == '0;
   assign value = !select6_i ? sum :
-                 (less6_o != max6_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(v_q ^ {ACC_BITS{neg_r_q}}));
+                 (less6_o != max6_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(~v_q));
   assign high = !value[SUM_W-1] && |value[SUM_W-2:STATE_BITS-1];
   assign low = value[SUM_W-1] && !(&value[SUM_W-2:STATE_BITS-1]);
   assign result6_o = (high || low) ? {low, {STATE_BITS - 1{high}}} : value[STATE_BITS-1:0];

@@ -71,7 +71,6 @@ module nm_vector #(
     input  wire logic [        19:0] host_addr_i,
     input  wire logic [  DATA_W-1:0] host_data_i,
     output logic      [   ROW_W-1:0] host_registers_o,
-    output logic      [   ROW_W-1:0] host_traces_o,
     output logic      [ LANES*4-1:0] host_predicates_o,
     output logic      [        15:0] host_delivered_o,
     output logic      [        31:0] host_random_o,
@@ -89,8 +88,7 @@ module nm_vector #(
   `include "nm_host.vh"
   localparam int Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
   localparam int PROD_W = STATE_BITS + COEF_BITS;
-  localparam logic [1:0] Y_ZERO = 2'd0, Y_ONE = 2'd1, Y_PORT = 2'd2, Y_BROADCAST = 2'd3;
-  localparam logic [2:0] R_ZERO = 3'd0, R_PORT0 = 3'd1, R_PORT1 = 3'd2, R_BROADCAST = 3'd3, R_RANDOM = 3'd4;
+  localparam logic [1:0] R_PORT0 = 2'd0, R_PORT1 = 2'd1, R_BROADCAST = 2'd2, R_RANDOM = 2'd3;
 
   typedef struct packed {
     logic axon;
@@ -101,9 +99,11 @@ module nm_vector #(
     logic is_rnd;
     logic is_mul;
     logic x_bc;  // x is a broadcast value, not port 0
-    logic [1:0] y_sel;
+    logic y_port;
+    logic y_one, y_zero;  // broadcast: a constant
     logic square;
-    logic [2:0] r_sel;
+    logic [1:0] r_sel;
+    logic r_zero;
     logic x_imm;  // broadcast: the immediate, not the reward
     logic y_imm;
     logic r_imm;
@@ -117,6 +117,7 @@ module nm_vector #(
     logic less, equal, invert;  // a compare is (less and its result) or (equal and its result), perhaps inverted
     logic [3:0] pred;
     logic [2:0] d;
+    logic [3:0] lanes;
     logic [1:0] plog_a;
     logic [1:0] plog_c;
     logic [4:0] shift;
@@ -184,11 +185,14 @@ module nm_vector #(
   assign dec.x_imm = swap && imm_b;
   assign dec.y_imm = imm_b;
   assign dec.square = square;
-  assign dec.y_sel = is_mul ? (s_reg ? Y_PORT : Y_BROADCAST) : (x_used ? Y_ONE : Y_ZERO);
+  assign dec.y_port = is_mul && s_reg;
+  assign dec.y_one = !is_mul && x_used;
+  assign dec.y_zero = !is_mul && !x_used;
   assign dec.r_imm = imm_b && !is_mac;
   assign dec.r_sel = is_rnd ? R_RANDOM :
                      is_mac ? (!c_reg ? R_BROADCAST : c_port1 ? R_PORT1 : R_PORT0) :
-                     (s_used && !is_mul) ? (s_reg ? R_PORT1 : R_BROADCAST) : R_ZERO;
+                     (s_used && !is_mul && s_reg) ? R_PORT1 : R_BROADCAST;
+  assign dec.r_zero = !is_mac && !(s_used && !is_mul);
   assign dec.acc = a_acc || b_acc || c_acc;
   assign acc_code = a_acc ? a : b_acc ? b : c;
   assign dec.acc_index = acc_code[0];
@@ -203,6 +207,7 @@ module nm_vector #(
   assign dec.invert = (op == `NM_OP_CGE || op == `NM_OP_CGT) && !swap;
   assign dec.pred = instr_i[`NM_I_PRED];
   assign dec.d = instr_i[50+:3];
+  assign dec.lanes = range_lanes_i;
   assign dec.plog_a = a[1:0];
   assign dec.plog_c = c[1:0];
   assign dec.shift = instr_i[`NM_I_SHIFT];
@@ -216,8 +221,8 @@ module nm_vector #(
   logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q;
   logic [SPACE_W-1:0] blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q;
   logic [SPACE_W:0] left_q;
-  logic [3:0] lanes0_q, lanes1_q, lanes2_q, lanes3_q, lanes4_q, lanes5_q;
-  logic [3:0] range_lanes_q;
+  logic last0_q, last1_q, last2_q, last3_q, last4_q, last5_q;
+  logic [6:1] first_q;
   logic [LANES-1:0] inside6_q, chosen6_q;
 
   always_ff @(posedge clk_i) begin
@@ -229,11 +234,11 @@ module nm_vector #(
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
       blk0_q   <= range_first_i;
       left_q   <= range_count_i;
-      lanes0_q <= (range_count_i == (SPACE_W + 1)'(1)) ? range_lanes_i : 4'(LANES - 1);
+      last0_q  <= range_count_i == (SPACE_W + 1)'(1);
     end else begin
       blk0_q   <= blk0_q + 1'b1;
       left_q   <= left_q - 1'b1;
-      lanes0_q <= (left_q == (SPACE_W + 1)'(2)) ? range_lanes_q : 4'(LANES - 1);
+      last0_q  <= left_q == (SPACE_W + 1)'(2);
     end
     if (rst_i) begin
       vld0_q <= 1'b0;
@@ -244,10 +249,17 @@ module nm_vector #(
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q};
     end
     {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q};
-    {lanes1_q, lanes2_q, lanes3_q, lanes4_q, lanes5_q} <= {lanes0_q, lanes1_q, lanes2_q, lanes3_q, lanes4_q};
-    {ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q} <= {ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q};
+    {last1_q, last2_q, last3_q, last4_q, last5_q} <= {last0_q, last1_q, last2_q, last3_q, last4_q};
+    // an instruction stays in ctl0_q for 7 cycles, so every stage copies it from there when its first block comes:
+    // a stage keeps only the fields that it uses
+    first_q <= {first_q[5:1], issue_i};
+    if (first_q[1]) ctl1_q <= ctl0_q;
+    if (first_q[2]) ctl2_q <= ctl0_q;
+    if (first_q[3]) ctl3_q <= ctl0_q;
+    if (first_q[4]) ctl4_q <= ctl0_q;
+    if (first_q[5]) ctl5_q <= ctl0_q;
+    if (first_q[6]) ctl6_q <= ctl0_q;
   end
-  always_ff @(posedge clk_i) if (issue_i) range_lanes_q <= range_lanes_i;
 
   assign count_o = vld0_q;
   assign count_axon_o = ctl0_q.axon;
@@ -282,7 +294,7 @@ module nm_vector #(
   nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers1 (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
       .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
-  assign host_registers_o = reg0;
+  assign host_registers_o = row0;
 
   logic [LANES-1:0] pre5;
   if (TRACES > 0) begin : gen_traces
@@ -323,7 +335,6 @@ module nm_vector #(
     assign shifted = delivered >> (position2[3:0] * 5'(LANES));
     always_ff @(posedge clk_i) {pre3_q, pre4_q, pre5_q} <= {shifted[LANES-1:0], pre3_q, pre4_q};
     assign pre5 = pre5_q;
-    assign host_traces_o = trace0;
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
@@ -332,13 +343,14 @@ module nm_vector #(
     assign trace_we = '0;
     assign pre5 = '0;
     assign host_delivered_o = '0;
-    assign host_traces_o = '0;
     logic unused;
     assign unused = &{1'b0, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
                       clear_i, trace_we, host_we_traces, host_we_delivered};
   end
-  assign row0 = (TRACES > 0 && ctl2_q.axon) ? trace0 : reg0;
-  assign row1 = (TRACES > 0 && ctl2_q.axon) ? trace1 : reg1;
+  logic use_traces;
+  assign use_traces = TRACES > 0 && (host_i ? host_mem_i == `NM_MEM_TRACES : ctl2_q.axon);
+  assign row0 = use_traces ? trace0 : reg0;
+  assign row1 = use_traces ? trace1 : reg1;
 
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
   logic [STATE_BITS-1:0] bx2_q, br2_q;  // broadcast operands, ready in stage 2
@@ -363,8 +375,8 @@ module nm_vector #(
   assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(reward_i));
   always_ff @(posedge clk_i) begin
     bx2_q <= ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
-    by2_q <= coefficient(by1);
-    br2_q <= ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
+    by2_q <= ctl1_q.y_zero ? '0 : ctl1_q.y_one ? COEF_BITS'(1) : coefficient(by1);
+    br2_q <= ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
     for (int i = 0; i < 23; i++) random_mask2_q[i] <= 5'(i) < ctl1_q.shift;
   end
 
@@ -384,11 +396,11 @@ module nm_vector #(
       low_mask4_q[i]  <= 5'(i) < shift3;
       half_mask4_q[i] <= 5'(i + 1) == shift3;
     end
-    for (int i = 0; i < PROD_W; i++) high_mask4_q[i] <= 32'(i) >= 32'(ACC_BITS) + 32'(shift3);
+    for (int i = 0; i < PROD_W; i++) high_mask4_q[i] <= (i < ACC_BITS) ? 1'b0 : 6'(i - ACC_BITS) >= {1'b0, shift3};
   end
 
   logic [LANES-1:0] less6, equal6;
-  logic [2:0] r_sel2;
+  logic [1:0] r_sel2;
   assign r_sel2 = ctl2_q.r_sel;
   logic [LANES*32-1:0] random;
   logic [31:0] host_data32;
@@ -409,18 +421,12 @@ module nm_vector #(
         R_PORT0: r2 = port0v;
         R_PORT1: r2 = port1v;
         R_BROADCAST: r2 = br2_q;
-        R_RANDOM: r2 = random_bits;
-        default: r2 = '0;
+        default: r2 = random_bits;
       endcase
     always_ff @(posedge clk_i) begin
       x3_q <= ctl2_q.x_bc ? bx2_q : port0v;
       r3_q <= r2;
-      case (ctl2_q.y_sel)
-        Y_PORT: y3_q <= coefficient(Y_W'($signed(ctl2_q.square ? port0v : port1v)));
-        Y_BROADCAST: y3_q <= by2_q;
-        Y_ONE: y3_q <= COEF_BITS'(1);
-        default: y3_q <= '0;
-      endcase
+      y3_q <= ctl2_q.y_port ? coefficient(Y_W'($signed(ctl2_q.square ? port0v : port1v))) : by2_q;
       if (host_i) begin
         if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data32[31:0];
       end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
@@ -482,7 +488,7 @@ module nm_vector #(
     predicates6_q <= predicates5;
     chosen6_q <= chosen5;
     plog6_q <= plog5;
-    for (int l = 0; l < LANES; l++) inside6_q[l] <= 4'(l) <= lanes5_q;
+    for (int l = 0; l < LANES; l++) inside6_q[l] <= !last5_q || 4'(l) <= ctl5_q.lanes;
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_predicate

@@ -26,8 +26,8 @@ def run(arch, seeds, **options):
         image, inputs, rewards = case(arch, *seed)
         if has_rows(image):
             continue
-        try:
-            report = lockstep(image, inputs, rewards, **options)
+        try:  # reading all state of many cores takes longer than running them
+            report = lockstep(image, inputs, rewards, every=1 if arch.cores == 1 else 4, **options)
         except Exception as error:
             error.add_note(f"seeds {seed} of {arch}")
             raise
@@ -39,7 +39,8 @@ def run(arch, seeds, **options):
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_random_programs_run_alike(name):
-    cycles = run(architecture(name), [(1, i) for i in range(IMAGES)])
+    arch = architecture(name)
+    cycles = run(arch, [(1, i) for i in range(IMAGES if arch.cores == 1 else IMAGES // 2)])
     assert cycles > IMAGES * 500
 
 

@@ -1,0 +1,78 @@
+"""Deliberate bugs in the Verilog: each must turn lockstep red within a few random programs."""
+
+import shutil
+
+import numpy as np
+import pytest
+from cases import case
+from programs import random_architecture
+
+import emulator.verilated
+from emulator.lockstep import LockstepError, lockstep
+from emulator.spec import isa
+from emulator.spec.errors import MachineError
+
+FAULTS = {
+    "a block too few": ("nm_vector.v", "left_q == (SPACE_W + 1)'(1)) vld0_q", "left_q == (SPACE_W + 1)'(2)) vld0_q"),
+    "a dropped carry": ("nm_lane.v", "round_up || neg_q5_i || neg_r5_i", "neg_q5_i || neg_r5_i"),
+    "toward zero rounds away": ("nm_lane.v", "any_q && sign_q", "any_q && !sign_q"),
+    "positive sums wrap": ("nm_lane.v", "assign high = !value[SUM_W-1] &&", "assign high = 1'b0 &&"),
+    "an inverted predicate is not": ("nm_vector.v", "picked ^ ctl5_q.pred[3]", "picked"),
+    "two spikes to one word lose one": ("nm_pending.v", "(last_v_q && last_addr_q == addr3)", "(1'b0)"),
+    "a spike's payload restarts": ("nm_pending.v", "!old3[axon3_q[3:0]] ? 8'h00", "1'b1 ? 8'h00"),
+    "local packets come first": ("nm_router.v", "granted = asks &", "granted = asks[4] ? 5'd16 : asks &"),
+    "a queue of one": ("nm_router.v", "full[p] = count_q == 2'd2", "full[p] = count_q != 2'd0"),
+    "a window's next run starts at its end": ("nm_integrate.v", "pos_q       <= run_pos_q +", "pos_q       <= pos_q +"),
+    "payloads are never signed": ("nm_integrate.v", "signed_q && payload_i[7]", "1'b0"),
+    "a spike costs a cycle less": (
+        "nm_emit.v",
+        "{x_any_q && x_head_q, x_first_q",
+        "{1'b0, x_any_q && x_head_q || x_first_q",
+    ),
+    "accumulators are not cleared": ("nm_core.v", ".vector_clear6_i(acc_clear6)", ".vector_clear6_i(1'b0)"),
+}
+
+
+def small():
+    return random_architecture(
+        np.random.default_rng(0),
+        mesh_width=2,
+        mesh_height=1,
+        lanes=4,
+        state_bits=16,
+        acc_bits=16,
+        coef_bits=16,
+        neurons=48,
+        axons=32,
+        delay_slots=2,
+        registers=4,
+        traces=0,
+        graded=True,
+    )
+
+
+def programs():
+    """Images of the small architecture, without weight updates, with inputs and rewards."""
+    arch = small()
+    for seed in range(40):
+        image, inputs, rewards = case(arch, 5, seed)
+        if not any(isa.decode(int(word)).name == "rows" for core in image.cores for word in core.program):
+            yield image, inputs, rewards
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_lockstep_notices(name, tmp_path, monkeypatch):
+    file, right, wrong = FAULTS[name]
+    folder = tmp_path / "rtl"
+    shutil.copytree(emulator.verilated.rtl_directory(), folder)
+    text = (folder / file).read_text()
+    assert text.count(right) == 1, f"{file} holds {right!r} {text.count(right)} times"
+    (folder / file).write_text(text.replace(right, wrong))
+    monkeypatch.setattr(emulator.verilated, "rtl_directory", lambda: folder)
+    with pytest.raises((LockstepError, MachineError)):
+        for image, inputs, rewards in programs():
+            lockstep(image, inputs, rewards)
+
+
+def test_without_a_fault_the_same_programs_run_alike():
+    assert sum(lockstep(*program).timesteps for program in programs()) > 100
