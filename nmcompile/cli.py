@@ -42,6 +42,7 @@ def cli() -> None:
 @click.option("--dt", type=float, help="Override: seconds per timestep.")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
+@click.option("--plasticity", help="RULES.toml: learning rules by the name of the projection that learns.")
 @_JSON
 def compile_command(
     net: str,
@@ -54,6 +55,7 @@ def compile_command(
     dt: float | None,
     weight_bits: int,
     calibrate: str | None,
+    plasticity: str | None,
     as_json: bool,
 ) -> None:
     """Compile NET, a trained network in a NIR file, to an image."""
@@ -66,9 +68,14 @@ def compile_command(
     from .semantics import choose_semantics
     from .spikes import read_spikes
 
-    _check_output(output, net, calibrate)
+    _check_output(output, net, calibrate, plasticity)
     chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
     network = read_network(net)
+    if plasticity:
+        from .plasticity import attach
+        from .rule_files import read_rules
+
+        network = attach(network, read_rules(plasticity))
     target = load_architecture(arch) if arch else None
     samples = read_spikes(calibrate, network.n_inputs, largest=1).spikes if calibrate else None
     result = compile_network(network, target, chosen, weight_bits, samples)
@@ -90,6 +97,8 @@ def compile_command(
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @_THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
+@click.option("--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns.")
+@click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
 @_PRICES
 @_JSON
 def emulate(
@@ -100,18 +109,24 @@ def emulate(
     limit: int | None,
     threads: int,
     probes: tuple[str, ...],
+    learn: bool,
+    learned: str | None,
     prices: str,
     as_json: bool,
 ) -> None:
-    """Run samples on the emulator."""
+    """Run samples on the emulator.
+
+    While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
+    """
     from emulator.result import save_result
-    from emulator.spec.image import load_image
+    from emulator.spec.image import load_image, save_image
 
     from . import show
     from .spikes import largest_input, read_spikes
     from .study.evaluate import evaluate, summary
 
     _check_output(output, image, spikes)
+    _check_output(learned, image, spikes)
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
@@ -126,11 +141,30 @@ def emulate(
         probes=probes,
         prices=prices,
         record_spikes=output is not None,
+        learn=learn or learned is not None,
     )
     if output:
         save_result(result, output)
+    if learned and result.learned:
+        save_image(result.learned, learned)
     values = summary(result)
     _print(values, as_json, lambda: show.emulated(result, values))
+
+
+@cli.command()
+@click.argument("image")
+@click.option("--into", required=True, help="NET.nir: the network that the image was compiled from.")
+@click.option("-o", "--output", required=True, help="The NIR file to write: NET with the learned weights.")
+@_JSON
+def export(image: str, into: str, output: str, as_json: bool) -> None:
+    """Write learned weights back into a NIR file."""
+    from emulator.spec.image import load_image
+
+    from .learned import write_nir
+
+    _check_output(output, image, into)
+    values = {"nir": output, "projections": write_nir(load_image(image), into, output)}
+    _print(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
 @cli.command()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -78,3 +81,42 @@ def _sources(image: Image, source: str, number: int, first: int, count: int) -> 
         begin, n = int(pointer["first"][0]), int(pointer["count"][0])
         note(image.cores[core].routes[begin : begin + n], np.full(n, index))
     return found
+
+
+def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
+    """Copy a NIR file with the learned weights in it; the names of the nodes that changed.
+
+    Raises:
+        InputError: nothing has learned; a file that is no NIR, or has no such weights.
+    """
+    import h5py
+
+    names = [p["name"] for p in image.meta.get("projections", ()) if "unit" in p]
+    if not names:
+        raise InputError("nothing in this image learns, so there is nothing to export; compile it with --plasticity")
+    try:
+        shutil.copyfile(into, output)
+        with h5py.File(output, "r+") as file:
+            for name in names:
+                _replace(file["node/nodes"], name, learned_weights(image, name).T, into)
+    except FileNotFoundError:
+        raise InputError(f"{into}: no such file") from None
+    except (OSError, KeyError):
+        raise InputError(f"{into}: not a NIR file, or damaged; give the one that was compiled") from None
+    return names
+
+
+def _replace(nodes: Any, name: str, weights: np.ndarray, into: str | Path) -> None:
+    """Write (outputs, inputs) weights over those of the node of that name, which may be nested: outer.inner."""
+    place = nodes
+    for part in name.split("."):
+        place = place.get(part) if part in place else place.get(f"nodes/{part}") if "nodes" in place else None
+        if place is None:
+            break
+    if place is None or "weight" not in place or place["weight"].shape != weights.shape:
+        has = "has no such node" if place is None or "weight" not in place else f"has {place['weight'].shape} of them"
+        raise InputError(
+            f"{into}: {name!r} has learned weights of shape {weights.shape}, but the file {has}; give the one that was "
+            "compiled"
+        )
+    place["weight"][...] = weights

@@ -20,7 +20,7 @@ table of traces and terms in a TOML file (`rule_files.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from emulator.spec.errors import InputError
@@ -333,6 +333,7 @@ def post_stdp(
     tau: float,
     w_max: float,
     x_target: float = 0.0,
+    decay: float = 0.0,
     eta_pre: float = 0.0,
     tau_post: float | None = None,
     w_min: float = 0.0,
@@ -346,6 +347,8 @@ def post_stdp(
     """eta (x - x_target) on a postsynaptic spike, -eta_pre y on a presynaptic one, for unsupervised competition.
 
     Args:
+        decay: takes eta * decay * (w - w_min) / (w_max - w_min) off, too: with decay 1 and x_target 0 the weights
+            approach the mean of x at the neuron's spikes, as in online k-means.
         soft: times (w_max - w) / (w_max - w_min), the exponent mu being 1.
 
     Source: P. Diehl, M. Cook, Frontiers in Computational Neuroscience 9, 99 (2015), equations 2 and 4; adaptive
@@ -354,6 +357,7 @@ def post_stdp(
     up = "up" if soft else None
     traces = [Trace("x", "pre", tau, pairing)]
     terms = [Term("post", eta, ("x",), up), Term("post", -eta * x_target, (), up)]
+    terms.append(Term("post", -eta * decay, (), "down"))
     if eta_pre:
         traces.append(Trace("y", "post", tau_post or tau, pairing))
         terms.append(Term("pre", -eta_pre, ("y",)))
@@ -455,7 +459,7 @@ def hebbian(eta: float, tau: float, alpha: float, w_min: float, w_max: float, an
     )
 
 
-RULES = {
+RULES: dict[str, Callable[..., Rule]] = {
     "rectangular-stdp": rectangular_stdp,
     "pair-stdp": pair_stdp,
     "triplet-stdp": triplet_stdp,

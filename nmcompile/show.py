@@ -267,6 +267,13 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
             f"{p['cores']}",
         )
     _console.print(table)
+    learning = [p for p in values["projections"] if "learns" in p]
+    if learning:
+        table = _table("learns", "rule", "least weight", "mean", "largest", "one unit")
+        for p in learning:
+            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], p["unit"])
+            table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
+        _console.print(table)
     _fill(values["fill"])
     for core in values["cores"]:
         _console.print(f"[bold]Program of core {core['core']}[/]")

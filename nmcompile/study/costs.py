@@ -38,7 +38,7 @@ class PopulationCost:
 
 
 def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, events: np.ndarray) -> np.ndarray:
-    """(program,) cycles that each instruction took in a run; rows of learning are not split up.
+    """(program,) cycles that each instruction took in a run; loading and storing a plastic row belong to its `endrows`.
 
     Args:
         executions: (program,) how often each ran; events: (axons,) how often each axon was delivered.
@@ -56,6 +56,10 @@ def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, ev
             each = isa.INTEG_CYCLES + op.hi
             span = slice(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE)
             cycles[address] += int((events[span] * (isa.EVENT_CYCLES + beats[span])).sum())
+        elif op.name == "rows":
+            each = isa.ROWS_CYCLES + max(blocks, isa.PIPELINE) + op.hi * isa.GRANULE // image.arch.lanes
+        elif op.name == "endrows":
+            each = isa.SCALAR_CYCLES + isa.ROW_CYCLES + 2 * blocks
         else:
             each = max(blocks, isa.PIPELINE) if op.row.vector else isa.SCALAR_CYCLES
         cycles[address] += each * int(executions[address])

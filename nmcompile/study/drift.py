@@ -11,6 +11,7 @@ import emulator
 from emulator.spec.image import Image
 
 from ..floatsim import run_float
+from ..learned import set_learning
 from ..pipeline import Compilation
 
 SILENT, BURST = 0.5, 2.0  # a population below or above this share of its float spikes is called silent or bursting
@@ -47,7 +48,7 @@ def drift_report(compilation: Compilation, spikes: np.ndarray) -> list[Drift]:
     Args:
         spikes: (samples, timesteps, inputs).
     """
-    image, network = compilation.image, compilation.network
+    image, network = set_learning(compilation.image, on=False), compilation.network
     exact = run_float(network, compilation.semantics, spikes)
     probes = [f"v:{p.name}" for p in image.populations]
     fixed = emulator.run(image, spikes, fabric="off", record_spikes=True, probes=probes)

@@ -11,8 +11,10 @@ import numpy as np
 import emulator
 from emulator.energy import load_prices, price
 from emulator.result import RunResult
+from emulator.spec.errors import UsageError
 from emulator.spec.image import Image
 
+from ..learned import can_learn, set_learning
 from ..spikes import SpikeData
 from .costs import core_fill, neurobench, population_costs
 
@@ -27,16 +29,25 @@ def evaluate(
     probes: Sequence[str] = (),
     prices: str = DEFAULT_PRICES,
     record_spikes: bool = False,
+    learn: bool = False,
 ) -> RunResult:
     """Run all samples; meta then holds what `summary` and the report show.
 
     Args:
         probes: "REGISTER:POPULATION" each.
         prices: name or path of a price table.
+        learn: samples follow each other, and `RunResult.learned` is the image that they end in; `rewards` of the data,
+            (samples,) integers, go with them. Otherwise nothing learns.
 
     Raises:
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
+        UsageError: learning where nothing learns.
     """
+    if learn and not can_learn(image):
+        raise UsageError("nothing in this image learns; compile it with --plasticity RULES.toml")
+    if can_learn(image):
+        image = set_learning(image, learn)
+    reward = data.extra.get("rewards", 0) if learn else 0
     spikes = data.spikes
     table = load_prices(prices)
     wanted = list(probes)
@@ -44,7 +55,9 @@ def evaluate(
     readout = image.meta.get("readout", "count")
     if readout == "membrane" and membrane not in wanted:
         wanted.append(membrane)
-    result = emulator.run(image, spikes, threads=threads, probes=wanted, record_spikes=record_spikes)
+    result = emulator.run(
+        image, spikes, threads=threads, probes=wanted, record_spikes=record_spikes, learn=learn, reward=reward
+    )
     recorded = result.probes
     predictions = result.predictions
     if readout == "membrane":

@@ -1,0 +1,201 @@
+"""Rules from TOML, learning from the command line, and learned weights back into NIR."""
+
+import json
+import sys
+
+import nir
+import numpy as np
+import pytest
+from nirfiles import chain, write
+
+from emulator.spec.errors import InputError
+from emulator.spec.image import load_image
+from nmcompile import cli
+from nmcompile.frontends import read_network
+from nmcompile.learned import learned_weights
+from nmcompile.plasticity import Term, Trace, pair_stdp, sdsp
+from nmcompile.rule_files import read_rules
+
+RULES = """
+[fc]
+rule = "pair-stdp"
+a_plus = 0.05
+a_minus = 0.02
+tau_plus = 0.01
+tau_minus = 0.01
+w_min = 0.0
+w_max = 1.0
+"""
+
+
+@pytest.fixture
+def nmc(monkeypatch, capsys, tmp_path):
+    """Run `nmc` in a folder of its own: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def nmc(*arguments):
+        monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return nmc
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A network of 20 inputs and 4 neurons, inputs, and rules for it."""
+    rng = np.random.default_rng(0)
+    one = np.ones(4)
+    nodes = {
+        "input": nir.Input(np.array([20])),
+        "fc": nir.Linear(rng.random((4, 20))),
+        "out": nir.LIF(tau=0.01 * one, r=10 * one, v_leak=0 * one, v_threshold=4 * one, v_reset=0 * one),
+        "output": nir.Output(np.array([4])),
+    }
+    write(tmp_path / "net.nir", nodes, chain("input", "fc", "out", "output"))
+    spikes = (rng.random((5, 60, 20)) < 0.1 * np.arange(20) / 20).astype(np.uint8)
+    np.savez(tmp_path / "in.npz", spikes=spikes)
+    (tmp_path / "rules.toml").write_text(RULES)
+    return tmp_path
+
+
+def test_learning_from_the_command_line_ends_in_the_same_network_with_other_weights(nmc, files):
+    code, out, err = nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml", "--json")
+    assert (code, err) == (0, "")
+    first = nmc("emulate", "net.nmi", "--spikes", "in.npz", "--json")
+    assert first[0] == 0
+    still = json.loads(nmc("emulate", "net.nmi", "--spikes", "in.npz", "--json")[1])
+    learning = json.loads(nmc("emulate", "net.nmi", "--spikes", "in.npz", "--learned", "after.nmi", "--json")[1])
+    assert still["spikes"] == json.loads(first[1])["spikes"] != learning["spikes"]
+    assert learning["cycles_per_sample"] > still["cycles_per_sample"]
+    before, after = (learned_weights(load_image(files / name), "fc") for name in ("net.nmi", "after.nmi"))
+    assert np.abs(after - before).max() > 0.1
+    assert after[12:].mean() > before[12:].mean() + 0.02  # inputs that spike more, come before
+
+    code, out, _ = nmc("inspect", "after.nmi", "--json")
+    (projection,) = json.loads(out)["projections"]
+    assert projection["learns"] == "pair-stdp"
+    assert projection["weight_mean"] == pytest.approx(after.mean())
+    assert "pair-stdp" in nmc("inspect", "after.nmi")[1]
+
+    assert nmc("export", "after.nmi", "--into", "net.nir", "-o", "after.nir")[0] == 0
+    network = read_network(files / "after.nir")
+    np.testing.assert_allclose(network.projections[0].matrix.toarray(), after, atol=1e-6)
+    assert np.abs(read_network(files / "net.nir").projections[0].matrix.toarray() - before).max() < 0.01
+    nir.read(files / "after.nir")
+
+
+def test_learned_weights_are_where_learning_goes_on(nmc, files):
+    nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")
+    nmc("emulate", "net.nmi", "--spikes", "in.npz", "--learned", "one.nmi")
+    nmc("emulate", "one.nmi", "--spikes", "in.npz", "--learned", "two.nmi")
+    spikes = np.load(files / "in.npz")["spikes"]
+    np.savez(files / "twice.npz", spikes=np.concatenate([spikes, spikes]))
+    nmc("emulate", "net.nmi", "--spikes", "twice.npz", "--learned", "both.nmi")
+    two, both = (learned_weights(load_image(files / name), "fc") for name in ("two.nmi", "both.nmi"))
+    np.testing.assert_array_equal(two, both)
+
+
+def test_nothing_learns_without_rules(nmc, files):
+    nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3")
+    assert nmc("emulate", "net.nmi", "--spikes", "in.npz", "--learn") == (
+        2,
+        "",
+        "nmc: nothing in this image learns; compile it with --plasticity RULES.toml\n",
+    )
+    assert nmc("export", "net.nmi", "--into", "net.nir", "-o", "after.nir") == (
+        3,
+        "",
+        "nmc: nothing in this image learns, so there is nothing to export; compile it with --plasticity\n",
+    )
+
+
+# --------------------------------------------------------------------------------------------------- TOML
+def rules(tmp_path, text):
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    return read_rules(path)
+
+
+def test_rules_of_the_library_take_their_parameters(tmp_path):
+    assert rules(tmp_path, RULES) == {"fc": pair_stdp(0.05, 0.02, 0.01, 0.01, 0.0, 1.0)}
+    text = """
+    ["a.b"]
+    rule = "sdsp"
+    a_up = 0.1
+    a_down = 0.1
+    v_up = 0.5
+    calcium_up = [0.5, 3.0]
+    calcium_down = [0.5, 2.0]
+    tau_calcium = 0.05
+    w_min = 0
+    w_max = 1
+    bits = 16
+    """
+    assert rules(tmp_path, text) == {"a.b": sdsp(0.1, 0.1, 0.5, (0.5, 3.0), (0.5, 2.0), 0.05, 0, 1, bits=16)}
+
+
+def test_a_rule_of_its_own_is_tables_of_traces_and_terms(tmp_path):
+    text = """
+    [fc]
+    rule = "custom"
+    traces = [{name = "x", of = "pre", tau = 0.02}]
+    terms = [{on = "post", change = 0.01, traces = ["x"]}, {on = "post", change = -0.002, soft = "down"}]
+    threshold = {plus = 0.1}
+    w_min = -1.0
+    w_max = 1.0
+    """
+    (rule,) = rules(tmp_path, text).values()
+    assert rule.traces == (Trace("x", "pre", 0.02),)
+    assert rule.terms == (Term("post", 0.01, ("x",)), Term("post", -0.002, (), "down"))
+    assert rule.threshold.plus == 0.1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ": no rules in it; give a table per projection, for example [fc1]"),
+        ("[fc\n", ": not a readable TOML file: Expected ']' at the end of a table declaration (at line 1, column 4)"),
+        (
+            "[fc]\n",
+            ": [fc] names no rule; add rule = one of rectangular-stdp, pair-stdp, triplet-stdp, symmetric-stdp, "
+            "post-stdp, sdsp, reward-stdp, hebbian, custom",
+        ),
+        (
+            '[fc]\nrule = "stdp"\n',
+            ": [fc]: no rule 'stdp'; the rules are rectangular-stdp, pair-stdp, triplet-stdp, symmetric-stdp, "
+            "post-stdp, sdsp, reward-stdp, hebbian, custom",
+        ),
+        (
+            RULES + "tau = 0.1\n",
+            ": [fc]: 'pair-stdp' has no parameter 'tau'; it takes a_plus, a_minus, tau_plus, tau_minus, w_min, w_max, "
+            "pairing, soft, all_to_all, bits, rounding",
+        ),
+        (RULES.replace("w_max = 1.0", ""), ": [fc]: 'pair-stdp' needs w_max; give it"),
+        (
+            RULES.replace("tau_plus = 0.01", 'tau_plus = "long"'),
+            ": [fc]: a parameter of 'pair-stdp' is of the wrong kind; most are numbers",
+        ),
+        (
+            RULES.replace("w_max = 1.0", "w_max = inf"),
+            ": [fc]: learning rule 'pair-stdp': weights from 0.0 to inf are unbounded; give w_min and w_max",
+        ),
+        (
+            '[fc]\nrule = "custom"\nw_min = 0\nw_max = 1\nterms = [{on = "post", change = 1, traces = ["x"]}]\n',
+            ": [fc]: learning rule 'custom': unknown trace 'x' in a term; its traces are none",
+        ),
+        (
+            '[fc]\nrule = "custom"\nw_min = 0\nw_max = 1\nterms = [3]\n',
+            ": [fc] terms: 3 is no table; give {...} with on, change, traces, soft, where",
+        ),
+    ],
+)
+def test_a_wrong_file_of_rules_says_what_is_wrong(tmp_path, text, message):
+    with pytest.raises(InputError) as caught:
+        rules(tmp_path, text)
+    assert str(caught.value) == f"{tmp_path / 'rules.toml'}{message}"
