@@ -22,10 +22,12 @@ BAUD: Final = 1_000_000
 SILENCE: Final = 1.0  # seconds without a byte until a request counts as lost; a busy board sends heartbeats
 QUIET: Final = 0.02  # seconds without a byte until the line counts as quiet
 LONGEST: Final = 120.0  # seconds that one request may run
-RETRIES: Final = 8  # without any progress
+RETRIES: Final = 20  # without any progress
+SILENT: Final = 5  # of them without a byte
 WINDOW: Final = 8  # requests under way
 BATCH: Final = 128  # half of the sequence numbers: each is unambiguous
 TRIES_TO_OPEN: Final = 4
+STRANGE: Final = 3  # refusals with an impossible number: one may be an old one, late
 
 
 class Transport(Protocol):
@@ -183,24 +185,21 @@ class Board:
         ask += bytes([0x40 | host["H_VERSION"], 1])
         # a board that still executes an old request answers when it is done, and beats meanwhile
         deadline = time.monotonic() + LONGEST
-        heard = 0
         for _ in range(TRIES_TO_OPEN):
             self._drain()
             # a number that no stale reply is likely to have
             sequence = random.randrange(256)
             self._write(protocol.encode(Frame(sequence, protocol.OPEN, ask)))
-            before = self.received_bytes
             while (frame := self._next(SILENCE)) is not None and time.monotonic() < deadline:
                 if frame.sequence == sequence and frame.kind == protocol.DONE and len(frame.payload) == 16:
                     self._last = sequence
                     return self._identify(frame.payload)
                 if frame.kind == protocol.CORRUPT:
                     break
-            heard += self.received_bytes - before
         name = self.transport.name
-        if heard:
+        if self.received_bytes:
             raise DeviceError(
-                f"what answers on {name} is no nmcompile board ({heard:,} bytes, no frame among them); "
+                f"what answers on {name} is no nmcompile board ({self.received_bytes:,} bytes, no answer among them); "
                 "choose another port, or the board's baud rate with --baud"
             )
         raise DeviceError(
@@ -251,18 +250,19 @@ class Board:
     ) -> list[int]:
         """Send a batch with go-back-N; the requests that ran but whose replies were lost and matter."""
         first = self._last + 1  # batch[k] has sequence number first + k
-        base = ahead = 0  # batch[:base] ran; batch[base:ahead] are under way
-        failures = 0
+        base = ahead = sent = 0  # batch[:base] ran; batch[base:ahead] are under way; batch[:sent] once were
+        failures = strange = silent = 0
+        heard = self.received_bytes
         lost: list[int] = []
         started = time.monotonic()
 
         def ran(upto: int) -> None:
-            nonlocal base, failures, started
+            nonlocal base, failures, strange, started
             for k in range(base, upto):
                 if replies[batch[k]] is None and requests[batch[k]].reads:
                     lost.append(batch[k])
             if upto > base:
-                base, failures, started = upto, 0, time.monotonic()
+                base, failures, strange, started = upto, 0, 0, time.monotonic()
             self._last = first + base - 1 & 0xFF
 
         while base < len(batch):
@@ -271,6 +271,7 @@ class Board:
             while ahead < min(len(batch), base + room):
                 out += protocol.encode(Frame(first + ahead & 0xFF, protocol.RUN, requests[batch[ahead]].payload))
                 ahead += 1
+            sent = max(sent, ahead)
             if out:
                 self._write(out)
             frame = self._next(SILENCE)
@@ -278,7 +279,7 @@ class Board:
                 raise DeviceError(f"the board on {self.transport.name} is still busy after {LONGEST:.0f} s; reset it")
             if frame is not None and frame.kind in (protocol.DONE, protocol.MALFORMED):
                 k = (frame.sequence - first) & 0xFF
-                if k < base or k >= ahead:
+                if k < base or k >= sent:
                     continue  # the reply to a repetition: known already
                 if frame.kind == protocol.MALFORMED or len(frame.payload) != requests[batch[k]].reads:
                     raise DeviceError(
@@ -291,23 +292,27 @@ class Board:
                 continue
             failures += 1
             self.retries += 1
+            frame = self._drain(frame)
+            silent = 0 if self.received_bytes != heard else silent + 1
+            heard = self.received_bytes
+            if silent > SILENT:
+                raise DeviceError(
+                    f"the board on {self.transport.name} does not answer any more; plug it in again and repeat"
+                )
             if failures > RETRIES:
                 raise DeviceError(
                     f"no undamaged answer from {self.transport.name} in {RETRIES} tries; check cable and baud rate"
-                    if frame is not None or self._decoder.damaged
-                    else f"the board on {self.transport.name} does not answer any more; plug it in again and repeat"
                 )
-            frame = self._drain(frame)
             if frame is not None and frame.kind == protocol.CLOSED:
                 raise DeviceError(f"the board on {self.transport.name} was reset meanwhile; start again")
             if frame is not None and frame.kind in (protocol.SEQUENCE, protocol.CORRUPT, protocol.OVERRUN):
                 k = (frame.sequence + 1 - first) & 0xFF  # the next that it expects
-                if base <= k <= ahead:
+                if base <= k <= sent:
                     # those before it ran; a reply that must not be lost is asked for by repeating its request
                     if k > base and not requests[batch[k - 1]].again and replies[batch[k - 1]] is None:
                         k = base
                     ran(k)
-                elif frame.kind == protocol.SEQUENCE:
+                elif frame.kind == protocol.SEQUENCE and (strange := strange + 1) == STRANGE:
                     raise DeviceError(
                         f"the board on {self.transport.name} lost track: it was reset, or another program "
                         "talks to it; start again"

@@ -277,8 +277,7 @@ go on with a board that forgot its state.
 The payload of a request is a list of operations on 32-bit registers. Each is an operation byte (bit 7: write; bits
 6:5: mode; bits 4:0: register), a count byte n (0 is @MOST@), and, for a write, n words of the mode's bytes. Operations
 that need an idle chip wait for it, so one request holds any number of timesteps: `inject`, `command` step, `select` and
-read `data` of the spikes, and so on. W is a register of the link that keeps its value.
-
+read `data` of X
 | mode | write | bytes a word | meaning |
 |---|---|---|---|
 @WRITES@

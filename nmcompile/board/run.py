@@ -115,6 +115,8 @@ class Runner:
                 number = self.host[f"MEM_{window.memory.upper()}"]
                 script.write(self.host["H_SELECT"], [window.core << 24 | number << 20 | window.first])
                 script.read(self.host["H_DATA"], window.words * window.parts, window.mode)
+        script.write(self.host["H_SELECT"], [0])
+        script.read(self.host["H_DATA"], 1, STEP)  # waits for the last timestep, as counters and status do not
         for i in range(2 * len(CHIP_COUNTERS)):
             script.read(self.host["H_COUNT"] + i, 1)
         script.read(self.host["H_STATUS"], 1, STEP)
@@ -123,7 +125,7 @@ class Runner:
         if data[-1] & 2:
             check_fault(self.board, "while it ran", self.image.arch.cores)
         tail = len(data) - 8 * len(CHIP_COUNTERS) - 1
-        rows = np.frombuffer(data[:tail], np.uint8).reshape(steps, -1)
+        rows = np.frombuffer(data[: tail - 1], np.uint8).reshape(steps, -1)
         cuts = np.cumsum([window.size for window in self.windows])[:-1]
         counters = np.frombuffer(data[tail:-1], ">u4").astype(np.int64).reshape(-1, 2)
         return np.split(rows, cuts, axis=1), counters[:, 0] | counters[:, 1] << 32

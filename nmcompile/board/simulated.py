@@ -22,7 +22,7 @@ from emulator.spec.errors import DeviceError, UsageError
 from emulator.verilated import cache_directory, rtl_directory, rtl_parameters, rtl_sources, tool_environment
 
 BOARD_MODULES: Final = ("uart", "link_receive", "link_send", "link", "board")
-CLOCKS_PER_BIT: Final = 8
+CLOCKS_PER_BIT: Final = 4
 LARGEST: Final = 16  # cores that still simulate at a useful speed
 BATCH: Final = 200_000  # clocks between two looks at the terminal
 ROOM: Final = 1 << 16  # bytes of one batch

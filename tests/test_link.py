@@ -1,0 +1,228 @@
+"""The line to a board: frames, the driver against every kind of noise, and the table the Verilog is made from."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rtl_link.model import ModelBoard, NoisyLine, work
+
+from emulator.spec.errors import DeviceError
+from nmcompile.board import link, protocol
+from nmcompile.board.link import Board, Request
+from nmcompile.board.protocol import Decoder, Frame, decode, encode
+from nmcompile.board.script import Script
+
+frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=300))
+
+
+@pytest.fixture(autouse=True)
+def no_patience(monkeypatch):
+    """The lines here answer at once or never."""
+    monkeypatch.setattr(link, "QUIET", 0.0)
+
+
+# --------------------------------------------------------------------------------------------------- frames
+@given(st.lists(frames, max_size=5), st.integers(1, 7))
+def test_frames_come_back_whatever_the_pieces(sent, piece):
+    line = b"".join(map(encode, sent))
+    decoder, found = Decoder(300), []
+    for at in range(0, len(line), piece):
+        found += decoder.feed(line[at : at + piece])
+    assert found == sent
+    assert decoder.damaged == 0
+
+
+@given(frames)
+def test_the_mark_is_unique(frame):
+    line = encode(frame)
+    assert line.count(protocol.MARK) == 2
+    assert line[0] == line[-1] == protocol.MARK
+
+
+@given(frames, st.binary(max_size=50))
+def test_the_frame_after_noise_is_read(frame, noise):
+    assert Decoder(300).feed(noise + encode(frame))[-1:] == [frame]
+
+
+@settings(max_examples=300)
+@given(frames, st.data())
+def test_up_to_three_flipped_bits_are_found(frame, data):
+    line = bytearray(encode(frame)[1:-1])
+    assert decode(bytes(line)) == frame
+    for place in data.draw(st.sets(st.integers(0, 8 * len(line) - 1), min_size=1, max_size=3)):
+        line[place // 8] ^= 1 << place % 8
+    # a flip may make a mark or an escape: then these are other frames, or none
+    if protocol.MARK not in line and protocol.ESCAPE not in line and protocol.ESCAPE not in encode(frame):
+        assert decode(bytes(line)) is None
+
+
+@given(st.binary(max_size=2000))
+def test_any_bytes_can_be_decoded(noise):
+    decoder = Decoder(100)
+    for frame in decoder.feed(noise):
+        assert encode(frame)[1:-1] in noise
+
+
+def test_crc_is_the_published_one():
+    assert protocol.crc16(b"123456789") == 0x29B1  # CRC-16/IBM-3740
+
+
+# --------------------------------------------------------------------------------------------------- driver
+class Babble:
+    """A line that answers with whatever it was told, then with nothing."""
+
+    name = "babble"
+
+    def __init__(self, pieces):
+        self.pieces, self.closed = list(pieces), False
+
+    def write(self, data):
+        pass
+
+    def read(self, timeout):
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def close(self):
+        self.closed = True
+
+
+@given(st.lists(st.one_of(st.binary(max_size=200), frames.map(encode)), max_size=40))
+def test_babble_is_a_device_error(pieces):
+    line = Babble(pieces)
+    with pytest.raises(DeviceError):
+        Board(line)
+    assert line.closed
+
+
+@settings(max_examples=50)
+@given(st.lists(st.one_of(st.binary(max_size=100), frames.map(encode)), max_size=60), st.booleans())
+def test_babble_in_the_middle_of_a_session_ends_in_our_error_or_in_nothing(pieces, again):
+    board = Board(ModelBoard())
+    board.transport = Babble(pieces)
+    with pytest.raises(DeviceError) as error:
+        board.run([Request(bytes([0x40 | 3, 1]), 4, again)] * 3)
+    assert "\n" not in str(error.value)
+
+
+def test_a_silent_port_says_so():
+    with pytest.raises(DeviceError) as error:
+        Board(Babble([]))
+    assert str(error.value) == (
+        "no answer on babble after 4 tries; is the board programmed and powered, is --baud its baud rate?"
+    )
+
+
+def test_what_is_no_board_says_so():
+    with pytest.raises(DeviceError) as error:
+        Board(Babble([b"", b"login: "] * 4))
+    assert str(error.value) == (
+        "what answers on babble is no nmcompile board (28 bytes, no answer among them); choose another port, or the "
+        "board's baud rate with --baud"
+    )
+
+
+def test_a_reset_in_a_session_says_so():
+    model = ModelBoard()
+    board = Board(model)
+    model.open = False
+    with pytest.raises(DeviceError) as error:
+        board.run([Request(bytes([0x40 | 3, 1]), 4)])
+    assert str(error.value) == "the board on model was reset meanwhile; start again"
+    assert Board(model).run([Request(bytes([0x43, 1]), 4)]) == [bytes(4)]
+
+
+def test_another_driver_on_the_line_says_so():
+    model = ModelBoard()
+    board = Board(model)
+    model.last = model.last + 100 & 255
+    with pytest.raises(DeviceError) as error:
+        board.run([Request(bytes([0x43, 1]), 4)])
+    assert str(error.value) == (
+        "the board on model lost track: it was reset, or another program talks to it; start again"
+    )
+
+
+def test_a_board_that_falls_silent_says_so():
+    board = Board(ModelBoard())
+    board.transport = Babble([])
+    board.transport.name = "/dev/ttyUSB0"
+    with pytest.raises(DeviceError) as error:
+        board.run([Request(bytes([0x43, 1]), 4)])
+    assert str(error.value) == "the board on /dev/ttyUSB0 does not answer any more; plug it in again and repeat"
+
+
+def test_a_line_that_damages_everything_says_so():
+    model = ModelBoard()
+    board = Board(model)
+    board.transport = NoisyLine(model, 1.0, 1)
+    with pytest.raises(DeviceError) as error:
+        board.run([Request(bytes(100), 0)] * 20)
+    assert str(error.value) == "no undamaged answer from model in 20 tries; check cable and baud rate"
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.3])
+def test_noise_changes_nothing_and_no_request_runs_twice(rate):
+    model = ModelBoard()
+    line = NoisyLine(model, 0.0, 5)
+    board = Board(line)
+    line.rate = rate
+    steps = 0
+    for times in work(board, np.random.default_rng(2), 60):
+        assert times.tolist() == list(range(steps + 1, steps + 1 + len(times)))
+        steps += len(times)
+    assert model.chip.steps == steps
+    assert (board.retries > 0) == (rate > 0)
+    print(f"{line.damaged} damaged frames, {board.retries} repeats")
+
+
+@given(st.lists(st.integers(0, (1 << 32) - 1) | st.integers(0, 700), max_size=60), st.booleans())
+def test_a_script_writes_what_it_was_given(values, again):
+    model = ModelBoard()
+    board = Board(model)
+    script = Script(board.identity, again)
+    script.write(3, [7])
+    script.write(4, values)
+    script.cut()
+    board.run(script.requests)
+    assert [model.chip.memory[7 + i] for i in range(len(values))] == values
+
+
+def test_ascending_axons_take_a_byte_each():
+    script = Script(Board(ModelBoard()).identity, again=False)
+    script.write(5, list(range(0, 300, 3)))
+    script.cut()
+    assert len(script.requests[0].payload) == 2 + 4 + 2 + 99
+
+
+def test_zeros_take_no_bytes():
+    script = Script(Board(ModelBoard()).identity, again=False)
+    script.write(4, [0] * 257)
+    script.cut()
+    assert len(script.requests[0].payload) == 2 + 4 + 2
+
+
+@given(st.lists(st.integers(0, (1 << 32) - 1), min_size=1, max_size=256))
+def test_the_digest_is_the_boards(words):
+    model = ModelBoard()
+    board = Board(model)
+    model.chip.memory = dict(enumerate(words))
+    script = Script(board.identity, again=True)
+    script.write(3, [0])
+    script.digest(4, len(words))
+    script.read(protocol.R_DIGEST, 1)
+    script.cut()
+    assert int.from_bytes(board.run(script.requests)[0], "big") == protocol.fold(words)
+
+
+def test_a_digest_sees_every_changed_word_and_every_swap():
+    rng = random.Random(3)
+    words = [rng.randrange(1 << 32) for _ in range(256)]
+    right = protocol.fold(words)
+    for i in range(255):
+        changed, swapped = words.copy(), words.copy()
+        changed[i] ^= 1 << rng.randrange(32)
+        swapped[i], swapped[i + 1] = swapped[i + 1], swapped[i]
+        assert protocol.fold(changed) != right
+        assert protocol.fold(swapped) != right
