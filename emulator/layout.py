@@ -407,10 +407,10 @@ def _place(busy_index: np.ndarray, route: dict[str, np.ndarray], axons: int) -> 
 
 def _sends(pending: Pending, pointers: np.ndarray, place: np.ndarray, delay: np.ndarray):
     """Each source's sends, one for all axons that are one pending index; without what nobody ever hears."""
-    q = np.where(place < 0, -1, pending.lookup[place])
+    q = np.append(pending.lookup, -1)[place]  # place -1, and with it q, stands for nobody
     source = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
     # the first member of a row stands for the others; a route that occurs twice is sent twice
-    leader = np.full(pending.lanes + 1, -1, np.int64)  # index -1 stands for nobody
+    leader = np.full(pending.lanes + 1, -1, np.int64)
     first = np.ones(len(pending.q), bool)
     first[1:] = pending.q[1:] != pending.q[:-1]
     leader[pending.q[first]] = (pending.core * (len(pending.lookup) // max(1, pending.cores)) + pending.axon)[first]

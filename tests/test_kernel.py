@@ -359,3 +359,11 @@ def test_importing_the_package_loads_no_compiler():
     code = "import sys, emulator, emulator.result; print('numba' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "False"
+
+
+def test_a_machine_of_idle_cores_equals_the_reference():
+    arch = random_architecture(np.random.default_rng(2), mesh_width=2, mesh_height=1, graded=False)
+    cores = (empty_core(arch), empty_core(arch))
+    routes = np.array([0, 1 << 24], np.uint32)
+    image = Image(arch, cores, np.array([0, 2]), routes, np.array([[1, 0]], np.int32), 1, (), {})
+    check_image_equal(image, np.random.default_rng(0), "idle cores")
