@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from . import lif, loihi
+from . import lif, loihi, threshold
 from .network import MODELS, Population, declare_model
 from .semantics import Semantics
 from .update import Dynamics
 
 Discretize = Callable[[Population, Semantics], Dynamics]
 
-_discretize: dict[str, Discretize] = dict.fromkeys(MODELS, lif.discretize)
+_discretize: dict[str, Discretize] = {name: lif.discretize for name in MODELS} | {"Threshold": threshold.discretize}
 
 
 def register(name: str, parameters: tuple[str, ...], discretize: Discretize, spiking: bool = True) -> None:

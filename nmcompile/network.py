@@ -26,8 +26,9 @@ MODELS: dict[str, tuple[str, ...]] = {
     "LIF": ("tau", "r", "v_leak", "v_threshold", "v_reset"),
     "CubaLI": ("tau_mem", "tau_syn", "r", "v_leak", "w_in"),
     "CubaLIF": ("tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_threshold", "v_reset"),
+    "Threshold": ("threshold",),
 }
-SPIKING = frozenset(name for name, params in MODELS.items() if "v_threshold" in params)
+SPIKING = frozenset(name for name, params in MODELS.items() if {"v_threshold", "threshold"} & set(params))
 _registered: dict[str, tuple[tuple[str, ...], bool]] = {}  # models beyond NIR's: their parameters, do they spike
 
 
@@ -79,7 +80,7 @@ class Projection:
         name: the user's name: the linear node, or nodes, it was folded from.
         matrix: (n_source, n_target) float64 CSR.
         delay: timesteps it takes in the framework, 0 meaning within the timestep (1 for a feedback).
-        delay_s: seconds that it takes beside those; `retime` rounds them to timesteps.
+        delay_s: seconds that it takes, if that is more; `retime` rounds them to timesteps.
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
         plasticity: the learning rule that changes them; `plasticity.attach` puts it here.

@@ -34,9 +34,12 @@ class Timing:
 
 
 def framework_delays(network: Network, dt: float, output_delay: Mapping[str, int]) -> tuple[int, ...]:
-    """Timesteps that the spikes of each projection take in the framework, 0 meaning within the timestep."""
+    """Timesteps that the spikes of each projection take in the framework, 0 meaning within the timestep.
+
+    A loop takes a timestep by itself, which a delay in seconds on it includes.
+    """
     return tuple(
-        p.delay + round(p.delay_s / dt) + (output_delay.get(p.source, 0) if p.source != p.target else 0)
+        max(p.delay, round(p.delay_s / dt)) + (output_delay.get(p.source, 0) if p.source != p.target else 0)
         for p in network.projections
     )
 

@@ -46,7 +46,7 @@ def test_every_example_is_tested_here():
     text = Path(__file__).read_text()
     names = [name for name in models._discretize if f'"{name}"' not in text]
     assert len(list(EXAMPLES.glob("*.py"))) >= 5
-    assert set(names) <= {"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Loihi", "DiscreteLIF"}
+    assert set(names) <= {"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Loihi", "DiscreteLIF", "Threshold"}
 
 
 def test_adaptive_lif_follows_bellecs_equations():

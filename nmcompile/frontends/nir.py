@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import networkx as nx
 import numpy as np
@@ -19,23 +20,25 @@ from .nir_file import LARGEST, Graph, Node, as_text, read_graph
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
-_NEAREST = {  # what to write in place of a node that cannot be expressed
-    "Threshold": "write it as a LIF with tau = dt, r = 1 and v_leak = 0",
-    "Delay": "leave it out; skip connections are delayed to match by themselves",
-}
 
 _Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
 
+class _Term(NamedTuple):
+    """What comes from a source after a delay in seconds: a matrix to it (None: the identity), and the nodes passed."""
+
+    source: str
+    matrix: sparse.csr_array | None = None
+    path: tuple[str, ...] = ()
+    delay_s: float = 0.0
+
+
 @dataclass(frozen=True)
 class _Signal:
-    """What flows along an edge: for each source a matrix to it, a constant, and which linear nodes made it.
-
-    A matrix of None is the identity.
-    """
+    """What flows along an edge: a term for each source and delay, and a constant."""
 
     shape: tuple[int, ...]
-    terms: tuple[tuple[str, sparse.csr_array | None, tuple[str, ...]], ...]
+    terms: tuple[_Term, ...]
     constant: np.ndarray
     convolutional: bool = False
 
@@ -75,9 +78,9 @@ class _Reader:
 
     def network(self) -> Network:
         for name, node in self.nodes.items():
-            if node.kind not in (*MODELS, *LINEAR, "Input", "Output"):
-                nearest = _NEAREST.get(node.kind, f"it reads {', '.join((*MODELS, *LINEAR))}")
-                raise self.fail(f"{name!r} is a {node.kind}, which this compiler cannot express; {nearest}")
+            if node.kind not in (*MODELS, *LINEAR, "Delay", "Input", "Output"):
+                reads = ", ".join((*MODELS, *LINEAR, "Delay"))
+                raise self.fail(f"{name!r} is a {node.kind}, which this compiler cannot express; it reads {reads}")
             if name == INPUT and node.kind != "Input":
                 raise self.fail(f"a {node.kind} is called {INPUT!r}, which names what comes from outside; rename it")
         if len(self.top_inputs) != 1 or len(self.top_outputs) != 1:
@@ -89,36 +92,35 @@ class _Reader:
         neurons = [name for name, node in self.nodes.items() if node.kind in MODELS]
         signals = {name: self.gather(name) for name in neurons}
         populations = {name: self.population(name, signals[name]) for name in neurons}
-        links = [
-            (source, target, matrix, path, signal.convolutional)
-            for target, signal in signals.items()
-            for source, matrix, path in signal.terms
-        ]
-        order, delays = self.schedule(neurons, [(s, t) for s, t, *_ in links])
+        links = [(term, target, signal.convolutional) for target, signal in signals.items() for term in signal.terms]
+        order, delays = self.schedule(neurons, [(term.source, target) for term, target, _ in links])
         for name, population in populations.items():
             late = self.feedback_constant(name, name, delays)
             if late.any():
                 populations[name] = replace(population, late_bias=np.broadcast_to(late, (population.n,)).copy())
         projections: list[Projection] = []
         taken: set[str] = set()
-        for source, target, matrix, path, convolutional in links:
+        for (source, matrix, path, delay_s), target, convolutional in links:
             if matrix is None:
                 matrix = sparse.eye_array(populations[target].n, format="csr")
             name = "+".join(dict.fromkeys(path)) or f"{source}->{target}"
+            if name in taken and delay_s:
+                name = f"{name} after {delay_s:g} s"
             if name in taken:  # one linear node between several populations
                 name = f"{name}:{source}->{target}"
             taken.add(name)
             weights = sum(self.nodes[n].values["weight"].size for n in path if "weight" in self.nodes[n].values)
-            projections.append(
-                Projection(name, source, target, matrix, delays[source, target], convolutional, weights or None)
-            )
+            delay = delays[source, target]
+            projections.append(Projection(name, source, target, matrix, delay, convolutional, weights or None, delay_s))
         out = self.gather(self.top_outputs[0])
-        if len(out.terms) != 1 or out.terms[0][0] == INPUT or out.terms[0][1] is not None:
+        if len(out.terms) != 1 or out.terms[0].source == INPUT or out.terms[0][1:] != (None, (), 0.0):
             raise self.fail(
                 "the Output must be fed by one population of neurons; put an LI or I node behind a linear readout"
             )
         shape = self.signal(self.top_inputs[0]).shape
-        return Network(shape, tuple(populations[n] for n in order), tuple(projections), out.terms[0][0], self.origin)
+        return Network(
+            shape, tuple(populations[n] for n in order), tuple(projections), out.terms[0].source, self.origin
+        )
 
     def schedule(
         self, neurons: list[str], links: list[tuple[str, str]]
@@ -150,7 +152,7 @@ class _Reader:
         total = np.zeros(1)
         for source in self.before[name]:
             signal = self.signal(source)
-            if signal.terms and all(delays[term[0], target] for term in signal.terms):
+            if signal.terms and all(delays[term.source, target] for term in signal.terms):
                 total = total + signal.constant
             elif self.nodes[source].kind in ("Input", "Output") and source not in self.top_inputs:
                 total = total + self.feedback_constant(source, target, delays)
@@ -168,21 +170,16 @@ class _Reader:
             text = ", ".join(f"{n!r} gives {math.prod(s.shape)}" for n, s in zip(sources, signals, strict=True))
             raise self.fail(f"the inputs of {name!r} have different sizes: {text}")
         shape = max((s.shape for s in signals), key=len)
-        total: dict[str, tuple[sparse.csr_array | None, tuple[str, ...]]] = {}
-        for signal in signals:
-            for source, matrix, path in signal.terms:
-                if source not in total:
-                    total[source] = (matrix, path)
-                    continue
-                eye = sparse.eye_array(math.prod(shape), format="csr")
-                held, held_path = total[source]
-                total[source] = (
-                    (eye if held is None else held) + (eye if matrix is None else matrix),
-                    held_path + path,
-                )
+        total: dict[tuple[str, float], _Term] = {}
+        eye = sparse.eye_array(math.prod(shape), format="csr")
+        for term in (term for signal in signals for term in signal.terms):
+            held = total.get((term.source, term.delay_s))
+            if held is not None:
+                both = (eye if held.matrix is None else held.matrix) + (eye if term.matrix is None else term.matrix)
+                term = term._replace(matrix=both, path=held.path + term.path)
+            total[term.source, term.delay_s] = term
         constant = np.sum([s.constant for s in signals], axis=0)
-        terms = tuple((source, matrix, path) for source, (matrix, path) in total.items())
-        return _Signal(shape, terms, constant, any(s.convolutional for s in signals))
+        return _Signal(shape, tuple(total.values()), constant, any(s.convolutional for s in signals))
 
     def signal(self, name: str) -> _Signal:
         """What flows out of a node."""
@@ -195,12 +192,14 @@ class _Reader:
         self.open.append(name)
         if name in self.top_inputs:
             shape = self.shapes[name]
-            signal = _Signal(shape, ((INPUT, None, ()),), np.zeros(math.prod(shape)))
+            signal = _Signal(shape, (_Term(INPUT),), np.zeros(math.prod(shape)))
         elif node.kind in ("Input", "Output"):
             signal = self.gather(name)
         elif node.kind in MODELS:
             shape = self.shapes.get(name, self.neuron_size(node))
-            signal = _Signal(shape, ((name, None, ()),), np.zeros(math.prod(shape)))
+            signal = _Signal(shape, (_Term(name),), np.zeros(math.prod(shape)))
+        elif node.kind == "Delay":
+            signal = self.later(node, self.gather(name))
         else:
             signal = self.linear(node, self.gather(name))
         self.open.pop()
@@ -277,12 +276,32 @@ class _Reader:
                     f"{node.name!r} ({node.kind}) has a weight or bias that is not finite; retrain or repair it"
                 )
         terms = tuple(
-            (source, matrix if held is None else (held @ matrix).tocsr(), (*path, node.name))
-            for source, held, path in given.terms
+            _Term(source, matrix if held is None else (held @ matrix).tocsr(), (*path, node.name), delay_s)
+            for source, held, path, delay_s in given.terms
         )
         constant = given.constant @ matrix + bias
         spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
         return _Signal(shape, terms, constant, given.convolutional or spatial)
+
+    def later(self, node: Node, given: _Signal) -> _Signal:
+        """A signal behind a Delay: a term for each delay that its elements have."""
+        try:
+            delay = spread(numbers(node.values["delay"], "delay"), given.shape, "delay")
+        except KeyError:
+            raise self.fail(f"{node.name!r} (Delay) has no 'delay'; export it again") from None
+        except ValueError as error:
+            raise self.fail(f"{node.name!r} (Delay): {error}") from None
+        if not np.isfinite(delay).all() or delay.min() < 0:
+            raise self.fail(f"{node.name!r} (Delay) has a delay of {delay.min():g} s; it must be 0 or more")
+        terms = []
+        for seconds in np.unique(delay):
+            mask = sparse.diags_array((delay == seconds).astype(float), format="csr")
+            for source, held, path, before in given.terms:
+                matrix = held if (delay == seconds).all() else mask if held is None else (held @ mask).tocsr()
+                if matrix is not None:
+                    matrix.eliminate_zeros()
+                terms.append(_Term(source, matrix, (*path, node.name), before + float(seconds)))
+        return replace(given, terms=tuple(terms))
 
     def operate(self, node: Node, shape: tuple[int, ...]) -> _Operator:
         """`operator`, once per node, with what it finds wrong said about the node."""
