@@ -20,7 +20,8 @@ from .update import Dynamics
 
 Discretize = Callable[[Population, Semantics], Dynamics]
 
-_discretize: dict[str, Discretize] = {name: lif.discretize for name in MODELS} | {"Threshold": threshold.discretize}
+_discretize: dict[str, Discretize] = dict.fromkeys(MODELS, lif.discretize)
+_discretize["Threshold"] = threshold.discretize
 
 
 def register(name: str, parameters: tuple[str, ...], discretize: Discretize, spiking: bool = True) -> None:
