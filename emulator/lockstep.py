@@ -6,6 +6,7 @@ is told with both sides, the core, the neuron and its population's name, and the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,7 @@ class Recorder:
         rows = self.rows.get((core, kind), [])
         if kind == "op" and self.clocked:
             clocks = [clock for _, clock in rows]
-            costs = [b - a for a, b in zip(clocks, clocks[1:], strict=False)]
+            costs = [b - a for a, b in itertools.pairwise(clocks)]
             return [(pc, cost) for (pc, _), cost in zip(rows, [*costs, isa.END_CYCLES], strict=True)]
         return rows
 
@@ -134,15 +135,16 @@ class Lockstep:
         """(samples, T, inputs) integers; each sample runs T + latency timesteps."""
         samples, timesteps, _ = spikes.shape
         rewards = [0] * samples if rewards is None else list(rewards)
-        for self.sample in range(samples):
+        for sample in range(samples):
+            self.sample = sample
             self.timestep = -1
             for machine, recorder in zip(self.machines, self.recorders, strict=True):
-                machine.reset(timesteps, rewards[self.sample])
+                machine.reset(timesteps, rewards[sample])
                 recorder.forget()
             self.compare()
-            for self.timestep in range(timesteps + self.image.latency):
-                now = spikes[self.sample, self.timestep] if self.timestep < timesteps else ()
-                self.step(now)
+            for t in range(timesteps + self.image.latency):
+                self.timestep = t
+                self.step(spikes[sample, t] if t < timesteps else ())
         counters = self.machines[0].counters
         cycles = self.machines[0].cycles()
         return Report(

@@ -57,8 +57,9 @@ def rtl_directory() -> Path:
 
 # the modules of nm_chip, leaves first; rtl/ also holds the board link, which is not part of the machine
 CHIP_MODULES: Final = (
-    "ram scan lane check sequence vector accumulate integrate pending emit counters core router mesh host chip"
-).split()
+    *("ram", "scan", "lane", "check", "sequence", "vector", "accumulate", "integrate", "pending", "emit"),
+    *("counters", "core", "router", "mesh", "host", "chip"),
+)
 
 
 def rtl_sources() -> list[Path]:
@@ -74,11 +75,8 @@ def rtl_parameters(arch: Architecture, **override: int) -> dict[str, int]:
     """
     if arch.mesh_width * arch.mesh_height > 64 or arch.synapse_words > 1 << 20:
         raise UsageError(f"architecture {arch.name!r} has {arch.cores} cores; the Verilog is checked up to 64")
-    names = (
-        "mesh_width mesh_height lanes state_bits acc_bits coef_bits neurons registers axons delay_slots "
-        "synapse_words program_words routes traces graded"
-    ).split()
-    values = {name.upper(): int(getattr(arch, name)) for name in names}
+    same = ("name", "clock_hz", "rtl")  # the rest has the same name there, in capitals
+    values = {name.upper(): int(value) for name, value in arch.as_dict().items() if name not in same}
     return values | override
 
 
@@ -271,9 +269,7 @@ class VerilatedCore:
 class Verilated:
     """A Verilated chip running one image. `retire` is told every architectural event, in clock order."""
 
-    def __init__(
-        self, image: Image, retire: Retire = _ignore, *, seed: int = 1, port: Any = None, **override: int
-    ):
+    def __init__(self, image: Image, retire: Retire = _ignore, *, seed: int = 1, port: Any = None, **override: int):
         self.image, self.arch, self.retire = image, image.arch, retire
         self._host = host_constants()
         self.port = port or HostPort(rtl_parameters(image.arch, **override), seed)

@@ -103,6 +103,8 @@ module nm_accumulate #(
     assign nonzero3_o[l] = add3_q;
 
     if (GRADED) begin : gen_factor
+      logic unused_power;
+      assign unused_power = &{1'b0, power3};
       logic signed [24:0] product;
       assign product = 25'($signed(weight3_q)) * 25'($signed(factor3_q));
       always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);

@@ -11,7 +11,7 @@ from emulator.spec.arch import Architecture
 from emulator.spec.image import Image
 
 # Few, because each is built; chosen so that every parameter takes its extremes and every pair of widths meets:
-# lanes 1..16, state 16, 24, 32, odd block counts, one granule, one slot, sixteen slots, meshes with and without corners.
+# lanes 1..16, state 16, 24, 32, odd block counts, one granule, one slot, sixteen slots, meshes.
 _BASE: dict[str, Any] = {"mesh_width": 1, "mesh_height": 1}
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "one narrow lane": _BASE
