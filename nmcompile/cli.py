@@ -35,10 +35,15 @@ def cli() -> None:
 @click.argument("net")
 @click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
 @click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
-@click.option("--semantics", default="nir", show_default=True, help="Preset of the framework that trained NET.")
-@click.option("--reset", help="Override: value, subtract or delayed-subtract.")
+@click.option(
+    "--semantics",
+    default="nir",
+    show_default=True,
+    help="What trained NET: nir, snntorch, snntorch-zero, norse, sinabs, spikingjelly, rockpool, spyx, lava, slayer.",
+)
+@click.option("--reset", help="Override: value, subtract, delayed-subtract, delayed-value, multi-spike ...")
 @click.option("--compare", help="Override: > or >=.")
-@click.option("--integrator", help="Override: euler, exponential or given.")
+@click.option("--integrator", help="Override: euler, exponential, given ...")
 @click.option("--dt", type=float, help="Override: seconds per timestep.")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
@@ -58,7 +63,7 @@ def compile_command(
     plasticity: str | None,
     as_json: bool,
 ) -> None:
-    """Compile NET, a trained network in a NIR file, to an image."""
+    """Compile NET, a trained network (.nir, lava-dl's .net, or a networkx graph), to an image."""
     from emulator.spec.arch import load_architecture
     from emulator.spec.image import save_image
 

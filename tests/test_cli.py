@@ -339,7 +339,10 @@ def test_a_network_that_is_wrong_is_exit_code_3(fails, tmp_path):
     )
     write(net, two_layers(rng), LAYERS)
     edit(net, lambda file: put(file, "node/nodes/lif1/type", "Resonator"))
-    reads = "I, IF, LI, LIF, CubaLI, CubaLIF, Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten"
+    reads = (
+        "I, IF, LI, LIF, CubaLI, CubaLIF, Threshold, Affine, Linear, Scale, Conv1d, Conv2d, SumPool2d, AvgPool2d, "
+        "Flatten, Delay"
+    )
     fails(
         3,
         f"n.nir: 'lif1' is a Resonator, which this compiler cannot express; it reads {reads}",

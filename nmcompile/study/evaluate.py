@@ -11,11 +11,11 @@ import numpy as np
 import emulator
 from emulator.energy import load_prices, price
 from emulator.result import RunResult
-from emulator.spec.errors import UsageError
+from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
 from ..learned import can_learn, set_learning
-from ..spikes import SpikeData
+from ..spikes import SpikeData, largest_input
 from .costs import core_fill, neurobench, population_costs
 
 DEFAULT_PRICES = "horowitz45"
@@ -49,6 +49,11 @@ def evaluate(
         image = set_learning(image, learn)
     reward = data.extra.get("rewards", 0) if learn else 0
     spikes = data.spikes
+    largest = largest_input(image)
+    if spikes.size and spikes.max() > largest:
+        raise InputError(
+            f"inputs go up to {spikes.max()}, but this image takes {largest}: it was compiled for plain spikes"
+        )
     table = load_prices(prices)
     wanted = list(probes)
     membrane = f"v:{image.meta['output']}"
@@ -82,7 +87,7 @@ def evaluate(
     if data.labels is not None:
         meta["labels"] = data.labels.tolist()
         meta["accuracy"] = float((predictions == data.labels).mean())
-    if "float_accuracy" in data.extra:
+    if np.ndim(data.extra.get("float_accuracy", [])) == 0:
         meta["float_accuracy"] = float(data.extra["float_accuracy"])
     result = replace(result.with_meta(**meta), probes=recorded)
     return result.with_meta(

@@ -32,6 +32,8 @@ def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
 
 def inspect_image(image: Image) -> dict[str, Any]:
     """Sizes, populations, projections with their synapse memory, cores with their programs as readable text."""
+    if "projections" not in image.meta:
+        raise InputError("no compiler's notes in this image; compile it again")
     words = {p["name"]: [] for p in image.meta["projections"]}  # type: dict[str, list[int]]
     for where in image.meta["cores"]:
         for part in where["parts"]:
