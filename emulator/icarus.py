@@ -1,4 +1,4 @@
-"""The RTL under Icarus Verilog: the chip behind a pipe (rtl/sim/nm_icarus.v), with the host port of `verilated.HostPort`."""
+"""The RTL under Icarus Verilog: the chip behind a pipe (rtl/sim/nm_icarus.v), with the port of `verilated.HostPort`."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """nmcompile: a compiler from trained spiking networks to the nmcore. The Python API in one place:
 
-    network = read_network("net.nir")
-    compilation = compile_network(network, weight_bits=8, semantics=choose_semantics("snntorch"))
-    save_image(compilation.image, "net.nmi")
-    result = evaluate(compilation.image, read_spikes("in.npz"))
-    print(summary(result))
+network = read_network("net.nir")
+compilation = compile_network(network, weight_bits=8, semantics=choose_semantics("snntorch"))
+save_image(compilation.image, "net.nmi")
+result = evaluate(compilation.image, read_spikes("in.npz"))
+print(summary(result))
 """
 
 from importlib import import_module
