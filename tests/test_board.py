@@ -16,15 +16,16 @@ from rtl_link.model import ModelBoard, NoisyLine, work
 
 import emulator
 from emulator.spec.arch import load_architecture
-from emulator.spec.errors import DeviceError, InputError, MachineError
+from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.files import shipped_folder
 from emulator.spec.image import save_image
+from emulator.verilated import rtl_directory, tool_environment
 from nmcompile.board import link, protocol
-from nmcompile.board.flash import differing, flash
+from nmcompile.board.flash import differing, flash, write_chunks
 from nmcompile.board.layout import Segment, segments
 from nmcompile.board.link import Board
 from nmcompile.board.run import run_on_board
-from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport, board_sources
+from nmcompile.board.simulated import BOARD_MODULES, SimulatedBoard, SimulatedTransport, board_sources
 from nmcompile.frontends import read_network
 from nmcompile.pipeline import compile_network
 from nmcompile.semantics import choose_semantics
@@ -57,11 +58,18 @@ def no_patience(monkeypatch):
     monkeypatch.setattr(link, "QUIET", 0.0)
 
 
+@pytest.fixture(scope="module")
+def loaded(up5k, image):
+    """(board that holds the image, what loading took, in clocks too)."""
+    simulated = SimulatedBoard(up5k, seed=3)
+    board = Board(SimulatedTransport(simulated))
+    before = simulated.clocks
+    return board, flash(board, image), simulated.clocks - before
+
+
 def quiet_program(board):
     """Nothing but `end` at address 0, so that any number of timesteps may run."""
     program = Segment(0, "program", 0, np.zeros((1, 2), np.uint32))
-    from nmcompile.board.flash import write_chunks
-
     write_chunks(board, [(program, 0, 1)])
 
 
@@ -83,7 +91,7 @@ def test_damaged_frames_are_never_believed_and_the_link_recovers(up5k):
     quiet_program(board)
     line.rate = 0.15
     steps = rounds = 0
-    wanted = 10_000 if LONG else 250
+    wanted = 10_000 if LONG else 150
     for times in work(board, np.random.default_rng(3), 1 << 30, 60, SYNAPSES, 2):
         assert times.tolist() == [(steps + i) & 0xFFFF for i in range(1, 1 + len(times))]
         steps += len(times)
@@ -150,8 +158,6 @@ def test_bulk_loads_use_the_line(up5k):
     board = Board(SimulatedTransport(simulated))
     words = np.random.default_rng(8).integers(1 << 32, size=(4096, 2), dtype=np.uint32)
     segment = Segment(0, "synapses", 0, words)
-    from nmcompile.board.flash import write_chunks
-
     before = simulated.clocks
     write_chunks(board, [(segment, 0, len(words))])
     wire = words.nbytes * 10 * 4
@@ -162,32 +168,23 @@ def test_bulk_loads_use_the_line(up5k):
 
 
 # ------------------------------------------------------------------------------------------ images, samples
-def test_loading_takes_little_more_than_the_wire_and_then_nothing(up5k, image):
-    simulated = SimulatedBoard(up5k, seed=3)
-    board = Board(SimulatedTransport(simulated))
-    before = simulated.clocks
-    first = flash(board, image)
-    assert simulated.clocks - before < 1.3 * first.total_bytes * 10 * 4
+def test_loading_takes_little_more_than_the_wire_and_then_nothing(loaded, image):
+    board, first, clocks = loaded
     assert first.written_bytes == first.total_bytes
+    assert clocks < 1.3 * first.total_bytes * 10 * 4
     assert flash(board, image).written_bytes == 0
 
 
-def test_only_what_differs_is_loaded(up5k, image):
-    board = Board(SimulatedTransport(SimulatedBoard(up5k)))
-    flash(board, image)
+def test_only_what_differs_is_loaded(loaded, image):
     changed = segments(image)[3]
     changed.parts[100, 1] ^= 1
-    from nmcompile.board.flash import write_chunks
-
-    write_chunks(board, [(changed, 100, 101)])
-    assert flash(board, image).written_bytes == 1024
+    write_chunks(loaded[0], [(changed, 100, 101)])
+    assert flash(loaded[0], image).written_bytes == 1024
 
 
-def test_samples_equal_the_emulator_and_do_not_depend_on_each_other(up5k, image, data):
-    board = Board(SimulatedTransport(SimulatedBoard(up5k)))
-    flash(board, image)
-    count = 20 if LONG else 4
-    result = run_on_board(board, image, data.first(count), compare=True)
+def test_samples_equal_the_emulator_and_do_not_depend_on_each_other(loaded, image, data):
+    count = 20 if LONG else 3
+    result = run_on_board(loaded[0], image, data.first(count), compare=True)
     wanted = emulator.run(image, data.first(count).spikes, record_spikes=True)
     np.testing.assert_array_equal(result.spikes, wanted.spikes)
     np.testing.assert_array_equal(result.output_counts, wanted.output_counts)
@@ -195,7 +192,7 @@ def test_samples_equal_the_emulator_and_do_not_depend_on_each_other(up5k, image,
     assert {name: int(v.sum()) for name, v in result.counters.items()} == {
         name: int(v.sum()) for name, v in wanted.counters.items()
     }
-    again = run_on_board(board, image, data.first(1))
+    again = run_on_board(loaded[0], image, data.first(1))
     np.testing.assert_array_equal(again.output_counts, wanted.output_counts[:1])
 
 
@@ -208,19 +205,14 @@ def test_another_networks_board_is_told(up5k, image, data):
     )
 
 
-def test_the_first_difference_is_named(up5k, image, data):
-    board = Board(SimulatedTransport(SimulatedBoard(up5k)))
-    flash(board, image)
+def test_the_first_difference_is_named(loaded, image, data, monkeypatch):
     spikes = data.first(2)
     other = spikes.spikes.copy()
-    real = emulator.run
     other[1, 0, :] = 1
-    try:
-        emulator.run = lambda program, _, **options: real(program, other, **options)
-        with pytest.raises(MachineError) as error:
-            run_on_board(board, image, spikes, compare=True)
-    finally:
-        emulator.run = real
+    real = emulator.run
+    monkeypatch.setattr(emulator, "run", lambda program, _, **options: real(program, other, **options))
+    with pytest.raises(MachineError) as error:
+        run_on_board(loaded[0], image, spikes, compare=True)
     assert "board and emulator differ first in sample 1, timestep 0: neuron " in str(error.value)
     assert "fires only on the emulator" in str(error.value)
 
@@ -229,7 +221,7 @@ def test_an_image_for_another_architecture_is_refused(up5k):
     network = read_network(shipped_folder("examples") / "networks" / "mnist_mlp.nir")
     other = compile_network(network, load_architecture("ecp5"), choose_semantics("snntorch"), 8).image
     board = Board(SimulatedTransport(SimulatedBoard(up5k)))
-    with pytest.raises(InputError) as error:
+    with pytest.raises(DeviceError) as error:
         flash(board, other)
     assert str(error.value) == (
         f"the image is for architecture 'ecp5' ({other.arch.hash}), the board on simulation is up5k ({up5k.hash}); "
@@ -243,7 +235,7 @@ def test_a_reset_button_is_noticed(up5k, image):
     simulated.reset()
     with pytest.raises(DeviceError, match="was reset meanwhile; start again"):
         flash(board, image)
-    flash(Board(SimulatedTransport(simulated)), image)
+    quiet_program(Board(SimulatedTransport(simulated)))
 
 
 # ------------------------------------------------------------------------------------------- the command line
@@ -284,7 +276,7 @@ def test_flash_and_run_on_a_served_board(served):
 
 def test_a_client_killed_while_loading_leaves_a_usable_board(served):
     port, path = served
-    for moment in (0.0, 0.3):
+    for moment in (0.0, 0.4):
         client = subprocess.Popen([*NMC, "flash", str(path), "--port", port], stdout=subprocess.DEVNULL)
         time.sleep(1.0 + moment)
         client.kill()
@@ -351,6 +343,20 @@ def test_devices_is_a_list():
     assert isinstance(json.loads(out)["ports"], list)
 
 
-def test_the_boards_sources_are_there():
-    assert board_sources()
-    assert all(path.exists() for path in board_sources())
+@pytest.mark.parametrize(("top", "sizes"), [("nm_uart", (4, 24)), ("nm_link", (512, 4096)), ("nm_board", ())])
+def test_the_boards_verilog_is_lint_clean(top, sizes):
+    name = "CLOCKS_PER_BIT" if top == "nm_uart" else "REQUEST_BYTES"
+    for size in sizes or (None,):
+        command = ["verilator", "--lint-only", "-Wall", f"+incdir+{rtl_directory()}", "--top-module", top]
+        command += [f"-G{name}={size}"] if size else []
+        done = subprocess.run([*command, *board_sources()], capture_output=True, text=True, env=tool_environment())
+        # the chip's own modules are linted with their own parameters
+        mine = [line for line in done.stderr.splitlines() if any(f"nm_{module}.v" in line for module in BOARD_MODULES)]
+        assert mine == []
+        assert "%Error" not in done.stderr
+
+
+def test_icarus_takes_the_boards_verilog(tmp_path):
+    command = ["iverilog", "-g2012", "-I", rtl_directory(), "-s", "nm_board", "-o", tmp_path / "board.vvp"]
+    done = subprocess.run([*command, *board_sources()], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emulator.spec.errors import DeviceError, InputError, MachineError
+from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
 from emulator.verilated import FAULTS, host_constants
 
@@ -34,9 +34,9 @@ class Loaded:
 
 
 def check_match(board: Board, image: Image) -> None:
-    """InputError unless the image is for this board's architecture."""
+    """DeviceError unless the image is for this board's architecture."""
     if board.identity.hash != image.arch.hash:
-        raise InputError(
+        raise DeviceError(
             f"the image is for architecture {image.arch.name!r} ({image.arch.hash}), the board on "
             f"{board.transport.name} is {board.identity.label} ({board.identity.hash}); compile it for that one"
         )
@@ -132,8 +132,7 @@ def flash(board: Board, image: Image, progress: Progress | None = None) -> Loade
     """Load an image.
 
     Raises:
-        InputError: it is for another architecture.
-        DeviceError: the line failed, or a memory does not keep what is written.
+        DeviceError: the board has another architecture, the line failed, or a memory does not keep what is written.
         MachineError: the chip refused a route.
     """
     check_match(board, image)

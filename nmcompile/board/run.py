@@ -79,7 +79,7 @@ class Runner:
         everything: read the spikes of all neurons, not only of the outputs.
 
     Raises:
-        InputError: another architecture. DeviceError: another image is loaded, or the line failed.
+        DeviceError: another architecture, another image is loaded, or the line failed.
     """
 
     def __init__(self, board: Board, image: Image, everything: bool):
