@@ -13,13 +13,19 @@ module nm_counters #(
     output logic      [                  63:0] value_o
 );
   if (COUNTER_BITS > 0) begin : gen_counters
-    logic [COUNTER_BITS-1:0] counts_q[COUNTERS];
+    logic [COUNTERS*COUNTER_BITS-1:0] counts;
+    logic [COUNTERS*COUNTER_BITS-1:0] shifted;
     for (genvar i = 0; i < COUNTERS; i++) begin : gen_counter
+      logic [COUNTER_BITS-1:0] count_q;
       always_ff @(posedge clk_i)
-        if (rst_i) counts_q[i] <= '0;
-        else counts_q[i] <= counts_q[i] + COUNTER_BITS'(steps_i[i*STEP_BITS+:STEP_BITS]);
+        if (rst_i) count_q <= '0;
+        else count_q <= count_q + COUNTER_BITS'(steps_i[i*STEP_BITS+:STEP_BITS]);
+      assign counts[i*COUNTER_BITS+:COUNTER_BITS] = count_q;
     end
-    always_ff @(posedge clk_i) value_o <= (32'(index_i) < 32'(COUNTERS)) ? 64'(counts_q[index_i]) : '0;
+    assign shifted = counts >> (32'(index_i) * 32'(COUNTER_BITS));
+    always_ff @(posedge clk_i) value_o <= 64'(shifted[COUNTER_BITS-1:0]);
+    logic unused;
+    assign unused = &{1'b0, shifted};
   end else begin : gen_none
     logic unused;
     assign unused = &{1'b0, clk_i, rst_i, steps_i, index_i};

@@ -59,14 +59,14 @@ def test_slang_has_no_diagnostic(parameters):
 
     driver = Driver()
     driver.addStandardArgs()
-    words = ["slang", "-Wextra", "--top", "nm_chip", "-I", INCLUDE, "--single-unit", *SOURCES]
+    words = ["slang", "--top", "nm_chip", "-I", INCLUDE, "--single-unit", *SOURCES]
     words += [f"-G{name}={value}" for name, value in parameters.items()]
     assert driver.parseCommandLine(" ".join(words))
     assert driver.processOptions()
     assert driver.parseAllSources()
-    compilation = driver.createCompilation()
-    found = [str(d.code) for d in compilation.getAllDiagnostics()]
-    assert found == []
+    driver.reportCompilation(driver.createCompilation(), True)
+    driver.reportDiagnostics(True)
+    assert driver.diagEngine.numErrors == driver.diagEngine.numWarnings == 0
 
 
 def test_yosys_has_no_warning(parameters):
