@@ -25,6 +25,7 @@ LONGEST: Final = 120.0  # seconds that one request may run
 RETRIES: Final = 20  # without any progress
 SILENT: Final = 5  # of them without a byte
 WINDOW: Final = 8  # requests under way
+SLOW_WINDOW: Final = 2  # of those that have to wait in the board's buffer
 BATCH: Final = 128  # half of the sequence numbers: each is unambiguous
 TRIES_TO_OPEN: Final = 4
 STRANGE: Final = 3  # refusals with an impossible number: one may be an old one, late
@@ -118,11 +119,13 @@ class Request:
     """A list of operations (rtl/LINK.md) and how many bytes they read.
 
     `again`: it may run twice, its reads included: a lost reply can be asked for anew.
+    `slow`: it may take longer to run than to send.
     """
 
     payload: bytes
     reads: int
     again: bool = True
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -227,9 +230,7 @@ class Board:
         )
 
     # ------------------------------------------------------------------------------------------- requests
-    def run(
-        self, requests: Sequence[Request], progress: Callable[[int], None] | None = None, window: int = WINDOW
-    ) -> list[bytes]:
+    def run(self, requests: Sequence[Request], progress: Callable[[int], None] | None = None) -> list[bytes]:
         """Run requests in order, each exactly once (or, where that does no harm, at least once); what they read.
 
         Args:
@@ -240,14 +241,12 @@ class Board:
         while waiting:
             alone = next((k for k, i in enumerate(waiting) if not requests[i].again), len(waiting))
             batch = waiting[: min(max(1, alone), BATCH)]
-            waiting = self._batch(requests, batch, replies, window) + waiting[len(batch) :]
+            waiting = self._batch(requests, batch, replies) + waiting[len(batch) :]
             if progress:
                 progress(len(requests) - len(waiting))
         return [reply if reply is not None else b"" for reply in replies]
 
-    def _batch(
-        self, requests: Sequence[Request], batch: list[int], replies: list[bytes | None], window: int
-    ) -> list[int]:
+    def _batch(self, requests: Sequence[Request], batch: list[int], replies: list[bytes | None]) -> list[int]:
         """Send a batch with go-back-N; the requests that ran but whose replies were lost and matter."""
         first = self._last + 1  # batch[k] has sequence number first + k
         base = ahead = sent = 0  # batch[:base] ran; batch[base:ahead] are under way; batch[:sent] once were
@@ -266,9 +265,8 @@ class Board:
             self._last = first + base - 1 & 0xFF
 
         while base < len(batch):
-            room = 1 if failures else window
             out = b""
-            while ahead < min(len(batch), base + room):
+            while ahead < len(batch) and ahead - base < self._window(requests, batch[base : ahead + 1], failures):
                 out += protocol.encode(Frame(first + ahead & 0xFF, protocol.RUN, requests[batch[ahead]].payload))
                 ahead += 1
             sent = max(sent, ahead)
@@ -319,6 +317,12 @@ class Board:
                     )
             ahead = base
         return lost
+
+    @staticmethod
+    def _window(requests: Sequence[Request], under_way: list[int], failures: int) -> int:
+        if failures:
+            return 1
+        return SLOW_WINDOW if any(requests[i].slow for i in under_way) else WINDOW
 
     # ---------------------------------------------------------------------------------------------- frames
     def _write(self, data: bytes) -> None:

@@ -20,14 +20,16 @@ class Script:
         self.requests: list[Request] = []
         self._payload = bytearray()
         self._reads = 0
+        self._slow = False  # few bytes, many accesses
         self._w: int | None = None
 
     def cut(self) -> None:
         """The next operation begins another request."""
         if self._payload:
-            self.requests.append(Request(bytes(self._payload), self._reads, self.again))
+            self.requests.append(Request(bytes(self._payload), self._reads, self.again, self._slow))
             self._payload.clear()
             self._reads = 0
+            self._slow = False
             if self.again:
                 self._w = None
 
@@ -58,6 +60,7 @@ class Script:
                 self._w = value
                 count += 1
                 at += 1
+            self._slow |= mode == SAME
             self._payload += bytes([WRITE_FLAG | mode << 5 | register, count & 0xFF]) + words
 
     def _mode(self, value: int) -> int:
@@ -86,3 +89,4 @@ class Script:
     def digest(self, register: int, count: int) -> None:
         """Fold `count` words that the register gives into the digest register."""
         self._payload += bytes([DIGEST << 5 | register, count & 0xFF])
+        self._slow = True
