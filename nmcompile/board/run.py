@@ -13,6 +13,7 @@ import numpy as np
 import emulator
 from emulator.energy import load_prices, price
 from emulator.result import RunResult
+from emulator.spec import isa
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
@@ -52,6 +53,15 @@ def spike_windows(image: Image, places: np.ndarray) -> list[Window]:
     return [Window(core, "spikes", first, count, mode, 1) for core, first, count in _stretches(image, places)]
 
 
+def emitting(image: Image) -> np.ndarray:
+    """(n, 2) core and first neuron of every block whose spikes an `end` sends out."""
+    found = []
+    for number, core in enumerate(image.cores):
+        ends = [op.lo for op in (isa.decode(word) for word in core.program) if op.name == "end"]
+        found += [(number, block * image.arch.lanes) for block in range(max(ends, default=0))]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
 def register_windows(image: Image, places: np.ndarray, register: int) -> list[Window]:
     """The words of one register that hold these neurons."""
     first, parts = register << address_bits(image.arch.blocks), -(-image.arch.lanes * image.arch.state_bits // 32)
@@ -85,7 +95,7 @@ class Runner:
     def __init__(self, board: Board, image: Image, everything: bool):
         check_match(board, image)
         self.board, self.image, self.host = board, image, host_constants()
-        places = np.concatenate([image.outputs, *(p.location for p in image.populations if everything)])
+        places = np.concatenate([image.outputs, emitting(image)]) if everything else image.outputs
         self.windows = spike_windows(image, places)
         self.membrane = None
         if image.meta.get("readout") == "membrane":
