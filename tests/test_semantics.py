@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from integers import check_machine, on_machine
-from networks import dense, lif, random_network
+from networks import conv_network, dense, lif, random_network
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
@@ -277,3 +277,23 @@ def test_multi_spike_wants_a_positive_threshold_and_an_architecture_with_graded_
     assert refused.value.problems == [
         "'n' sends graded spikes (up to 3), 'up5k' has none; use an architecture that is graded"
     ]
+
+
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("compare", [">", ">="])
+def test_slots_between_the_neurons_of_an_image_stay_silent(reset, compare):
+    """Five channels on eight lanes; a bias, a recurrent bias and a threshold below 0 for some must not wake padding."""
+    rng = np.random.default_rng(5)
+    base = conv_network(rng, channels=5, size=6)
+    image, out = base.populations
+    late = np.full(image.n, 0.2)
+    image = dataclasses.replace(image, bias=np.full(image.n, 0.3), late_bias=late)
+    if reset != "multi-spike":
+        image.params["v_threshold"][:3] = -0.1
+    network = dataclasses.replace(base, populations=(image, out))
+    semantics = choose_semantics("nir", reset=reset, compare=compare, recurrent_bias=False, v_min=-1.0)
+    compilation = compile_network(network, ECP5, semantics)
+    spikes = (rng.random((10, 72)) < 0.2).astype(np.uint8)
+    result = check_machine(compilation, spikes)
+    sent, _, _ = on_machine(compilation, spikes)
+    assert result.total("spikes") == sum(s.sum() for s in sent.values())
