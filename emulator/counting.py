@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from .layout import WORD, Machine
-from .rows import unpack
 from .spec import isa
 from .spec.image import Image
 from .spec.isa import Op
 from .spec.ledger import COUNTERS
+from .spec.rows import unpack
 
 if TYPE_CHECKING:
     from .kernel import State

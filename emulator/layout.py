@@ -11,11 +11,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from .banks import Pending, ahead, gather
-from .rows import beat_table, expand, unpack
 from .spec import isa
-from .spec.errors import InputError
 from .spec.image import CoreImage, Image
 from .spec.isa import Op
+from .spec.rows import beat_table, expand, unpack
 from .synapses import Members, Synapses, lay_out
 
 WORD: Final = 64  # lanes of a kernel vector
@@ -321,7 +320,6 @@ def prepare(image: Image) -> Machine:
                 plastic[q] = len(learnt)
             learnt.append(_Plastic(arch, image.cores[i], entries[k], axon, learnt[-1].stop if learnt else 0))
         plastic_from.append(len(learnt))
-        check_unshared(image.cores[i], entries[k], mine, i)
     synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, plastic)
 
     entry = _running([len(ops) for ops in programs])
@@ -447,19 +445,6 @@ def plastic_rows(ops: list[Op], entries: np.ndarray) -> list[int]:
         if op.name == "rows":
             found.update(range(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE))
     return sorted(axon for axon in found if int(entries[axon]) & 7)
-
-
-def check_unshared(core: CoreImage, entries: np.ndarray, plastic: list[int], number: int) -> None:
-    """Plastic rows have their synapse words to themselves: the kernel keeps them apart."""
-    if not plastic:
-        return
-    axon, beat, _, _, kind = beat_table(entries)
-    word = beat // np.array(isa.BEATS_PER_WORD)[kind]
-    pair = np.unique(axon * len(core.synapses) + word)
-    users = np.bincount(pair % len(core.synapses), minlength=len(core.synapses))
-    bad = np.isin(pair // len(core.synapses), plastic) & (users[pair % len(core.synapses)] > 1)
-    if bad.any():
-        raise InputError(f"core {number}: plastic axon {int(pair[bad][0] // len(core.synapses))} shares synapse words")
 
 
 class _Plastic:

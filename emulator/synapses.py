@@ -10,10 +10,10 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from .banks import MOST_CORES, WORD, Bank, Pending, Site
-from .rows import Rows, expand
 from .spec import isa
 from .spec.arch import Architecture
 from .spec.image import CoreImage
+from .spec.rows import Rows, expand
 
 # Columns of the bank table, int64.
 (

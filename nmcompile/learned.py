@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from emulator.rows import expand, unpack
 from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
+from emulator.spec.rows import expand, unpack
 
 from .learning import ALWAYS, NEVER
 from .network import INPUT

@@ -9,11 +9,11 @@ from scipy import signal, sparse
 
 import emulator
 from emulator.reference import Reference
-from emulator.rows import expand
 from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 from emulator.spec.image import load_image, save_image
+from emulator.spec.rows import expand
 from nmcompile.floatsim import run_float
 from nmcompile.linear import conv2d, pool2d
 from nmcompile.network import INPUT, Network, Projection

@@ -14,6 +14,7 @@ from .arch import Architecture
 from .errors import InputError
 from .fixedpoint import LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
+from .rows import beat_table
 
 Complain = Callable[[str], InputError]  # names the instruction and says what is wrong with it
 
@@ -230,6 +231,7 @@ def _check_rows(arch: Architecture, core: CoreImage, op: isa.Op, space: isa.Op |
         raise bad(f"{arch.registers} registers, {isa.N_PREDICATES} predicates, {arch.traces} traces")
     if not op.shift & 15:
         raise bad("nothing selects a row")
+    plastic = []
     for axon in range(op.lo * isa.GRANULE, min((op.lo + op.hi) * isa.GRANULE, len(core.axons))):
         entry = isa.unpack_fields(isa.AXON_FIELDS, int(core.axons[axon]))
         if entry["format"] == isa.NONE:
@@ -239,6 +241,20 @@ def _check_rows(arch: Architecture, core: CoreImage, op: isa.Op, space: isa.Op |
             raise bad(f"plastic axon {axon} must be one dense row of 8 or 16 bits on a word boundary")
         if (entry["block"], entry["beats"] + 1) != (space.lo, space.hi):
             raise bad(f"plastic axon {axon} does not cover the blocks in range")
+        plastic.append(axon)
+    _check_unshared(core, plastic, bad)
+
+
+def _check_unshared(core: CoreImage, plastic: list[int], bad: Complain) -> None:
+    """Plastic rows have their synapse words to themselves, or an update would change other axons' weights."""
+    axon, beat, _, _, kind = beat_table(core.axons)
+    n_words = max(1, len(core.synapses))
+    word = np.minimum(beat // np.array(isa.BEATS_PER_WORD)[kind], n_words - 1)
+    pair = np.unique(axon * n_words + word)
+    users = np.bincount(pair % n_words, minlength=n_words)
+    shared = np.isin(pair // n_words, plastic) & (users[pair % n_words] > 1)
+    if shared.any():
+        raise bad(f"plastic axon {int(pair[shared][0] // n_words)} shares synapse words")
 
 
 def _check_vector(arch: Architecture, op: isa.Op, space: isa.Op, in_rows: bool, resetting: bool, bad: Complain) -> None:

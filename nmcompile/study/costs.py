@@ -9,9 +9,9 @@ import numpy as np
 
 from emulator.metrics import LayerActivity, metrics
 from emulator.result import RunResult
-from emulator.rows import expand
 from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
+from emulator.spec.rows import expand
 
 from ..pipeline import memory_bits
 

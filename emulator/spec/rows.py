@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .spec import isa
-from .spec.arch import Architecture
-from .spec.image import CoreImage
+from . import isa
+from .arch import Architecture
+from .image import CoreImage
 
 
 @dataclass(frozen=True)
