@@ -18,6 +18,7 @@ from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
 from nmcompile.plasticity import Rule, Term, Trace, attach
 from nmcompile.semantics import choose_semantics
+from nmcompile.study.costs import instruction_cycles
 
 DT = 1e-3
 ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))
@@ -384,6 +385,20 @@ def test_kernel_equals_reference_on_networks_that_learn(name, bits):
         np.testing.assert_array_equal(core.synapses, np.array(want).reshape(core.synapses.shape))
         flat = core.registers.reshape(len(registers), -1)
         np.testing.assert_array_equal(flat, np.array(registers)[:, : flat.shape[1]])
+
+
+def test_cycles_of_learning_add_up():
+    """Every instruction's cycles, rows and their bodies among them, are the core's busy cycles."""
+    rng = np.random.default_rng(1)
+    image = compiled(driven(12, 9, TINY / 2, EVERY["symmetric"]), ECP5, 8).image
+    spikes = (rng.random((1, 30, 21)) < 0.2).astype(np.uint8)
+    result = emulator.run(image, spikes, learn=True)
+    for number, core in enumerate(image.cores):
+        ran = result.executions[number].copy()
+        ran[core.reset_entry :] = 0
+        if image.meta["cores"][number]["parts"]:
+            cycles = instruction_cycles(image, core, ran, result.axon_events[number]).sum()
+            assert cycles == result.counters["busy_cycles"][number]
 
 
 # ------------------------------------------------------------------------------------------------ messages
