@@ -25,4 +25,4 @@ ruff format --check .
 ruff check .
 mypy
 python tools/generate.py --check
-python -m pytest "$@"
+python -m pytest -n 2 --dist loadfile "$@"
