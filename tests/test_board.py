@@ -3,7 +3,6 @@
 import json
 import os
 import pty
-import signal
 import subprocess
 import sys
 import threading
@@ -273,7 +272,7 @@ def served(up5k, image, tmp_path_factory):
     save_image(image, path)
     server = subprocess.Popen([*NMC, "board"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     yield server.stdout.readline().strip(), path
-    server.send_signal(signal.SIGINT)
+    server.terminate()
     server.wait(10)
     server.stdout.close()
 
