@@ -32,6 +32,13 @@ module nm_ram #(
   (* no_rw_check *) logic [WIDTH-1:0] mem[WORDS];
   logic [WIDTH-1:0] raw_q, out_q;
 
+`ifdef NM_POISON
+`ifndef VERILATOR
+  // Memories start random, as `--x-initial unique` has it in Verilator: what was never written is defined, but unknown.
+  initial for (int i = 0; i < WORDS; i++) mem[i] = WIDTH'({((WIDTH + 31) / 32) {$random}});
+`endif
+`endif
+
   assign rdata_o = out_q;
   always_ff @(posedge clk_i) if (oen_i) out_q <= raw_q;
 
