@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from emulator.spec.errors import InputError, NmError, UsageError
+from emulator.spec.errors import DoesNotFitError, InputError, NmError, UsageError
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 _PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
@@ -289,6 +289,25 @@ def devices(as_json: bool) -> None:
 
     found = ports()
     _print({"ports": found}, as_json, lambda: show.devices(found))
+
+
+@cli.command()
+@click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
+@click.option("--target", required=True, help="up5k, ecp5-25k, ecp5-45k, ecp5-85k or gw2ar-18.")
+@_JSON
+def synth(arch: str, target: str, as_json: bool) -> None:
+    """Area and clock of an architecture, with its link and UART, on an FPGA; takes minutes."""
+    from emulator.spec.arch import load_architecture
+
+    from . import show
+    from .board.fpga import measure
+
+    machine = load_architecture(arch)
+    with show.Progress() as progress:
+        values, problems = measure(machine, target, progress)
+    _print(values, as_json, lambda: show.synthesised(values))
+    if problems:
+        raise DoesNotFitError(problems)
 
 
 @cli.command()

@@ -303,3 +303,23 @@ _SUMMARY = (
     "prices",
     "architecture",
 )
+
+
+def synthesised(values: dict[str, Any]) -> None:
+    """After `nmc synth`."""
+    columns = {"luts": "LUT4", "flip_flops": "FF", "block_rams": "RAM", "single_port_rams": "SPRAM"}
+    columns |= {"multipliers": "DSP"}
+    table = _table("module", "instances", *columns.values(), title="Yosys, module by module")
+    for row in values["modules"]:
+        table.add_row(row["module"], f"{row['instances']:,}", *(f"{row[key]:,}" for key in columns))
+    table.add_section()
+    table.add_row("optimised as one", "", *(f"{values['area'][key]:,}" for key in columns))
+    _console.print(table)
+    clock = "not placed"
+    if values["fits"]:
+        clock = f"{quantity(values['fmax_hz'], 'Hz')}, asked for {quantity(values['constraint_hz'], 'Hz')}"
+    _facts(
+        ("architecture", f"{values['architecture']} on {values['target']} ({values['part']})"),
+        *((what, f"{n:,} of {there:,} ({100 * n / there:.0f} %)") for what, (n, there) in values["used"].items()),
+        ("clock", clock),
+    )

