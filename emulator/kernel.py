@@ -18,6 +18,7 @@ from . import fabric
 from . import layout as t
 from . import vector_unit as u
 from .delivery import deliver_banks, integ
+from .spec.image import PAYLOADS
 from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
 from .vector_unit import ALL, NONE, STEP, locate, vector
 from .vectors import (
@@ -46,6 +47,7 @@ END, WHEN, RANGE, INTEG, ROWS, ENDROWS = (
     BY_NAME[name].opcode for name in ("end", "when", "range", "integ", "rows", "endrows")
 )
 COMPUTE, FABRIC, BARRIER, RESET = range(4)  # of State.chip
+SIGNED = PAYLOADS.index("signed")
 ONE = np.uint64(1)
 
 
@@ -76,6 +78,7 @@ class Fired(NamedTuple):
     first: np.ndarray  # (cores of the mesh + 1,) first of each core
     total: np.ndarray  # (neurons,) int64, all samples
     sample: np.ndarray  # (neurons,) int32, this sample
+    carried: np.ndarray  # (neurons,) int32, what they carried in this sample, where the job asks for it
     sources: np.ndarray  # (inputs,) int64 input << 8 | payload of this timestep's injections
     chip: np.ndarray  # (4,) int64
 
@@ -92,9 +95,10 @@ class Job(NamedTuple):
     timesteps: int  # T
     latency: int
     learn: bool  # samples follow each other instead of starting afresh
+    carry: int  # which of PAYLOADS the outputs send: count what they carry
     record: bool
     outputs: np.ndarray  # flat neurons, or -1 where a core never fires
-    output_counts: np.ndarray  # (samples, outputs) int32
+    output_counts: np.ndarray  # (samples, outputs) int32, of what spikes carry
     populations: np.ndarray  # flat neurons of all populations, one after the other, or -1
     population_first: np.ndarray
     sample_spikes: np.ndarray  # (samples, populations) int32
@@ -349,6 +353,14 @@ def send(count, now, payloads, routes, sizes, fired, inbox):
 
 
 @inner
+def carry(count, payloads, signed, fired):
+    """Add up what spikes carry."""
+    for i in range(count):
+        payload = payloads[fired.list[i]]
+        fired.carried[fired.list[i]] += payload - ((payload & 128) << 1 if signed else 0)
+
+
+@inner
 def clear(afresh, sizes, start, state, inbox, fired):
     """What the hardware clears between samples; and everything else, if the sample starts afresh."""
     neurons = sizes.neurons
@@ -362,14 +374,17 @@ def clear(afresh, sizes, start, state, inbox, fired):
     clear_bytes(address(state.delivered), sizes.trace_axons // 8)
     clear_bytes(address(inbox.pending), sizes.slots * sizes.pending // 8)
     clear_bytes(address(fired.sample), neurons * 4)
+    clear_bytes(address(fired.carried), neurons * 4)
 
 
 @inner
 def tally(sample, sign, job, fired):
-    """Add or take away the spikes of the sample so far in the output counts."""
+    """Add or take away the spikes of the sample so far, or what they carried, in the output counts."""
     for i in range(job.n_outputs):
-        if job.outputs[i] >= 0:
-            job.output_counts[sample * job.n_outputs + i] += sign * fired.sample[job.outputs[i]]
+        neuron = job.outputs[i]
+        if neuron >= 0:
+            spikes = fired.carried[neuron] if job.carry else fired.sample[neuron]
+            job.output_counts[sample * job.n_outputs + i] += sign * spikes
 
 
 @inner
@@ -456,6 +471,8 @@ def run_samples(begin, end, tables, memories, job):
                 continue
             count = collect(sizes, cores, state, routes, fired)
             send(count, now, state.payloads, routes, sizes, fired, inbox)
+            if job.carry:
+                carry(count, state.payloads, job.carry == SIGNED, fired)
             spent = fabric.phase(mesh, fired.list, fired.first, state.scan, routes.pointers, routes.cores, wires)
             fired.chip[COMPUTE] += slowest
             fired.chip[FABRIC] += spent

@@ -77,7 +77,7 @@ class Sizes(NamedTuple):
     registers: int
     traces: int
     slots: int
-    graded: bool  # some program reads payloads
+    graded: bool  # some program reads payloads or sends other ones than 1
     neurons: int  # lanes of the flat neuron space
     trace_axons: int  # lanes of the flat axon space of traces
     pending: int  # lanes of the flat pending space
@@ -340,7 +340,7 @@ def prepare(image: Image) -> Machine:
         registers=arch.registers,
         traces=arch.traces,
         slots=arch.delay_slots,
-        graded=any(op.name == "integ" and op.flag for ops in programs for op in ops),
+        graded=any(op.name in ("integ", "spk") and op.flag for ops in programs for op in ops),
         neurons=neurons,
         trace_axons=int(axon_first[-1]),
         pending=pending.lanes,

@@ -25,7 +25,8 @@ class RunResult:
     A sample lasts T + latency machine timesteps; `timestep` below is machine time, from 0.
 
     Attributes:
-        output_counts: (samples, outputs) int32 spikes of each output over latency <= timestep < latency + T.
+        output_counts: (samples, outputs) int32 spikes of each output over latency <= timestep < latency + T; of graded
+            spikes, the sum of what they carry.
         predictions: (samples,) int64 index of the largest count, the lowest index if several are.
         spikes: (n, 4) int32 sample, timestep, core, neuron, ascending; None unless recorded.
         sample_cycles: (samples,) int64 clock cycles of all timesteps, resets left out.

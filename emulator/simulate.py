@@ -16,7 +16,7 @@ from .mesh_slices import WHEEL, one_hot, step_codes
 from .result import RunResult
 from .spec import isa
 from .spec.errors import InputError, UsageError
-from .spec.image import Image, PopulationMap
+from .spec.image import PAYLOADS, Image, PopulationMap
 from .spec.ledger import CHIP_COUNTERS
 from .vector_unit import SCRATCH_BYTES, UNIT_WORDS
 
@@ -208,6 +208,7 @@ def _job(machine, packed, steps, rewards, learn, record, probes) -> kernel.Job:
         timesteps=steps,
         latency=image.latency,
         learn=learn,
+        carry=PAYLOADS.index(image.output_payloads),
         record=record,
         outputs=_lanes(machine, image.outputs),
         output_counts=np.zeros((samples, len(image.outputs)), np.int32),
@@ -307,6 +308,7 @@ def _fired(machine: Machine) -> kernel.Fired:
         first=np.zeros(len(machine.image.cores) + 1, np.int64),
         total=np.zeros(neurons, np.int64),
         sample=np.zeros(neurons, np.int32),
+        carried=np.zeros(neurons, np.int32),
         sources=np.zeros(machine.image.n_inputs, np.int64),
         chip=np.zeros(4, np.int64),
     )

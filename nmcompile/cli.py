@@ -46,6 +46,11 @@ def cli() -> None:
 @click.option("--integrator", help="Override: euler, exponential, given ...")
 @click.option("--dt", type=float, help="Override: seconds per timestep.")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
+@click.option(
+    "--input-levels",
+    type=click.IntRange(2, 255),
+    help="Analog inputs (direct coding): k, 0 to N, stands for k / N and is sent as one graded spike.",
+)
 @click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
 @click.option("--plasticity", help="RULES.toml: learning rules by the name of the projection that learns.")
 @_JSON
@@ -59,6 +64,7 @@ def compile_command(
     integrator: str | None,
     dt: float | None,
     weight_bits: int,
+    input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
     as_json: bool,
@@ -81,8 +87,10 @@ def compile_command(
         from .rule_files import read_rules
 
         network = attach(network, read_rules(plasticity))
+    if input_levels:
+        network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs, largest=1).spikes if calibrate else None
+    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
     if samples is not None:
@@ -102,6 +110,7 @@ def compile_command(
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @_THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
+@click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
 @click.option("--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns.")
 @click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
 @_PRICES
@@ -114,6 +123,7 @@ def emulate(
     limit: int | None,
     threads: int,
     probes: tuple[str, ...],
+    readout: str | None,
     learn: bool,
     learned: str | None,
     prices: str,
@@ -147,6 +157,7 @@ def emulate(
         prices=prices,
         record_spikes=output is not None,
         learn=learn or learned is not None,
+        readout=readout,
     )
     if output:
         save_result(result, output)

@@ -45,6 +45,7 @@ class FloatUpdate(Update):
 
     Attributes:
         registers: by name.
+        peak: (n,) the largest magnitude that a scaled variable ever had, within timesteps too.
         sent: what was sent in this timestep, 0 for no spike.
     """
 
@@ -54,6 +55,7 @@ class FloatUpdate(Update):
         self.registers: dict[str, np.ndarray] = {}
         self.units: dict[str, str] = {}
         self.flags: dict[str, np.ndarray] = {}
+        self.peak = np.zeros(n)
         self.sent = np.zeros(self.shape)
         self._input = np.zeros(self.shape)
 
@@ -70,6 +72,8 @@ class FloatUpdate(Update):
             start = 0.0 if initial is None else self.values[initial]
             self.registers[name] = np.broadcast_to(start, self.shape).astype(np.float64)
             self.units[name] = unit
+            if unit == STATE:
+                self.peak = np.maximum(self.peak, np.abs(start))
         return Register(name, unit)
 
     def temporary(self, name: str, unit: str = STATE) -> Register:
@@ -141,12 +145,10 @@ class FloatUpdate(Update):
 
     def write(self, d: Register, value: np.ndarray, where: Flag | None) -> None:
         old = self.registers[d.name]
-        self.registers[d.name] = value if where is None else np.where(self.flags[where.name], value, old)
-
-    def peak(self) -> np.ndarray:
-        """(n,) the largest magnitude of any scaled variable now."""
-        held = [np.abs(r).max(axis=0) for name, r in self.registers.items() if self.units[name] == STATE]
-        return np.max(held, axis=0)
+        new = np.broadcast_to(value if where is None else np.where(self.flags[where.name], value, old), self.shape)
+        self.registers[d.name] = new
+        if self.units[d.name] == STATE:
+            self.peak = np.maximum(self.peak, np.maximum(new.max(axis=0), -new.min(axis=0)))
 
 
 def run_float(
@@ -176,7 +178,6 @@ def _run_batch(network: Network, semantics: Semantics, spikes: np.ndarray, recor
     late = {name: d.output_delay for name, d in discrete.items()}
     states = {p.name: FloatUpdate(discrete[p.name], samples, p.n) for p in network.populations}
     counts = {p.name: np.zeros((samples, p.n), np.int64) for p in network.populations}
-    peak = {p.name: np.zeros(p.n) for p in network.populations}
     history: dict[str, list[np.ndarray]] = {p.name: [] for p in network.populations}
     inputs: list[np.ndarray] = []
     out = network.population(network.output)
@@ -198,7 +199,6 @@ def _run_batch(network: Network, semantics: Semantics, spikes: np.ndarray, recor
                 source = inputs if projection.source == INPUT else history[projection.source]
                 x += (weights @ source[t - delay].T).T
             sent = state.step(x)
-            peak[name] = np.maximum(peak[name], state.peak())
             if name == network.output and t < seen:
                 output += sent if out.spiking else state.registers["v"]
             counts[name] += sent != 0
@@ -210,6 +210,6 @@ def _run_batch(network: Network, semantics: Semantics, spikes: np.ndarray, recor
         output.astype(np.int64) if out.spiking else output,
         counts,
         (spikes != 0).sum(axis=(0, 1)).astype(np.int64),
-        peak,
+        {name: state.peak for name, state in states.items()},
         {name: np.stack(past, axis=1) for name, past in history.items()} if record else {},
     )

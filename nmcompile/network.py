@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
-from emulator.spec.errors import InputError
+from emulator.spec.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from .plasticity import Rule
@@ -53,7 +53,7 @@ class Population:
         params: by name of MODELS[model], each (n,) float64.
         bias: (n,) float64, added to the weighted input in every timestep.
         late_bias: (n,) float64 of it that comes with recurrent connections, which some frameworks leave out in the
-            first timestep; None: nothing of it.
+            first timestep; None: the population does not feed itself.
     """
 
     name: str
@@ -128,6 +128,20 @@ class Network:
 
     def size_of(self, name: str) -> int:
         return self.n_inputs if name == INPUT else self.population(name).n
+
+    def graded(self, levels: int) -> Network:
+        """The same network for analog inputs: an input of k, 0 to `levels`, stands for k / levels.
+
+        Raises:
+            UsageError: its inputs are graded already, or weights onto which they act learn.
+        """
+        if self.input_levels > 1:
+            raise UsageError(f"{self.origin}: says itself that its inputs go up to {self.input_levels}")
+        for p in self.projections:
+            if p.source == INPUT and p.plasticity:
+                raise UsageError(f"{self.origin}: {p.name!r} learns from its inputs, which must be spikes then")
+        projections = tuple(replace(p, matrix=p.matrix / levels) if p.source == INPUT else p for p in self.projections)
+        return replace(self, projections=projections, input_levels=levels)
 
     def __post_init__(self) -> None:
         if not self.populations:

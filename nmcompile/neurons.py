@@ -50,6 +50,7 @@ class Program(Update):
         self._known: dict[str, dict] = {}
         self._flags: dict[str, int] = {}
         self._read = False
+        self.highest = (1 << (arch.state_bits - 1)) - 1  # that a register holds
 
     @property
     def drives(self) -> frozenset[str]:
@@ -85,10 +86,10 @@ class Program(Update):
         stays 0, and a threshold is one that 0 does not reach.
         """
         if name not in self._known:
-            values, highest = self.population.values[name], (1 << (self.arch.state_bits - 1)) - 1
+            values = self.population.values[name]
             idle = 0 if name in self._drives else int(values[0])
             if idle <= 0 and name == "threshold":
-                idle = highest
+                idle = self.highest
             here = np.where(self.slots >= 0, values[self.slots], idle)
             if (here == here[0]).all() and name not in self.population.changing:
                 self._known[name] = {"imm_b": 1, "imm": int(here[0])}
@@ -171,8 +172,7 @@ class Program(Update):
         self._compared.add(name)
         by = self.value(name)
         if by["imm_b"]:
-            # what no state can reach is not reached
-            return min(by["imm"] * factor, 1 << (self.arch.state_bits - 1))
+            return by["imm"] * factor
         if factor == 1:
             return name
         multiple = self.temporary(f"{name} times")
@@ -182,6 +182,8 @@ class Program(Update):
     def compare(self, d: Flag, a: Register, how: str, b: Operand, where: Flag | None = None) -> None:
         if isinstance(b, str):
             self._compared.add(b)
+        if isinstance(b, int) and b > self.highest:
+            how, b = ">", self.highest  # what no state can reach is not reached
         self.emit(_COMPARE[how], where, d=self.predicate(d), a=self.code(a), **self.operand(b))
 
     def logic(self, d: Flag, a: Flag, how: str, b: Flag) -> None:
@@ -208,7 +210,7 @@ class Program(Update):
         if isinstance(b, str):
             return self.value(b)
         if isinstance(b, int):
-            return {"imm_b": 1, "imm": b}
+            return {"imm_b": 1, "imm": min(b, self.highest)}
         return {"imm": self.code(b)}
 
     def scaled(self, d: Register, a: Register, by: dict) -> dict:

@@ -99,6 +99,11 @@ def compile_network(
             raise InputError(
                 f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
             )
+        if calibrate.size and calibrate.max() > network.input_levels:
+            raise InputError(
+                f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
+                "use --input-levels for analog ones"
+            )
         calibration = run_float(network, semantics, calibrate, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
@@ -122,6 +127,7 @@ def _lower(
     meta = {
         "network": network.origin,
         "input_shape": list(network.input_shape),
+        "input_levels": network.input_levels,
         "output": network.output,
         "readout": "count" if network.population(network.output).spiking else "membrane",
         "semantics": semantics.describe(),

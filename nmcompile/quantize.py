@@ -14,8 +14,8 @@ from scipy import sparse
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
 
+from .bounds import bounded_dynamics
 from .floatsim import FloatRun
-from .models import dynamics
 from .network import INPUT, Network, Population, Projection
 from .plastic import FINER, LARGEST, PlasticWeights, changing, learns, plastic_layer
 from .retime import Timing, framework_delays
@@ -122,7 +122,7 @@ def quantize(
     """
     if weight_bits not in WEIGHT_BITS:
         raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
-    discrete = {p.name: dynamics(p, semantics) for p in network.populations}
+    discrete = bounded_dynamics(network, semantics)
     payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in discrete.items()}
     taken = framework_delays(network, semantics.dt, {name: d.output_delay for name, d in discrete.items()})
     populations = []
@@ -270,6 +270,7 @@ class _Layer:
         rates = [_rates(p.source, calibration) for p in projections]
         self.steps = [_steps(w, self.group, bits, r) for w, r in zip(self.weights, rates, strict=True)]
         self.need = _amplitude(population, d, calibration)
+        self.crowded = False  # accumulators limit the scale, not the state
 
     def quantize(
         self, warnings: list[str], problems: list[str]
@@ -291,9 +292,15 @@ class _Layer:
         ]
         lost = float(np.log2(max(worth, default=1.0)))
         if lost > 0.5:
+            if self.crowded:
+                most = max(self.payloads)
+                why = f"sums of spikes of up to {most} in {self.arch.acc_bits}-bit accumulators leave"
+                advice = "more acc_bits" if most == 1 else "more acc_bits, or fewer levels"
+            else:
+                why, advice = f"the {self.arch.state_bits}-bit state leaves", "more state_bits"
             warnings.append(
-                f"{self.population.name!r}: the {self.arch.state_bits}-bit state leaves {self.bits - lost:.1f} of "
-                f"{self.bits} weight bits; use an architecture with more state_bits, or fewer --weight-bits"
+                f"{self.population.name!r}: {why} {self.bits - lost:.1f} of {self.bits} weight bits; use an "
+                f"architecture with {advice}, or fewer --weight-bits"
             )
         return scale, shifts, integers
 
@@ -325,6 +332,7 @@ class _Layer:
         )
         room = float(1 << (self.arch.acc_bits - 1)) * 0.98
         finest = _group_max(np.maximum(self.need / limit, reach / room), self.group)
+        self.crowded = bool((reach / room - self.need / limit)[np.argmax(finest / unit)] > 0)
         spare = np.log2(unit / finest)
         k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
         k = min(k, 31 - max(e - lowest for e in exponents))
@@ -370,6 +378,7 @@ def _amplitude(population: Population, d: Dynamics, calibration: FloatRun | None
 def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray | None) -> np.ndarray:
     """(n_target,) the weight that one integer unit should be worth, the same within a group; 0 where no weights are.
 
+    Weights that are whole multiples of something, as quantization-aware training leaves them, keep it as their unit.
     Below 8 bits, large weights are clipped where that lowers the squared error, weighted by the source's rate.
     """
     largest = LARGEST[bits]
@@ -382,6 +391,9 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
     if bits == 1:
         count = np.bincount(of, minlength=n_groups)
         return (np.bincount(of, size, minlength=n_groups) / np.maximum(count, 1))[group]
+    grid = _grid(size, largest)
+    if grid is not None:
+        return np.where(top > 0, grid, 0.0)[group]
     best = top / largest
     if bits < 8 and len(size):
         weight = np.ones(len(size)) if rates is None else rates[w.indices]
@@ -394,6 +406,23 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
             best = np.where(better, top * clip / largest, best)
             least = np.minimum(total, least)
     return best[group]
+
+
+def _grid(size: np.ndarray, largest: int) -> float | None:
+    """The number that all magnitudes (n,) are 0 to `largest` times of, within the precision of float32; else None."""
+    size = np.unique(size[size > 0])
+    if not 0 < len(size) <= largest:
+        return None
+    top = float(size[-1])
+    tolerance, unit = 4e-6 * top, top
+    for value in size.tolist():  # Euclid, as far as there is hope
+        while value > tolerance:
+            unit, value = value, abs(unit - round(unit / value) * value)
+            if unit < 0.9 * top / largest:
+                return None
+    times = np.rint(size / unit)
+    unit = float((size * times).sum() / (times**2).sum())
+    return unit if times[-1] <= largest and np.abs(size - times * unit).max() <= tolerance else None
 
 
 def _group_max(values: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from emulator.spec.errors import UsageError
 
-from .network import LARGEST_PAYLOAD
+from .network import LARGEST_PAYLOAD, Population
 
 INTEGRATORS = ("euler", "exponential", "given", "decay-input", "spyx")
 RESETS = ("value", "subtract", "delayed-subtract", "delayed-value", "recharged-subtract", "multi-spike")
@@ -39,6 +40,7 @@ class Semantics:
             threshold still, the next comparison is made with v less v_threshold;
             "multi-spike": fires floor(v / v_threshold) times at once, up to max_spikes, as one graded spike, and
             subtracts as much; it compares with >=.
+        recurrent_reset: the reset of populations that feed themselves, where it is another; None: the same.
         compare: ">" fires above the threshold, ">=" at it.
         synapse: "before": the membrane sees this timestep's synaptic current; "after": the last one's.
         recurrent_bias: is the bias of recurrent connections there in the first timestep?
@@ -53,6 +55,7 @@ class Semantics:
     dt: float
     integrator: str = "euler"
     reset: str = "value"
+    recurrent_reset: str | None = None
     compare: str = ">"
     synapse: str = "before"
     recurrent_bias: bool = True
@@ -68,6 +71,7 @@ class Semantics:
         for name, value, choices in (
             ("integrator", self.integrator, INTEGRATORS),
             ("reset", self.reset, RESETS),
+            ("recurrent_reset", self.recurrent_reset or self.reset, RESETS),
             ("compare", self.compare, COMPARES),
             ("synapse", self.synapse, SYNAPSES),
             ("rounding", self.rounding, ROUNDINGS),
@@ -79,16 +83,21 @@ class Semantics:
         if self.output_delay < 0:
             raise UsageError(f"output_delay = {self.output_delay}; it must be 0 or more timesteps")
 
-    def of(self, model: str) -> Semantics:
-        """The choices for one neuron model."""
-        own = {field: value for name, field, value in self.per_model if name == model}
-        return dataclasses.replace(self, **own, per_model=()) if own else self  # type: ignore[arg-type]
+    def of(self, population: Population) -> Semantics:
+        """The choices for one population."""
+        own: dict[str, Any] = {field: value for name, field, value in self.per_model if name == population.model}
+        recurrent = own.get("recurrent_reset", self.recurrent_reset)
+        if recurrent and population.late_bias is not None:
+            own["reset"] = recurrent
+        return dataclasses.replace(self, **own, per_model=()) if own else self
 
     def describe(self) -> str:
         """One line of what was assumed: always the four choices that matter most, others where they are unusual."""
         text = f"{self.preset}: dt {self.dt:g} s, {self.integrator}, reset {self.reset}, fires at v {self.compare} v_th"
         if self.reset == "multi-spike":
             text = text.replace(self.compare, ">=") + f", up to {self.max_spikes} times"
+        if self.recurrent_reset:
+            text += f", where recurrent reset {self.recurrent_reset}"
         if self.synapse == "after":
             text += ", membrane before synapse"
         if not self.recurrent_bias:
@@ -106,16 +115,23 @@ class Semantics:
 
 PRESETS: dict[str, Semantics] = {
     "nir": Semantics("nir", dt=1e-4),
-    # snnTorch 1.0 exports dt = 1e-4; Leaky's default reset acts on the next step (snn.Leaky, reset_delay=True).
+    # snnTorch 1.0 exports dt = 1e-4; Leaky's default reset acts on the next step (snn.Leaky, reset_delay=True); the
+    # zero of RLeaky acts there, too, and takes that step's input along. RSynaptic is read as the NIR paper
+    # trained it, with reset_delay=False.
     "snntorch": Semantics("snntorch", dt=1e-4, reset="delayed-subtract"),
-    "snntorch-zero": Semantics("snntorch-zero", dt=1e-4, reset="value"),
+    "snntorch-zero": Semantics("snntorch-zero", dt=1e-4, per_model=(("LIF", "recurrent_reset", "delayed-value"),)),
     # Norse 1.1, norse/torch/functional/lif.py: current jumps, membrane, reset; recurrent modules add no feedback, and
     # so not its bias, in the first timestep.
     "norse": Semantics("norse", dt=1e-3, recurrent_bias=False),
     # sinabs 3.1: alpha = exp(-1 / tau) with tau in timesteps, input times 1 - alpha (norm_input); MultiSpike; IAF has
-    # min_v_mem = -1.
+    # min_v_mem = -1; what rec_connect says is added from the second timestep on.
     "sinabs": Semantics(
-        "sinabs", dt=1.0, integrator="exponential", reset="multi-spike", per_model=(("IF", "v_min", -1.0),)
+        "sinabs",
+        dt=1.0,
+        integrator="exponential",
+        reset="multi-spike",
+        recurrent_bias=False,
+        per_model=(("IF", "v_min", -1.0),),
     ),
     # SpikingJelly 2.0: heaviside(v - v_threshold) with heaviside(0) = 1; only hard resets are exported.
     "spikingjelly": Semantics("spikingjelly", dt=1e-4, compare=">="),
@@ -149,6 +165,8 @@ def choose_semantics(preset: str = "nir", **overrides: float | str | bool | None
     if preset not in PRESETS:
         raise UsageError(f"no semantics {preset!r}; the presets are {', '.join(PRESETS)}")
     chosen = PRESETS[preset]
-    given = {name: value for name, value in overrides.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
+    if "reset" in given:
+        given.setdefault("recurrent_reset", None)
     rest = tuple(entry for entry in chosen.per_model if entry[1] not in given)
-    return dataclasses.replace(chosen, **given, per_model=rest)  # type: ignore[arg-type]
+    return dataclasses.replace(chosen, **given, per_model=rest)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 
@@ -46,17 +45,8 @@ class SpikeData:
 
 
 def largest_input(image: Image) -> int:
-    """The largest input value that means something: 255 if all axons it feeds are integrated with payloads, else 1."""
-    route = {name: image.input_routes >> low & (1 << width) - 1 for name, (low, width) in isa.ROUTE_FIELDS.items()}
-    for number in np.unique(route["core"]):
-        ops = [isa.decode(word) for word in image.cores[number].program]
-        graded = np.zeros(image.arch.granules, bool)
-        for op in ops:
-            if op.name == "integ":
-                graded[op.lo : op.lo + op.hi] = op.flag
-        if not graded[route["axon"][route["core"] == number] // isa.GRANULE].all():
-            return 1
-    return 255
+    """The largest input value that the image was compiled for, and whose sums are proven to fit: 1 to 255."""
+    return int(image.meta.get("input_levels", 1))
 
 
 def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 255) -> SpikeData:
@@ -64,7 +54,7 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
 
     Args:
         n_inputs: what the network takes; None accepts any width.
-        largest: value that it takes: 1, or 255 where its first synapses multiply by payloads (`largest_input`).
+        largest: value that it takes: 1, or more where it was compiled for analog inputs (`largest_input`).
 
     Raises:
         InputError: no such file, not an .npz, no spikes in it, values that are no spikes, a wrong width, or labels of
@@ -105,7 +95,8 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
         raise InputError(f"{path}: spikes from {low:g} to {high:g}; they must be 0 or 1, or 0..255 for graded inputs")
     if high > largest:
         raise InputError(
-            f"{path}: spikes up to {high:g}, but this network takes only 0 and 1; encode larger values in time"
+            f"{path}: spikes up to {high:g}, but this network takes 0 to {largest}; compile it with --input-levels for "
+            "analog inputs, or encode them in time"
         )
     labels = arrays.pop("labels", None)
     if labels is not None:

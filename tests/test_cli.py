@@ -396,7 +396,8 @@ def test_inputs_that_do_not_suit_the_network_are_named(fails, made, tmp_path):
         ),
         # ecp5 could carry payloads, but this program would take every one of them for a plain spike
         (
-            "spikes up to 9, but this network takes only 0 and 1; encode larger values in time",
+            "spikes up to 9, but this network takes 0 to 1; compile it with --input-levels for "
+            "analog inputs, or encode them in time",
             {"spikes": zeros(2, 3, 6) + 9},
         ),
         ("spikes have shape (0, 3, 6); there is nothing to run", {"spikes": zeros(0, 3, 6)}),

@@ -33,6 +33,7 @@ class Expected:
 
     image: Image
     spikes: list[tuple[int, int, int, int]] = field(default_factory=list)
+    payloads: list[int] = field(default_factory=list)  # of the spikes, in their order
     sample_cycles: list[int] = field(default_factory=list)
     counters: dict[str, np.ndarray] = field(default_factory=dict)
     chip: dict[str, int] = field(default_factory=dict)
@@ -64,7 +65,9 @@ def run_reference(image: Image, spikes: np.ndarray, learn: bool, rewards: np.nda
                 for i in np.flatnonzero(spikes[sample, t]):
                     for route in image.input_routes[image.input_pointers[i] : image.input_pointers[i + 1]]:
                         machine.inject(route, int(spikes[sample, t, i]))
-            out.spikes += [(sample, t, core, neuron) for core, neuron, _ in machine.step()]
+            fired = machine.step()
+            out.spikes += [(sample, t, core, neuron) for core, neuron, _ in fired]
+            out.payloads += [payload for _, _, payload in fired]
             out.registers.append([[list(r) for r in core.registers] for core in machine.cores])
         out.sample_cycles.append(machine.cycles() - before)
         if not learn or sample == len(spikes) - 1:
@@ -115,9 +118,11 @@ def check_image_equal(image: Image, rng: np.random.Generator, where: str) -> Non
         assert result.executions[core].sum() == expected.counters["instructions"][core], where
     counts = np.zeros((samples, image.arch.cores, image.arch.neurons), np.int64)
     late = np.zeros_like(counts)
-    for sample, t, core, neuron in expected.spikes:
+    signed = image.output_payloads == "signed"
+    for (sample, t, core, neuron), payload in zip(expected.spikes, expected.payloads, strict=True):
         counts[sample, core, neuron] += 1
-        late[sample, core, neuron] += t >= image.latency
+        carried = 1 if image.output_payloads == "one" else payload - (payload & 128) * 2 * signed
+        late[sample, core, neuron] += carried * (t >= image.latency)
     np.testing.assert_array_equal(result.neuron_spikes, counts.sum(0), where)
     outputs = late[:, image.outputs[:, 0], image.outputs[:, 1]]
     np.testing.assert_array_equal(result.output_counts, outputs, where)

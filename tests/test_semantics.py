@@ -217,7 +217,8 @@ def test_output_a_timestep_later_shifts_what_others_see_and_not_the_own_recurren
 def test_what_was_assumed_is_one_line():
     assert choose_semantics().describe() == "nir: dt 0.0001 s, euler, reset value, fires at v > v_th"
     assert choose_semantics("sinabs").describe() == (
-        "sinabs: dt 1 s, exponential, reset multi-spike, fires at v >= v_th, up to 255 times; IF: v_min -1.0"
+        "sinabs: dt 1 s, exponential, reset multi-spike, fires at v >= v_th, up to 255 times, no recurrent bias at "
+        "t = 0; IF: v_min -1.0"
     )
     assert choose_semantics("norse").describe() == (
         "norse: dt 0.001 s, euler, reset value, fires at v > v_th, no recurrent bias at t = 0"
@@ -228,9 +229,17 @@ def test_what_was_assumed_is_one_line():
 
 
 def test_an_override_holds_for_every_model():
-    assert choose_semantics("sinabs", v_min=-2.0).of("IF").v_min == -2.0
-    assert choose_semantics("sinabs").of("IF").v_min == -1.0
-    assert choose_semantics("sinabs").of("LIF").v_min is None
+    assert choose_semantics("sinabs", v_min=-2.0).of(lif("a", 1, model="IF")).v_min == -2.0
+    assert choose_semantics("sinabs").of(lif("a", 1, model="IF")).v_min == -1.0
+    assert choose_semantics("sinabs").of(lif("a", 1)).v_min is None
+
+
+def test_snntorchs_zero_of_recurrent_neurons_acts_a_step_later():
+    alone, recurrent = lif("a", 1), dataclasses.replace(lif("a", 1), late_bias=np.zeros(1))
+    zero = choose_semantics("snntorch-zero")
+    assert (zero.of(alone).reset, zero.of(recurrent).reset) == ("value", "delayed-value")
+    assert choose_semantics("snntorch-zero", reset="subtract").of(recurrent).reset == "subtract"
+    assert zero.describe().endswith("; LIF: recurrent_reset delayed-value")
 
 
 @pytest.mark.parametrize(

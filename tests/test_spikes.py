@@ -1,12 +1,9 @@
 """IN.npz: what is read, and what is refused in one line."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from nirfiles import LAYERS, two_layers, write
 
-from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
 from nmcompile.frontends.nir import read_nir
@@ -101,7 +98,8 @@ BAD = {
     ),
     "graded": (
         {"spikes": filled(2, int)},
-        "spikes up to 2, but this network takes only 0 and 1; encode larger values in time",
+        "spikes up to 2, but this network takes 0 to 1; compile it with --input-levels for "
+        "analog inputs, or encode them in time",
     ),
     "labels": (
         {"spikes": SPIKES, "labels": [1, 2, 3]},
@@ -197,12 +195,6 @@ def test_a_compiled_network_takes_spikes_of_one(tmp_path):
     assert largest_input(compiled(tmp_path)) == 1
 
 
-def test_a_program_that_reads_the_payloads_of_its_input_takes_255(tmp_path):
-    image = compiled(tmp_path)
-    core = int(image.input_routes[0] >> isa.ROUTE_FIELDS["core"][0])
-    program = image.cores[core].program.copy()
-    first = next(i for i, word in enumerate(program) if isa.decode(word).name == "integ")
-    program[first] = isa.encode(replace(isa.decode(program[first]), flag=1))
-    cores = list(image.cores)
-    cores[core] = replace(cores[core], program=program)
-    assert largest_input(replace(image, cores=tuple(cores))) == 255
+def test_a_network_compiled_for_analog_inputs_takes_so_many_levels(tmp_path):
+    network = read_nir(write(tmp_path / "n.nir", two_layers(np.random.default_rng(1)), LAYERS))
+    assert largest_input(compile_network(network.graded(40), load_architecture("ecp5")).image) == 40

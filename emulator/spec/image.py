@@ -23,6 +23,7 @@ from .errors import InputError
 
 FORMAT: Final = "nmcompile image"
 FORMAT_VERSION: Final = 1
+PAYLOADS: Final = ("one", "unsigned", "signed")  # what spikes carry: 1, 0..255, or -128..127
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same image gives the same file
 
 
@@ -114,6 +115,31 @@ class Image:
                 return population
         names = ", ".join(p.name for p in self.populations)
         raise InputError(f"no population {name!r} in this image; it has {names}")
+
+    @property
+    def output_payloads(self) -> str:
+        """Which of `PAYLOADS` the spikes of the outputs carry."""
+        found = 0
+        for core in np.unique(self.outputs[:, 0]):
+            blocks = self.outputs[self.outputs[:, 0] == core, 1] // self.arch.lanes
+            here = False
+            for op in (isa.decode(word) for word in self.cores[core].program):
+                if op.name == "range":
+                    here = not op.flag and bool(((blocks >= op.lo) & (blocks < op.lo + op.hi)).any())
+                elif op.name == "spk" and here and op.flag:
+                    found = max(found, 1 + op.flag2)
+        return PAYLOADS[found]
+
+    def count_outputs(self, spikes: np.ndarray) -> np.ndarray:
+        """(outputs,) int64: what spikes, (n, 3) core, neuron, payload byte, add up to at each output."""
+        place = np.full((len(self.cores), self.arch.neurons), -1)
+        place[self.outputs[:, 0], self.outputs[:, 1]] = np.arange(len(self.outputs))
+        core, neuron, payload = np.reshape(spikes, (-1, 3)).T.astype(np.int64)
+        carried = {"one": np.ones_like(payload), "unsigned": payload, "signed": (payload ^ 128) - 128}
+        which = place[core, neuron]
+        counts = np.zeros(len(self.outputs) + 1, np.int64)  # the last one takes what is no output
+        np.add.at(counts, which, carried[self.output_payloads])
+        return counts[:-1]
 
 
 def empty_core(arch: Architecture) -> CoreImage:

@@ -68,6 +68,14 @@ def register_windows(image: Image, places: np.ndarray, register: int) -> list[Wi
     return [Window(core, "registers", first + at, n, WORD, parts) for core, at, n in _stretches(image, places)]
 
 
+def payload_windows(image: Image) -> list[Window]:
+    """The words that hold what the outputs' spikes carry."""
+    parts = -(-8 * image.arch.lanes // 32)
+    return [
+        Window(core, "spike_payloads", first, n, WORD, parts) for core, first, n in _stretches(image, image.outputs)
+    ]
+
+
 def _stretches(image: Image, places: np.ndarray) -> list[tuple[int, int, int]]:
     found: list[tuple[int, int, int]] = []
     blocks = sorted({(int(core), int(neuron) // image.arch.lanes) for core, neuron in places})
@@ -97,6 +105,8 @@ class Runner:
         self.board, self.image, self.host = board, image, host_constants()
         places = np.concatenate([image.outputs, emitting(image)]) if everything else image.outputs
         self.windows = spike_windows(image, places)
+        if image.output_payloads != "one":
+            self.windows += payload_windows(image)
         self.membrane = None
         if image.meta.get("readout") == "membrane":
             self.membrane = image.population(image.meta["output"])
@@ -181,6 +191,20 @@ class Runner:
         spikes = np.concatenate(found)
         return spikes[np.lexsort(spikes.T[::-1])]
 
+    def counts(self, rows: list[np.ndarray], fired: np.ndarray, timesteps: int) -> np.ndarray:
+        """(outputs,) output spikes of a sample, or what they carried."""
+        arch, latency = self.image.arch, self.image.latency
+        carried = np.ones((len(rows[0]), arch.cores, arch.neurons), np.uint8)
+        for window, data in zip(self.windows, rows, strict=True):
+            if window.memory == "spike_payloads":
+                values = unpack_words(
+                    data.copy().view(">u4").reshape(-1, window.parts).astype(np.uint32), arch.lanes, 8
+                )
+                first = window.first * arch.lanes
+                carried[:, window.core, first : first + window.words * arch.lanes] = values.reshape(len(data), -1)
+        shown = fired[(fired[:, 0] >= latency) & (fired[:, 0] < latency + timesteps)]
+        return self.image.count_outputs(np.column_stack([shown[:, 1:], carried[tuple(shown.T)]]))
+
     def membranes(self, rows: list[np.ndarray], timesteps: int) -> np.ndarray:
         """(outputs,) the sum of the output population's `v` over its timesteps."""
         assert self.membrane is not None
@@ -252,9 +276,9 @@ def run_on_board(
         spikes.append(np.insert(fired, 0, sample, axis=1).astype(np.int32))
         if wanted is not None:
             _compare(image, sample, spikes[-1], int(cycles[sample]), wanted, bool(wrap))
-        inside = fired[(fired[:, 0] >= image.latency) & (fired[:, 0] < image.latency + timesteps)]
-        hits = (inside[:, 1:, None] == image.outputs.T[None]).all(axis=1)
-        counts[sample] = hits.sum(axis=0)
+        counts[sample] = runner.counts(rows, fired, timesteps)
+        if wanted is not None:
+            _compare_outputs(sample, counts[sample], wanted.output_counts[sample])
         if runner.membrane is not None:
             scores[sample] = runner.membranes(rows, timesteps) / runner.membrane.scale
         if progress:
@@ -338,6 +362,15 @@ def _compare(image: Image, sample: int, found: np.ndarray, cycles: int, wanted: 
         raise MachineError(
             f"board and emulator differ in the cycles of sample {sample}: {cycles:,} on the board, "
             f"{int(wanted.sample_cycles[sample]):,} emulated; the spikes are equal"
+        )
+
+
+def _compare_outputs(sample: int, counts: np.ndarray, wanted: np.ndarray) -> None:
+    """MachineError with the first output whose spikes carried something else."""
+    for i in np.flatnonzero(counts != wanted)[:1]:
+        raise MachineError(
+            f"board and emulator differ in what output {i} sent in sample {sample}: {counts[i]:,} on the board, "
+            f"{wanted[i]:,} emulated; the spikes are equal"
         )
 
 

@@ -95,8 +95,8 @@ class _Reader:
         links = [(term, target, signal.convolutional) for target, signal in signals.items() for term in signal.terms]
         order, delays = self.schedule(neurons, [(term.source, target) for term, target, _ in links])
         for name, population in populations.items():
-            late = self.feedback_constant(name, name, delays)
-            if late.any():
+            if (name, name) in delays:
+                late = self.feedback_constant(name, name, delays)
                 populations[name] = replace(population, late_bias=np.broadcast_to(late, (population.n,)).copy())
         projections: list[Projection] = []
         taken: set[str] = set()

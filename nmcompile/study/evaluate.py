@@ -14,6 +14,7 @@ from emulator.result import RunResult
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
+from .. import decode
 from ..learned import can_learn, set_learning
 from ..spikes import SpikeData, largest_input
 from .costs import core_fill, neurobench, population_costs
@@ -30,10 +31,13 @@ def evaluate(
     prices: str = DEFAULT_PRICES,
     record_spikes: bool = False,
     learn: bool = False,
+    readout: str | None = None,
 ) -> RunResult:
     """Run all samples; meta then holds what `summary` and the report show.
 
     Args:
+        readout: how predictions are made, one of `decode.READOUTS`; None: what the image was compiled for, the
+            membrane of outputs that do not spike, else the count.
         probes: "REGISTER:POPULATION" each.
         prices: name or path of a price table.
         learn: samples follow each other, and `RunResult.learned` is the image that they end in; `rewards` of the data,
@@ -41,7 +45,7 @@ def evaluate(
 
     Raises:
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
-        UsageError: learning where nothing learns.
+        UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
     if learn and not can_learn(image):
         raise UsageError("nothing in this image learns; compile it with --plasticity RULES.toml")
@@ -52,23 +56,36 @@ def evaluate(
     largest = largest_input(image)
     if spikes.size and spikes.max() > largest:
         raise InputError(
-            f"inputs go up to {spikes.max()}, but this image takes {largest}: it was compiled for plain spikes"
+            f"inputs go up to {spikes.max()}, but this image takes 0 to {largest}; compile it with --input-levels for "
+            "analog inputs"
         )
     table = load_prices(prices)
     wanted = list(probes)
     membrane = f"v:{image.meta['output']}"
-    readout = image.meta.get("readout", "count")
+    native = image.meta.get("readout", "count")
+    readout = readout or native
+    if readout not in decode.READOUTS or (readout != "membrane" and native == "membrane"):
+        choices = ", ".join(decode.READOUTS) if native == "count" else "membrane, as its outputs do not spike"
+        raise UsageError(f"readout {readout!r} of {image.meta['output']!r}; the choices are {choices}")
     if readout == "membrane" and membrane not in wanted:
         wanted.append(membrane)
     result = emulator.run(
-        image, spikes, threads=threads, probes=wanted, record_spikes=record_spikes, learn=learn, reward=reward
+        image,
+        spikes,
+        threads=threads,
+        probes=wanted,
+        record_spikes=record_spikes or readout == "first-spike",
+        learn=learn,
+        reward=reward,
     )
     recorded = result.probes
     predictions = result.predictions
     if readout == "membrane":
         scale = image.population(image.meta["output"]).scale
-        window = result.probes[membrane][:, image.latency : image.latency + spikes.shape[1]]
-        predictions = (window.astype(np.int64).sum(axis=1) / scale).argmax(axis=1)
+        predictions = decode.by_membrane(recorded[membrane][:, image.latency :][:, : spikes.shape[1]] / scale)
+    elif readout == "first-spike":
+        predictions = decode.by_first_spike(decode.trains(image, result))
+    result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     energy = price(image.arch, result.counters, int(result.sample_cycles.sum()), table)
     meta: dict[str, Any] = {
         "image": image.meta,

@@ -1,4 +1,4 @@
-"""Does the Verilog run this image as the emulator does? Spikes, counters and clock cycles, every timestep."""
+"""Does the Verilog run this image as the emulator does? Spikes, output counts, counters and clock cycles."""
 
 from __future__ import annotations
 
@@ -80,14 +80,19 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Ve
     moment = wanted.spikes[:, 0].astype(np.int64) * steps + wanted.spikes[:, 1]
     ends = np.searchsorted(moment, np.arange(samples * steps), side="right")
     for sample in range(samples):
+        shown: list[tuple[int, int, int]] = []
         chip.reset(timesteps)
         for t in range(steps):
             if t < timesteps:
                 inject(chip, image, spikes[sample, t])
-            fired = [(core, neuron) for core, neuron, _ in chip.step()]
+            carrying = chip.step()
+            fired = [(core, neuron) for core, neuron, _ in carrying]
             now = sample * steps + t
             if fired != [tuple(row) for row in wanted.spikes[ends[now - 1] if now else 0 : ends[now], 2:].tolist()]:
                 raise _difference(image, spikes[sample : sample + 1], f"spikes of sample {sample}, timestep {t}")
+            shown += carrying if t >= image.latency else []
+        if (image.count_outputs(np.array(shown)) != wanted.output_counts[sample]).any():
+            raise _difference(image, spikes[sample : sample + 1], f"what the output spikes of sample {sample} carry")
     cycles = int(wanted.sample_cycles.sum())
     if chip.cycles() != cycles:
         raise _difference(image, spikes, f"cycles: {chip.cycles():,} in the Verilog, {cycles:,} emulated")
