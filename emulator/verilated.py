@@ -199,6 +199,23 @@ def unpack_words(parts: np.ndarray, fields: int, bits: int, signed: bool = False
     return values
 
 
+LANES_APART: Final = ("registers", "accumulators", "traces")  # memories whose parts are lanes, of 32 bits each
+
+
+def memory_parts(memory: str, values: np.ndarray, bits: int) -> np.ndarray:
+    """(words, fields) integers of `bits` bits -> (words, parts) uint32 as the host port takes them."""
+    if memory in LANES_APART:
+        return (np.asarray(values).astype(np.int64) & ((1 << bits) - 1)).astype(np.uint32)
+    return pack_words(values, bits)
+
+
+def memory_values(memory: str, parts: np.ndarray, fields: int, bits: int, signed: bool = False) -> np.ndarray:
+    """The inverse of `memory_parts`, as int64."""
+    if memory in LANES_APART:
+        return unpack_words(parts.reshape(-1, 1), 1, bits, signed).reshape(len(parts), fields)
+    return unpack_words(parts, fields, bits, signed)
+
+
 class HostPort:
     """The chip's bus as plain reads and writes; a driver for a board has the same four methods."""
 
@@ -288,16 +305,16 @@ class Verilated:
         """Write (words, fields) of `bits` bits each, from a word on."""
         if len(values):
             self._select(core, memory, word)
-            self.port.write_many(self._host["H_DATA"], pack_words(values, bits).reshape(-1))
+            self.port.write_many(self._host["H_DATA"], memory_parts(memory, values, bits).reshape(-1))
 
     def read_memory(
         self, core: int, memory: str, word: int, words: int, fields: int, bits: int, signed: bool = False
     ) -> np.ndarray:
         """Read (words, fields) int64."""
-        parts = -(-fields * bits // 32)
+        parts = fields if memory in LANES_APART else -(-fields * bits // 32)
         self._select(core, memory, word)
         data = self.port.read_many(self._host["H_DATA"], words * parts)
-        return unpack_words(data.reshape(words, parts), fields, bits, signed)
+        return memory_values(memory, data.reshape(words, parts), fields, bits, signed)
 
     def _load(self) -> None:
         for number, core in enumerate(self.image.cores):

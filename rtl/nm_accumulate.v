@@ -42,7 +42,9 @@ module nm_accumulate #(
     input  wire logic                host_i,
     input  wire logic                host_we_i,
     input  wire logic [   BLOCK_W:0] host_addr_i,
-    input  wire logic [LANES*ACC_BITS-1:0] host_data_i
+    input  wire logic [         3:0] host_part_i,  // lane
+    input  wire logic [ACC_BITS-1:0] host_data_i,
+    output logic      [ACC_BITS-1:0] host_accumulators_o
 );
   logic [LANES*8-1:0] half;  // the part of the word that the beat is in, by halving
   logic [LANES*4-1:0] quarter;
@@ -135,10 +137,16 @@ module nm_accumulate #(
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
         .raddr_i(shared_read ? shared_raddr : {index3_q, target3_q}),
         .rdata_o(acc5),
-        .we_i(add6_q || vector_clear6_i || clear_i || host_we_i),
+        .we_i(add6_q || vector_clear6_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
         .waddr_i(add6_q ? {index6_q, target6_q} : shared_waddr),
-        .wdata_i(add6_q ? sum6_q : host_data_i[l*ACC_BITS+:ACC_BITS] & {ACC_BITS{host_i}}));
+        .wdata_i(add6_q ? sum6_q : host_data_i & {ACC_BITS{host_i}}));
     assign vector_data5_o[l*ACC_BITS+:ACC_BITS] = acc5;
+  end
+
+  always_comb begin
+    host_accumulators_o = '0;
+    for (int l = 0; l < LANES; l++)
+      if (host_part_i == 4'(l)) host_accumulators_o = vector_data5_o[l*ACC_BITS+:ACC_BITS];
   end
 
   logic unused;

@@ -62,10 +62,6 @@ module nm_chip #(
   localparam int Y_W = (MESH_HEIGHT > 1) ? $clog2(MESH_HEIGHT) : 1;
   localparam int DATA_W = SLOT_W + AXON_W + (GRADED ? 8 : 0);
   localparam int PACKET_W = X_W + Y_W + DATA_W;
-  localparam int STATE_W = LANES * STATE_BITS;
-  localparam int ACC_W = LANES * ACC_BITS;
-  localparam int WIDE_W = (STATE_W > ACC_W) ? STATE_W : ACC_W;
-  localparam int HOST_W = (WIDE_W > 64) ? WIDE_W : 64;  // a register is as wide as a synapse word at least
 
   localparam logic [2:0] IDLE = 3'd0, START = 3'd1, COMPUTE = 3'd2, WAIT = 3'd3, FABRIC = 3'd4;
 
@@ -73,24 +69,25 @@ module nm_chip #(
   logic step, host_reset, clear_fault, any_fault, bad_inject, inject, inject_ready, mem_active, mem_we;
   logic [23:0] steps, timesteps;
   logic [STATE_BITS-1:0] reward;
-  logic [3:0] fault, mem_number;
+  logic [3:0] fault, mem_number, mem_part;
   logic [2:0] count_index;
   logic [63:0] count;
   logic [31:0] inject_route;
   logic [7:0] inject_payload, mem_core;
   logic [19:0] mem_addr;
-  logic [HOST_W-1:0] mem_wdata, mem_rdata_q;
+  logic [31:0] mem_wdata, mem_rdata;
   logic [23:0] t_q;
   logic idle;
-  nm_host #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .HOST_W(HOST_W), .CORES(CORES),
-            .AXONS(AXONS), .DELAY_SLOTS(DELAY_SLOTS), .WIDTH(MESH_WIDTH), .HEIGHT(MESH_HEIGHT)) i_host (
+  nm_host #(.LANES(LANES), .STATE_BITS(STATE_BITS), .CORES(CORES), .AXONS(AXONS), .DELAY_SLOTS(DELAY_SLOTS),
+            .WIDTH(MESH_WIDTH), .HEIGHT(MESH_HEIGHT)) i_host (
       .clk_i, .rst_i, .req_valid_i, .req_ready_o, .req_write_i, .req_addr_i, .req_data_i, .rsp_valid_o,
       .rsp_ready_i, .rsp_data_o, .idle_i(idle), .step_o(step), .steps_o(steps), .reset_o(host_reset),
       .clear_fault_o(clear_fault), .timesteps_o(timesteps), .reward_o(reward), .t_i(t_q), .any_fault_i(any_fault),
       .fault_i(fault), .count_index_o(count_index), .count_i(count), .inject_o(inject),
       .inject_ready_i(inject_ready), .inject_route_o(inject_route), .inject_payload_o(inject_payload),
       .bad_inject_o(bad_inject), .mem_active_o(mem_active), .mem_core_o(mem_core), .mem_number_o(mem_number),
-      .mem_addr_o(mem_addr), .mem_we_o(mem_we), .mem_data_o(mem_wdata), .mem_data_i(mem_rdata_q));
+      .mem_addr_o(mem_addr), .mem_we_o(mem_we), .mem_part_o(mem_part), .mem_data_o(mem_wdata),
+      .mem_data_i(mem_rdata));
 
   // --------------------------------------------------------------------------------------- phases, barrier
   logic [2:0] phase_q;
@@ -176,7 +173,7 @@ module nm_chip #(
   logic [CORES-1:0] out_valid, out_ready, in_valid, in_ready, mesh_valid, mesh_ready;
   logic [CORES*PACKET_W-1:0] out_packet;
   logic [CORES*DATA_W-1:0] mesh_data;
-  logic [CORES*HOST_W-1:0] core_rdata;
+  logic [CORES*32-1:0] core_rdata;
   logic [CORES*4-1:0] faults;
   nm_mesh #(.WIDTH(MESH_WIDTH), .HEIGHT(MESH_HEIGHT), .DATA_W(DATA_W)) i_mesh (
       .clk_i, .rst_i, .in_valid_i(out_valid), .in_ready_o(out_ready), .in_packet_i(out_packet),
@@ -218,15 +215,15 @@ module nm_chip #(
     nm_core #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS),
               .REGISTERS(REGISTERS), .AXONS(AXONS), .DELAY_SLOTS(DELAY_SLOTS), .SYNAPSE_WORDS(SYNAPSE_WORDS),
               .PROGRAM_WORDS(PROGRAM_WORDS), .ROUTES(ROUTES), .TRACES(TRACES), .GRADED(GRADED),
-              .SHARED_AXONS(SHARED_AXONS), .CORES(CORES), .COUNTER_BITS(COUNTER_BITS), .HOST_W(HOST_W)) i_core (
+              .SHARED_AXONS(SHARED_AXONS), .CORES(CORES), .COUNTER_BITS(COUNTER_BITS)) i_core (
         .clk_i, .rst_i, .step_i(begin_step), .reset_i(begin_reset), .fabric_i(phase_q == FABRIC), .t_i(t_q),
         .timesteps_i(timesteps), .reward_i(reward), .running_o(running[c]), .emit_idle_o(emit_idle[c]),
         .sink_busy_o(sink_busy[c]), .out_valid_o(out_valid[c]), .out_ready_i(out_ready[c]), .out_core_o(to_core),
         .out_delay_o(out_delay), .out_axon_o(out_axon), .out_payload_o(out_payload), .out_hops_i(hops),
         .in_valid_i(in_valid[c]), .in_ready_o(in_ready[c]), .in_host_i(inject_here), .in_delay_i(in_delay),
         .in_axon_i(in_axon), .in_payload_i(in_payload), .host_i(mem_active), .host_mem_i(mem_number),
-        .host_we_i(mem_we && here), .host_addr_i(mem_addr), .host_data_i(mem_wdata),
-        .host_data_o(core_rdata[c*HOST_W+:HOST_W]), .clear_fault_i(clear_fault), .fault_o(faults[c*4+:4])
+        .host_we_i(mem_we && here), .host_addr_i(mem_addr), .host_part_i(mem_part), .host_data_i(mem_wdata),
+        .host_data_o(core_rdata[c*32+:32]), .clear_fault_i(clear_fault), .fault_o(faults[c*4+:4])
 `ifdef NM_RETIRE
         , .retire_op_o(retire_op_o[c]), .retire_pc_o(retire_pc_o[c*16+:16]), .retire_event_o(retire_event_o[c]),
         .retire_axon_o(retire_axon_o[c*20+:20]), .retire_factor_o(retire_factor_o[c*9+:9]),
@@ -248,21 +245,18 @@ module nm_chip #(
 
   // ---------------------------------------------------------------------------- what the host reads, and faults
   logic [3:0] chip_fault_q, core_fault;
-  logic [HOST_W-1:0] mem_rdata;
   always_comb begin
     mem_rdata  = '0;
     core_fault = '0;
     for (int c = 0; c < CORES; c++)
       if (32'(mem_core) == 32'(c)) begin
-        mem_rdata  = core_rdata[c*HOST_W+:HOST_W];
+        mem_rdata  = core_rdata[c*32+:32];
         core_fault = faults[c*4+:4];
       end
   end
-  always_ff @(posedge clk_i) begin
-    mem_rdata_q <= mem_rdata;
+  always_ff @(posedge clk_i)
     if (rst_i || clear_fault) chip_fault_q <= `NM_FAULT_NONE;
     else if (bad_inject && chip_fault_q == `NM_FAULT_NONE) chip_fault_q <= `NM_FAULT_HOST;
-  end
   assign any_fault = |faults || chip_fault_q != `NM_FAULT_NONE;
   logic unused;
   assign unused = &{1'b0, inject_route, steps};

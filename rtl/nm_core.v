@@ -19,7 +19,6 @@ module nm_core #(
     parameter bit SHARED_AXONS = 0,
     parameter int CORES = 4,
     parameter int COUNTER_BITS = 48,
-    parameter int HOST_W = 192,  // widest memory word, and at least 64
     // derived
     parameter int AXON_W = $clog2(AXONS),
     parameter int SLOT_W = (DELAY_SLOTS > 1) ? $clog2(DELAY_SLOTS) : 1,
@@ -58,8 +57,9 @@ module nm_core #(
     input  wire logic [           3:0] host_mem_i,
     input  wire logic                  host_we_i,
     input  wire logic [          19:0] host_addr_i,
-    input  wire logic [    HOST_W-1:0] host_data_i,
-    output logic      [    HOST_W-1:0] host_data_o,
+    input  wire logic [           3:0] host_part_i,  // which 32 bits of the word, or which lane
+    input  wire logic [          31:0] host_data_i,
+    output logic      [          31:0] host_data_o,
     input  wire logic                  clear_fault_i,
     output logic      [           3:0] fault_o
 `ifdef NM_RETIRE
@@ -82,7 +82,6 @@ module nm_core #(
   localparam int TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1;
   localparam int SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W;
   localparam int PC_W = (PROGRAM_WORDS > 1) ? $clog2(PROGRAM_WORDS) : 1;
-  localparam int ROW_W = LANES * STATE_BITS;
   localparam int CLEAR_WORDS = (2 * BLOCKS > DELAY_SLOTS * GRANULES) ? 2 * BLOCKS : DELAY_SLOTS * GRANULES;
   localparam int CLEAR_CYCLES = `NM_RESET_CYCLES + CLEAR_WORDS;
   localparam int CLEAR_W = $clog2(CLEAR_CYCLES + 1);
@@ -137,14 +136,16 @@ module nm_core #(
         end
       end
     end
-    if (host_we_i && host_mem_i == `NM_MEM_CONTROL && host_addr_i[5:0] == 6'd32) reset_entry_q <= host_data_i[PC_W-1:0];
+    if (host_we_i && host_mem_i == `NM_MEM_CONTROL && host_addr_i[5:0] == 6'd32 && host_part_i == 4'd0)
+      reset_entry_q <= host_data_i[PC_W-1:0];
   end
   assign running_o = running || clearing_q;
 
   // ----------------------------------------------------------------------------------------------- sequencer
   logic issue, vector, integ, end_, integ_done, range_axon, bad_opcode, bad_operand, bad_pc;
   logic [PC_W-1:0] pc;
-  logic [63:0] instr, host_program;
+  logic [63:0] instr;
+  logic [31:0] host_program;
   logic [SPACE_W-1:0] range_first;
   logic [SPACE_W:0] range_count;
   logic [3:0] range_lanes;
@@ -156,8 +157,8 @@ module nm_core #(
       .end_o(end_), .integ_done_i(integ_done), .range_first_o(range_first), .range_count_o(range_count),
       .range_lanes_o(range_lanes), .range_axon_o(range_axon), .bad_opcode_o(bad_opcode),
       .bad_operand_o(bad_operand), .bad_pc_o(bad_pc), .host_i,
-      .host_we_i(host_we_i && host_mem_i == `NM_MEM_PROGRAM), .host_addr_i, .host_data_i(host_data_i[63:0]),
-      .host_program_o(host_program));
+      .host_we_i(host_we_i && host_mem_i == `NM_MEM_PROGRAM), .host_addr_i, .host_part_i(host_part_i[0]),
+      .host_data_i, .host_program_o(host_program));
 
   // ------------------------------------------------------------------------------------------- vector unit
   logic acc_index3, acc_read3, acc_clear6, acc_index6, consume, enter, emit_busy, emit_en, wipe;
@@ -167,8 +168,8 @@ module nm_core #(
   logic [15:0] pending_data;
   logic [LANES-1:0] emit_spikes;
   logic [LANES*8-1:0] emit_payloads;
-  logic [ROW_W-1:0] host_registers;
-  logic [LANES*4-1:0] host_predicates;
+  logic [STATE_BITS-1:0] host_registers;
+  logic [31:0] host_predicates;
   logic [15:0] host_delivered;
   logic [31:0] host_random;
   logic n_block, n_axon, n_write, n_acc_read, n_acc_write, n_pred_read, n_pred_write;
@@ -185,7 +186,7 @@ module nm_core #(
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
       .clear_i(clearing_q), .clear_half_i(clear_half_q), .clear_block_i(clear_block_q),
       .clear_blocks_i(clear_blocks_q), .clear_granule_i(clear_granule_q), .clear_granules_i(clear_granules_q),
-      .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_data_i(host_data_i[(ROW_W > 32 ? ROW_W : 32)-1:0]),
+      .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_part_i, .host_data_i,
       .host_registers_o(host_registers), .host_predicates_o(host_predicates),
       .host_delivered_o(host_delivered), .host_random_o(host_random),
       .count_o(n_block), .count_axon_o(n_axon), .count_reads_o(n_reads), .count_write_o(n_write),
@@ -193,17 +194,17 @@ module nm_core #(
       .count_pred_write_o(n_pred_write), .count_unit_o(n_unit));
 
   // ----------------------------------------------------------------------------------- integration of spikes
-  localparam int SYN_W = (LANES > 4) ? LANES * 16 : 64;
   logic integ_busy, pending_en, beat2, index2, event_, beat, read, stray;
   logic bad_format, bad_block, bad_word, bad_route;
   logic [AXON_W-1:0] payload_axon, event_axon;
   logic [7:0] payload, block2;
-  logic [LANES*16-1:0] word2, host_synapses;
+  logic [LANES*16-1:0] word2;
+  logic [31:0] host_synapses;
   logic [2:0] format2;
   logic [3:0] part2;
   logic [8:0] factor2, event_factor;
   logic [4:0] shift2;
-  logic [63:0] host_axons, event_entry;
+  logic [63:0] event_entry;
   logic [LANES-1:0] nonzero3;
   nm_integrate #(.LANES(LANES), .BLOCKS(BLOCKS), .AXONS(AXONS), .SYNAPSE_WORDS(SYNAPSE_WORDS), .GRADED(GRADED),
                  .SHARED_AXONS(SHARED_AXONS)) i_integrate (
@@ -212,11 +213,12 @@ module nm_core #(
       .enter_addr_o(enter_addr), .payload_axon_o(payload_axon), .payload_i(payload), .beat2_o(beat2),
       .word2_o(word2), .format2_o(format2), .part2_o(part2), .block2_o(block2), .index2_o(index2),
       .factor2_o(factor2), .shift2_o(shift2), .host_i, .host_mem_i, .host_we_i, .host_addr_i,
-      .host_data_i(host_data_i[SYN_W-1:0]), .host_synapses_o(host_synapses), .host_axons_o(host_axons),
+      .host_part_i, .host_data_i, .host_synapses_o(host_synapses),
       .event_o(event_), .event_axon_o(event_axon), .event_factor_o(event_factor), .event_entry_o(event_entry),
       .beat_o(beat), .read_o(read), .bad_format_o(bad_format), .bad_block_o(bad_block), .bad_word_o(bad_word));
   assign consume = enter && pending_data != 16'h0000;
 
+  logic [ACC_BITS-1:0] host_accumulators;
   nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED)) i_accumulate (
       .clk_i, .rst_i, .beat2_i(beat2), .word2_i(word2), .format2_i(format2), .part2_i(part2), .block2_i(block2),
       .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray), .nonzero3_o(nonzero3),
@@ -224,7 +226,8 @@ module nm_core #(
       .vector_data5_o(acc_data5), .vector_clear6_i(acc_clear6), .vector_block6_i(acc_block6),
       .vector_index6_i(acc_index6), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
       .clear_block_i(clear_block_q), .host_i, .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
-      .host_addr_i(host_addr_i[BLOCK_W:0]), .host_data_i(host_data_i[LANES*ACC_BITS-1:0]));
+      .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
+      .host_accumulators_o(host_accumulators));
 
   logic [SLOT_W-1:0] to_slot;
   assign to_slot = (DELAY_SLOTS > 1) ? t_i[SLOT_W-1:0] + in_delay_i + SLOT_W'(!in_host_i) : '0;
@@ -255,7 +258,7 @@ module nm_core #(
       .axon_o(out_axon_o), .payload_o(out_payload_o), .spike_o(spike), .spike_neuron_o(spike_neuron),
       .spike_payload_o(spike_payload), .host_i, .host_we_pointers_i(host_we_i && host_mem_i == `NM_MEM_POINTERS),
       .host_we_routes_i(host_we_i && host_mem_i == `NM_MEM_ROUTES), .host_addr_i,
-      .host_data_i(host_data_i[31:0]), .host_pointers_o(host_pointers), .host_routes_o(host_routes),
+      .host_data_i, .host_pointers_o(host_pointers), .host_routes_o(host_routes),
       .bad_route_o(bad_route));
 
   // ------------------------------------------------------------------------------------------------ faults
@@ -315,24 +318,27 @@ module nm_core #(
       .clk_i, .rst_i, .steps_i(steps), .index_i(host_addr_i[4:0]), .value_o(count));
 
   // -------------------------------------------------------------------------------------- what the host reads
-  logic [HOST_W-1:0] host_data_q;
+  logic [31:0] host_data_q, emit_payloads32, count32;
+  logic [((LANES*8+31)/32)*32-1:0] wide_payloads;
+  assign wide_payloads = ((LANES * 8 + 31) / 32 * 32)'(emit_payloads) >> {host_part_i, 5'd0};
+  assign emit_payloads32 = wide_payloads[31:0];
+  assign count32 = host_part_i[0] ? count[63:32] : count[31:0];
   always_ff @(posedge clk_i)
     case (host_mem_i)
-      `NM_MEM_PROGRAM: host_data_q <= HOST_W'(host_program);
-      `NM_MEM_REGISTERS, `NM_MEM_TRACES: host_data_q <= HOST_W'(host_registers);
-      `NM_MEM_ACCUMULATORS: host_data_q <= HOST_W'(acc_data5);
-      `NM_MEM_PREDICATES: host_data_q <= HOST_W'(host_predicates);
-      `NM_MEM_SPIKES: host_data_q <= HOST_W'(emit_spikes);
-      `NM_MEM_PENDING: host_data_q <= HOST_W'(pending_data);
-      `NM_MEM_AXONS: host_data_q <= HOST_W'(host_axons);
-      `NM_MEM_SYNAPSES: host_data_q <= HOST_W'(host_synapses);
-      `NM_MEM_POINTERS: host_data_q <= HOST_W'(host_pointers);
-      `NM_MEM_ROUTES: host_data_q <= HOST_W'(host_routes);
-      `NM_MEM_PAYLOADS: host_data_q <= HOST_W'(payload);
-      `NM_MEM_SPIKE_PAYLOADS: host_data_q <= HOST_W'(emit_payloads);
-      `NM_MEM_DELIVERED: host_data_q <= HOST_W'(host_delivered);
-      `NM_MEM_RANDOM: host_data_q <= HOST_W'(host_random);
-      default: host_data_q <= host_addr_i[5] ? HOST_W'(reset_entry_q) : HOST_W'(count);
+      `NM_MEM_PROGRAM: host_data_q <= host_program;
+      `NM_MEM_REGISTERS, `NM_MEM_TRACES: host_data_q <= 32'(host_registers);
+      `NM_MEM_ACCUMULATORS: host_data_q <= 32'(host_accumulators);
+      `NM_MEM_PREDICATES: host_data_q <= host_predicates;
+      `NM_MEM_SPIKES: host_data_q <= 32'(emit_spikes);
+      `NM_MEM_PENDING: host_data_q <= 32'(pending_data);
+      `NM_MEM_AXONS, `NM_MEM_SYNAPSES: host_data_q <= host_synapses;
+      `NM_MEM_POINTERS: host_data_q <= host_pointers;
+      `NM_MEM_ROUTES: host_data_q <= host_routes;
+      `NM_MEM_PAYLOADS: host_data_q <= 32'(payload);
+      `NM_MEM_SPIKE_PAYLOADS: host_data_q <= emit_payloads32;
+      `NM_MEM_DELIVERED: host_data_q <= 32'(host_delivered);
+      `NM_MEM_RANDOM: host_data_q <= host_random;
+      default: host_data_q <= host_addr_i[5] ? 32'(reset_entry_q) : count32;
     endcase
   assign host_data_o = host_data_q;
 
@@ -349,7 +355,7 @@ module nm_core #(
 `endif
 
   logic unused;
-  assign unused = &{1'b0, integ_busy, instr, host_data_i, host_addr_i, pc, event_axon, event_factor, event_entry,
+  assign unused = &{1'b0, integ_busy, instr, host_data_i, host_addr_i, wide_payloads, pc, event_axon, event_factor, event_entry,
                     spike_neuron, spike_payload, t_i};
 endmodule
 

@@ -1,7 +1,7 @@
 // The host's registers: 32-bit words in and out, one request at a time, each read answered.
 //
-// Memories are reached through SELECT {core, memory, word} and DATA: 32-bit parts of a word, lowest first, go through
-// an assembly register; after the last part the word is written (or the next one read) and the address advances.
+// Memories are reached through SELECT {core, memory, word} and DATA: 32-bit parts of a word, lowest first; after the
+// last part the address advances. A part of what lanes hold apart (registers, accumulators, traces) is one lane.
 // The chip is idle whenever a memory is touched: a request that needs it waits until then.
 `default_nettype none
 `include "nm_isa.vh"
@@ -9,8 +9,6 @@
 module nm_host #(
     parameter int LANES = 8,
     parameter int STATE_BITS = 24,
-    parameter int ACC_BITS = 24,
-    parameter int HOST_W = 192,
     parameter int CORES = 4,
     parameter int AXONS = 2048,
     parameter int DELAY_SLOTS = 4,
@@ -53,36 +51,33 @@ module nm_host #(
     output logic      [           3:0] mem_number_o,
     output logic      [          19:0] mem_addr_o,
     output logic                       mem_we_o,
-    output logic      [    HOST_W-1:0] mem_data_o,
-    input  wire logic [    HOST_W-1:0] mem_data_i
+    output logic      [           3:0] mem_part_o,
+    output logic      [          31:0] mem_data_o,
+    input  wire logic [          31:0] mem_data_i
 );
   `include "nm_host.vh"
-  localparam int PARTS = (HOST_W + 31) / 32;
-  localparam int PART_W = (PARTS > 1) ? $clog2(PARTS) : 1;
-  localparam logic [2:0] READ_CYCLES = 3'd6;  // address, array, output register, two multiplexers
+  localparam logic [2:0] READ_CYCLES = 3'd4;  // address, array, output register, two multiplexers
 
   logic [31:0] select_q;
-  logic [PART_W-1:0] part_q, last_part;
-  logic [PARTS*32-1:0] word_q;
+  logic [3:0] part_q, last_part;
+  logic [31:0] data_q;  // what is written: a part of a word, or the route of an injection
   logic [2:0] wait_q;
-  logic reading_q, writing_q, loaded_q, rsp_valid_q;
+  logic reading_q, writing_q, rsp_valid_q;
   logic [31:0] rsp_data_q;
   logic [23:0] timesteps_q, steps_q;
   logic [STATE_BITS-1:0] reward_q;
   logic [7:0] payload_q;
-  logic [31:0] route_q;
   logic inject_q, step_q, reset_q, clear_q, bad_q;
-  logic request, needs_idle, needs_word, done, bad_route;
+  logic request, needs_idle, done, bad_route;
 
-  function automatic logic [PART_W-1:0] parts(input int bits);
-    parts = PART_W'((bits + 31) / 32 - 1);
+  function automatic logic [3:0] parts(input int bits);
+    parts = 4'((bits + 31) / 32 - 1);
   endfunction
   assign mem_number_o = select_q[23:20];
   always_comb
     case (mem_number_o)
       `NM_MEM_PROGRAM, `NM_MEM_AXONS, `NM_MEM_CONTROL: last_part = parts(64);
-      `NM_MEM_REGISTERS, `NM_MEM_TRACES: last_part = parts(LANES * STATE_BITS);
-      `NM_MEM_ACCUMULATORS: last_part = parts(LANES * ACC_BITS);
+      `NM_MEM_REGISTERS, `NM_MEM_TRACES, `NM_MEM_ACCUMULATORS: last_part = 4'(LANES - 1);
       `NM_MEM_PREDICATES: last_part = parts(LANES * 4);
       `NM_MEM_SYNAPSES: last_part = parts(LANES * 16);
       `NM_MEM_SPIKE_PAYLOADS: last_part = parts(LANES * 8);
@@ -92,15 +87,14 @@ module nm_host #(
   // a request is taken when nothing is under way; whatever touches the cores waits for the chip to be idle
   assign request = req_valid_i && !reading_q && !writing_q && !inject_q && !rsp_valid_q && !step_q && !reset_q;
   assign needs_idle = req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT || req_addr_i == `NM_H_COMMAND;
-  assign needs_word = req_addr_i == `NM_H_DATA && !req_write_i && !loaded_q;
-  assign done = request && (!needs_idle || idle_i) && !needs_word;
+  assign done = request && (!needs_idle || idle_i);
   assign req_ready_o = done;
   assign bad_route = 32'(req_data_i[`NM_ROUTE_CORE]) >= 32'(CORES) || 32'(req_data_i[`NM_ROUTE_AXON]) >= 32'(AXONS)
                      || 32'(req_data_i[`NM_ROUTE_DELAY]) >= 32'(DELAY_SLOTS);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      {reading_q, writing_q, loaded_q, rsp_valid_q, inject_q, step_q, reset_q, clear_q, bad_q} <= '0;
+      {reading_q, writing_q, rsp_valid_q, inject_q, step_q, reset_q, clear_q, bad_q} <= '0;
       part_q <= '0;
       select_q <= '0;
       timesteps_q <= '0;
@@ -112,23 +106,17 @@ module nm_host #(
       if (rsp_ready_i) rsp_valid_q <= 1'b0;
       if (inject_ready_i) inject_q <= 1'b0;
 
-      if (request && needs_word && idle_i) begin
-        reading_q <= 1'b1;
-        wait_q <= READ_CYCLES;
-      end
-      if (reading_q) begin
-        wait_q <= wait_q - 1'b1;
-        if (wait_q == 3'd0) begin
-          reading_q <= 1'b0;
-          loaded_q <= 1'b1;
-          word_q <= (PARTS * 32)'(mem_data_i);
-        end
-      end
-      if (writing_q) begin
+      if (reading_q) wait_q <= wait_q - 1'b1;
+      if (writing_q || (reading_q && wait_q == 3'd0)) begin
+        reading_q <= 1'b0;
         writing_q <= 1'b0;
-        select_q[19:0] <= select_q[19:0] + 1'b1;
+        rsp_valid_q <= reading_q;
+        if (reading_q) rsp_data_q <= mem_data_i;
+        part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
+        if (part_q == last_part) select_q[19:0] <= select_q[19:0] + 1'b1;
       end
 
+      if (done && (req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT)) data_q <= req_data_i;
       if (done && req_write_i)
         case (req_addr_i)
           `NM_H_COMMAND: begin
@@ -140,41 +128,26 @@ module nm_host #(
           `NM_H_SELECT: begin
             select_q <= req_data_i;
             part_q <= '0;
-            loaded_q <= 1'b0;
           end
-          `NM_H_DATA: begin
-            word_q[part_q*32+:32] <= req_data_i;
-            part_q <= part_q + 1'b1;
-            if (part_q == last_part) begin
-              part_q <= '0;
-              writing_q <= 1'b1;
-            end
-          end
+          `NM_H_DATA: writing_q <= 1'b1;
           `NM_H_INJECT: begin
             inject_q <= !bad_route;
             bad_q <= bad_route;
-            route_q <= req_data_i;
           end
           `NM_H_PAYLOAD: payload_q <= req_data_i[7:0];
           `NM_H_TIMESTEPS: timesteps_q <= req_data_i[23:0];
           `NM_H_REWARD: reward_q <= req_data_i[STATE_BITS-1:0];
           default: ;
         endcase
-      if (done && !req_write_i) begin
+      if (done && !req_write_i && req_addr_i == `NM_H_DATA) begin
+        reading_q <= 1'b1;
+        wait_q <= READ_CYCLES;
+      end else if (done && !req_write_i) begin
         rsp_valid_q <= 1'b1;
-        if (req_addr_i == `NM_H_DATA) begin
-          part_q <= part_q + 1'b1;
-          if (part_q == last_part) begin
-            part_q <= '0;
-            loaded_q <= 1'b0;
-            select_q[19:0] <= select_q[19:0] + 1'b1;
-          end
-        end
         case (req_addr_i)
           `NM_H_VERSION: rsp_data_q <= {16'h4e4d, 16'(`NM_ISA_VERSION)};
           `NM_H_SHAPE: rsp_data_q <= {8'(WIDTH), 8'(HEIGHT), 8'(LANES), 8'(STATE_BITS)};
           `NM_H_STATUS: rsp_data_q <= {30'd0, any_fault_i, !idle_i};
-          `NM_H_DATA: rsp_data_q <= word_q[part_q*32+:32];
           `NM_H_TIME: rsp_data_q <= 32'(t_i);
           `NM_H_FAULT: rsp_data_q <= 32'(fault_i);
           default: rsp_data_q <= req_addr_i[0] ? count_i[63:32] : count_i[31:0];
@@ -193,14 +166,15 @@ module nm_host #(
   assign reward_o = reward_q;
   assign count_index_o = req_addr_i[3:1];
   assign inject_o = inject_q;
-  assign inject_route_o = route_q;
+  assign inject_route_o = data_q;
   assign inject_payload_o = payload_q;
   assign bad_inject_o = bad_q;
   assign mem_active_o = reading_q || writing_q;
   assign mem_core_o = select_q[31:24];
   assign mem_addr_o = select_q[19:0];
   assign mem_we_o = writing_q;
-  assign mem_data_o = word_q[HOST_W-1:0];
+  assign mem_part_o = part_q;
+  assign mem_data_o = data_q;
 endmodule
 
 `default_nettype wire

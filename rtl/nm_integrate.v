@@ -46,9 +46,9 @@ module nm_integrate #(
     input  wire logic [         3:0] host_mem_i,
     input  wire logic                host_we_i,
     input  wire logic [        19:0] host_addr_i,
-    input  wire logic [(LANES > 4 ? LANES * 16 : 64)-1:0] host_data_i,
-    output logic      [LANES*16-1:0] host_synapses_o,
-    output logic      [        63:0] host_axons_o,
+    input  wire logic [         3:0] host_part_i,
+    input  wire logic [        31:0] host_data_i,
+    output logic      [        31:0] host_synapses_o,  // or an axon entry
     // events for counters, retire port and faults
     output logic                     event_o,  // F3
     output logic      [  AXON_W-1:0] event_axon_o,
@@ -189,36 +189,49 @@ module nm_integrate #(
   assign far_block = format_q != `NM_FMT_SPARSE && block_q >= 16'(BLOCKS);
   assign far_word = 20'(pos_q[POS_W-1:4]) >= 20'(SYNAPSE_WORDS);
 
+  // the host writes and reads 32 bits of a word
+  localparam int WORD_W_BITS = LANES * 16;
+  localparam int PART_BITS = (WORD_W_BITS < 32) ? WORD_W_BITS : 32;
+  localparam int PARTS = WORD_W_BITS / PART_BITS;
+  logic host_axons;
+  logic [PARTS-1:0] word_we;
+  logic [WORD_W_BITS-1:0] host_word;
+  logic [31:0] host_word32;
+  assign host_axons = host_mem_i == `NM_MEM_AXONS;
+  for (genvar p = 0; p < PARTS; p++) begin : gen_part
+    assign word_we[p] = host_we_i && (host_mem_i == `NM_MEM_SYNAPSES || (SHARED_AXONS && host_axons))
+                        && 32'(host_part_i) == p;
+  end
+  assign host_word = word2_o >> {host_part_i, 5'd0};
+  assign host_word32 = 32'(host_word[PART_BITS-1:0]);
+
   if (SHARED_AXONS) begin : gen_shared
     localparam int AXON_BASE = 1 << ((WORD_W > AXON_W) ? WORD_W : AXON_W);
     localparam int ADDR_W = $clog2(AXON_BASE) + 1;
     logic [LANES*16-1:0] data;
     logic [ADDR_W-1:0] addr;
-    logic host_axons;
-    assign host_axons = host_mem_i == `NM_MEM_AXONS;
     assign addr = host_i ? {host_axons, host_addr_i[ADDR_W-2:0]} :
                   stream_q ? {1'b0, pos_q[4+:ADDR_W-1]} : {1'b1, (ADDR_W - 1)'(axon)};
-    nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
+    nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .GROUPS(PARTS), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
         .clk_i, .ren_i(host_i || read || fetch), .oen_i(host_i || read1_q || fetch1_q), .raddr_i(addr),
-        .rdata_o(data), .we_i(host_we_i && (host_axons || host_mem_i == `NM_MEM_SYNAPSES)), .waddr_i(addr),
-        .wdata_i(host_data_i[LANES*16-1:0]));
+        .rdata_o(data), .we_i(word_we), .waddr_i(addr), .wdata_i({PARTS{host_data_i[PART_BITS-1:0]}}));
     assign word2_o = data;
     assign entry = data[63:0];
-    assign host_synapses_o = data;
-    assign host_axons_o = data[63:0];
+    assign host_synapses_o = host_word32;
   end else begin : gen_apart
-    nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .SINGLE(1)) i_synapses (
+    nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .GROUPS(PARTS), .SINGLE(1)) i_synapses (
         .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q),
         .raddr_i(host_i ? host_addr_i[WORD_W-1:0] : pos_q[4+:WORD_W]),
-        .rdata_o(word2_o), .we_i(host_we_i && host_mem_i == `NM_MEM_SYNAPSES), .waddr_i(host_addr_i[WORD_W-1:0]),
-        .wdata_i(host_data_i[LANES*16-1:0]));
-    nm_ram #(.WORDS(AXONS), .WIDTH(64)) i_axons (
+        .rdata_o(word2_o), .we_i(word_we), .waddr_i(host_addr_i[WORD_W-1:0]),
+        .wdata_i({PARTS{host_data_i[PART_BITS-1:0]}}));
+    logic axons_we;
+    assign axons_we = host_we_i && host_axons;
+    nm_ram #(.WORDS(AXONS), .WIDTH(64), .GROUPS(2)) i_axons (
         .clk_i, .ren_i(host_i || fetch), .oen_i(host_i || fetch1_q),
         .raddr_i(host_i ? host_addr_i[AXON_W-1:0] : axon), .rdata_o(entry),
-        .we_i(host_we_i && host_mem_i == `NM_MEM_AXONS), .waddr_i(host_addr_i[AXON_W-1:0]),
-        .wdata_i(host_data_i[63:0]));
-    assign host_synapses_o = word2_o;
-    assign host_axons_o = entry;
+        .we_i({axons_we && host_part_i[0], axons_we && !host_part_i[0]}), .waddr_i(host_addr_i[AXON_W-1:0]),
+        .wdata_i({2{host_data_i}}));
+    assign host_synapses_o = !host_axons ? host_word32 : host_part_i[0] ? entry[63:32] : entry[31:0];
   end
 
   // -------------------------------------------------------------------------------- two cycles to the word
@@ -252,7 +265,7 @@ module nm_integrate #(
   assign bad_word_o = stream_q && far_word;
 
   logic unused;
-  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i};
+  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i, host_word};
 endmodule
 
 `default_nettype wire

@@ -44,8 +44,9 @@ module nm_sequence #(
     input  wire logic               host_i,
     input  wire logic               host_we_i,
     input  wire logic [       19:0] host_addr_i,
-    input  wire logic [       63:0] host_data_i,
-    output logic      [       63:0] host_program_o
+    input  wire logic               host_part_i,
+    input  wire logic [       31:0] host_data_i,
+    output logic      [       31:0] host_program_o
 );
   logic [63:0] fetched, instr_q;
   logic [PC_W:0] pc_q;
@@ -60,10 +61,11 @@ module nm_sequence #(
   logic is_vector, bad_opcode, bad_operand, bad_pc;
   logic [5:0] op;
 
-  nm_ram #(.WORDS(PROGRAM_WORDS), .WIDTH(64), .ADDR_W(PC_W)) i_program (
+  nm_ram #(.WORDS(PROGRAM_WORDS), .WIDTH(64), .GROUPS(2), .ADDR_W(PC_W)) i_program (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(host_i ? host_addr_i[PC_W-1:0] : pc_q[PC_W-1:0]),
-      .rdata_o(fetched), .we_i(host_we_i), .waddr_i(host_addr_i[PC_W-1:0]), .wdata_i(host_data_i));
-  assign host_program_o = fetched;
+      .rdata_o(fetched), .we_i({host_we_i && host_part_i, host_we_i && !host_part_i}), .waddr_i(host_addr_i[PC_W-1:0]),
+      .wdata_i({2{host_data_i}}));
+  assign host_program_o = host_part_i ? fetched[63:32] : fetched[31:0];
 
   always_ff @(posedge clk_i) begin
     instr_q <= fetched;

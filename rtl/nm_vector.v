@@ -23,8 +23,7 @@ module nm_vector #(
     parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
     parameter int TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
     parameter int SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
-    parameter int ROW_W = LANES * STATE_BITS,
-    parameter int DATA_W = (ROW_W > 32) ? ROW_W : 32  // of what the host writes
+    parameter int ROW_W = LANES * STATE_BITS
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
@@ -69,9 +68,10 @@ module nm_vector #(
     input  wire logic [         3:0] host_mem_i,
     input  wire logic                host_we_i,
     input  wire logic [        19:0] host_addr_i,
-    input  wire logic [  DATA_W-1:0] host_data_i,
-    output logic      [   ROW_W-1:0] host_registers_o,
-    output logic      [ LANES*4-1:0] host_predicates_o,
+    input  wire logic [         3:0] host_part_i,  // lane, or 32 bits of the predicates
+    input  wire logic [        31:0] host_data_i,
+    output logic      [STATE_BITS-1:0] host_registers_o,  // or traces
+    output logic      [        31:0] host_predicates_o,
     output logic      [        15:0] host_delivered_o,
     output logic      [        31:0] host_random_o,
     // what the block in stage 0 does, for the counters
@@ -278,12 +278,14 @@ module nm_vector #(
   logic [ROW_W-1:0] wdata;
   logic host_we_registers, host_we_traces, host_we_predicates, host_we_delivered;
 
+  logic [LANES-1:0] host_lane;
+  assign host_lane = LANES'(16'd1 << host_part_i);
   assign host_we_registers = host_we_i && host_mem_i == `NM_MEM_REGISTERS;
   assign host_we_traces = host_we_i && host_mem_i == `NM_MEM_TRACES;
   assign host_we_predicates = host_we_i && host_mem_i == `NM_MEM_PREDICATES;
   assign host_we_delivered = host_we_i && host_mem_i == `NM_MEM_DELIVERED;
-  assign wdata = host_i ? host_data_i[ROW_W-1:0] : result6;
-  assign reg_we = host_i ? {LANES{host_we_registers}}
+  assign wdata = host_i ? {LANES{host_data_i[STATE_BITS-1:0]}} : result6;
+  assign reg_we = host_i ? {LANES{host_we_registers}} & host_lane
                          : {LANES{vld6_q && ctl6_q.writes_reg && !ctl6_q.axon}} & chosen6_q;
   assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl6_q.d[REG_W-1:0], blk6_q[BLOCK_W-1:0]};
 
@@ -294,14 +296,13 @@ module nm_vector #(
   nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers1 (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
       .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
-  assign host_registers_o = row0;
 
   logic [LANES-1:0] pre5;
   if (TRACES > 0) begin : gen_traces
     localparam int TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
     localparam int ADDR_W = TRACE_W + TBLOCK_W;
     logic [ADDR_W-1:0] trace_waddr;
-    assign trace_we = host_i ? {LANES{host_we_traces}}
+    assign trace_we = host_i ? {LANES{host_we_traces}} & host_lane
                              : {LANES{vld6_q && ctl6_q.writes_reg && ctl6_q.axon}} & chosen6_q;
     assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl6_q.d[TRACE_W-1:0], blk6_q[TBLOCK_W-1:0]};
     nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
@@ -403,8 +404,6 @@ module nm_vector #(
   logic [1:0] r_sel2;
   assign r_sel2 = ctl2_q.r_sel;
   logic [LANES*32-1:0] random;
-  logic [31:0] host_data32;
-  assign host_data32 = host_data_i[31:0];
   logic [LANES*8-1:0] payload6;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v, random_bits;
@@ -428,7 +427,7 @@ module nm_vector #(
       r3_q <= r2;
       y3_q <= ctl2_q.y_port ? coefficient(Y_W'($signed(ctl2_q.square ? port0v : port1v))) : by2_q;
       if (host_i) begin
-        if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data32[31:0];
+        if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data_i;
       end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
     end
     assign random[l*32+:32] = random_q;
@@ -449,6 +448,11 @@ module nm_vector #(
   logic unused_random;
   assign unused_random = &{1'b0, random_shifted};
 
+  always_comb begin
+    host_registers_o = '0;
+    for (int l = 0; l < LANES; l++) if (host_lane[l]) host_registers_o = row0[l*STATE_BITS+:STATE_BITS];
+  end
+
   assign acc_block3_o = blk3_q[BLOCK_W-1:0];
   assign acc_index3_o = ctl3_q.acc_index;
   assign acc_read3_o = vld3_q && ctl3_q.acc;
@@ -459,15 +463,22 @@ module nm_vector #(
   // --------------------------------------------------------------------------------- predicates, stage 3 to 6
   logic [LANES*4-1:0] predicates5, predicates6_q, predicates_d;
   logic [LANES-1:0] chosen5, plog5, plog6_q, flag6;
-  logic [LANES*4-1:0] host_data_predicates;
-  assign host_data_predicates = host_data_i[LANES*4-1:0];
-  nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .ADDR_W(BLOCK_W)) i_predicates (
+  localparam int PRED_BITS = (LANES * 4 < 32) ? LANES * 4 : 32;
+  localparam int PRED_PARTS = LANES * 4 / PRED_BITS;
+  logic [PRED_PARTS-1:0] pred_we;
+  logic [LANES*4-1:0] host_predicates;
+  for (genvar p = 0; p < PRED_PARTS; p++) begin : gen_pred_part
+    assign pred_we[p] = (host_we_predicates && 32'(host_part_i) == p) || (clear_blocks_i && !clear_half_i)
+                        || (vld6_q && ctl6_q.writes_pred);
+  end
+  nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .GROUPS(PRED_PARTS), .ADDR_W(BLOCK_W)) i_predicates (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
       .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk3_q[BLOCK_W-1:0]), .rdata_o(predicates5),
-      .we_i(host_we_predicates || (clear_blocks_i && !clear_half_i) || (vld6_q && ctl6_q.writes_pred)),
+      .we_i(pred_we),
       .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk6_q[BLOCK_W-1:0]),
-      .wdata_i(host_i ? host_data_predicates : clear_i ? '0 : predicates_d));
-  assign host_predicates_o = predicates5;
+      .wdata_i(host_i ? {PRED_PARTS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : predicates_d));
+  assign host_predicates = predicates5 >> {host_part_i, 5'd0};
+  assign host_predicates_o = 32'(host_predicates[PRED_BITS-1:0]);
 
   for (genvar l = 0; l < LANES; l++) begin : gen_chosen
     logic [3:0] p, by_pred, by_a, by_c, by_table;
@@ -528,8 +539,8 @@ module nm_vector #(
   end
 
   logic unused;
-  assign unused = &{1'b0, vld4_q, vld5_q, ctl6_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk4_q, blk5_q,
-                    host_addr_i, host_data_i, host_data32, instr_i, acc_code, port0_q, port1_q};
+  assign unused = &{1'b0, host_predicates, vld4_q, vld5_q, ctl6_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk4_q, blk5_q,
+                    host_addr_i, instr_i, acc_code, port0_q, port1_q};
 endmodule
 
 `default_nettype wire

@@ -11,7 +11,7 @@ import numpy as np
 from emulator.reference import Core
 from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
-from emulator.verilated import pack_words
+from emulator.verilated import memory_parts
 
 CHUNK: Final = 256  # parts that one digest covers, at most
 
@@ -67,19 +67,19 @@ def _core(image: Image, number: int) -> Iterator[Segment]:
     yield Segment(number, "control", 32, np.array([[core.reset_entry, 0]], np.uint32))
     yield Segment(number, "axons", 0, halves(core.axons, arch.axons))
     if len(core.synapses):
-        yield Segment(number, "synapses", 0, pack_words(core.synapses, 16), rows)
+        yield Segment(number, "synapses", 0, memory_parts("synapses", core.synapses, 16), rows)
     yield Segment(number, "pointers", 0, padded(core.pointers, arch.neurons))
     if len(core.routes):
         yield Segment(number, "routes", 0, padded(core.routes, len(core.routes)))
     for r in range(arch.registers):
         values = np.zeros((arch.blocks, arch.lanes), np.int64)
         values[: core.registers.shape[1]] = core.registers[r]
-        yield Segment(number, "registers", r << block_bits, pack_words(values, arch.state_bits), True)
+        yield Segment(number, "registers", r << block_bits, memory_parts("registers", values, arch.state_bits), True)
     yield Segment(number, "random", 0, padded(core.seeds, arch.lanes), True)
     for x in range(arch.traces):
         zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
         first = x << address_bits(arch.axon_blocks)
-        yield Segment(number, "traces", first, pack_words(zeros, arch.state_bits), True)
+        yield Segment(number, "traces", first, memory_parts("traces", zeros, arch.state_bits), True)
 
 
 def restored(image: Image, timesteps: int) -> list[Segment]:
@@ -108,9 +108,8 @@ def restored(image: Image, timesteps: int) -> list[Segment]:
                 if f"r{r}" in changed:
                     used = max(1, core.registers.shape[1])
                     values = np.array(after.registers[r]).reshape(-1, image.arch.lanes)[: max(used, changed[f"r{r}"])]
-                    found.append(
-                        Segment(number, "registers", segment.first, pack_words(values, image.arch.state_bits), True)
-                    )
+                    parts = memory_parts("registers", values, image.arch.state_bits)
+                    found.append(Segment(number, "registers", segment.first, parts, True))
     return found
 
 

@@ -17,7 +17,7 @@ from emulator.spec import isa
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
-from emulator.verilated import host_constants, unpack_words
+from emulator.verilated import host_constants, memory_values
 
 from ..spikes import SpikeData
 from ..study.evaluate import DEFAULT_PRICES
@@ -64,8 +64,11 @@ def emitting(image: Image) -> np.ndarray:
 
 def register_windows(image: Image, places: np.ndarray, register: int) -> list[Window]:
     """The words of one register that hold these neurons."""
-    first, parts = register << address_bits(image.arch.blocks), -(-image.arch.lanes * image.arch.state_bits // 32)
-    return [Window(core, "registers", first + at, n, WORD, parts) for core, at, n in _stretches(image, places)]
+    first = register << address_bits(image.arch.blocks)
+    mode = HALF if image.arch.state_bits <= 16 else WORD
+    return [
+        Window(core, "registers", first + at, n, mode, image.arch.lanes) for core, at, n in _stretches(image, places)
+    ]
 
 
 def payload_windows(image: Image) -> list[Window]:
@@ -211,8 +214,9 @@ class Runner:
         arch, total = self.image.arch, np.zeros(len(self.membrane.location), np.int64)
         for window, data in zip(self.windows, rows, strict=True):
             if window.memory == "registers":
-                parts = data.copy().view(">u4").reshape(-1, window.parts).astype(np.uint32)
-                values = unpack_words(parts, arch.lanes, arch.state_bits, signed=True).reshape(len(data), -1)
+                parts = data.copy().view(">u2" if window.mode == HALF else ">u4").reshape(-1, window.parts)
+                values = memory_values("registers", parts.astype(np.uint32), arch.lanes, arch.state_bits, signed=True)
+                values = values.reshape(len(data), -1)
                 base = (window.first & (1 << address_bits(arch.blocks)) - 1) * arch.lanes
                 place = self.membrane.location[:, 1] - base
                 mine = (self.membrane.location[:, 0] == window.core) & (place >= 0) & (place < values.shape[1])
