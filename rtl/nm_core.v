@@ -338,7 +338,7 @@ module nm_core #(
       `NM_MEM_SPIKE_PAYLOADS: host_data_q <= emit_payloads32;
       `NM_MEM_DELIVERED: host_data_q <= 32'(host_delivered);
       `NM_MEM_RANDOM: host_data_q <= host_random;
-      default: host_data_q <= host_addr_i[5] ? 32'(reset_entry_q) : count32;
+      default: host_data_q <= !host_addr_i[5] ? count32 : host_part_i[0] ? '0 : 32'(reset_entry_q);
     endcase
   assign host_data_o = host_data_q;
 
