@@ -111,6 +111,9 @@ class FloatUpdate(Update):
     def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
         self.write(d, self.get(a) * self.get(b), where)
 
+    def whole(self, d: Register, a: Register, where: Flag | None = None) -> None:
+        self.write(d, np.floor(self.get(a) + 0.5), where)
+
     def times(self, name: str, factor: int) -> Operand:
         multiple = self.temporary(f"{name} times {factor}")
         self.registers[multiple.name] = np.broadcast_to(self.values[name] * factor, self.shape)

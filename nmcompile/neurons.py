@@ -159,14 +159,22 @@ class Program(Update):
             self.emit("mul", where, **self.scaled(d, a, self.value(factor)))
 
     def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
-        shift = int(np.log2(self.population.scale[0]))
-        if (self.population.scale != 2.0**shift).any():
-            raise UsageError(
-                f"the model of {self.population.name!r} multiplies registers, so its Dynamics.scale must be a power of "
-                f"two, not {self.population.scale[0]:g}"
-            )
         fields = {"d": self.number(d.name), "a": self.code(a), "imm": self.number(b.name)}
-        self.emit("mul", where, **fields, shift=shift, round=NEAREST)
+        self.emit("mul", where, **fields, shift=self.unit_bits("multiplies registers"), round=NEAREST)
+
+    def whole(self, d: Register, a: Register, where: Flag | None = None) -> None:
+        fields = {"d": self.number(d.name), "a": self.code(a), "imm_b": 1, "imm": 1}
+        self.emit("mul", where, **fields, shift=self.unit_bits("counts whole units"), round=NEAREST)
+
+    def unit_bits(self, why: str) -> int:
+        """Bits behind the point of the state."""
+        bits = int(np.log2(self.population.scale[0]))
+        if bits < 0 or (self.population.scale != 2.0**bits).any():
+            raise UsageError(
+                f"the model of {self.population.name!r} {why}, so its Dynamics.scale must be a power of two, 1 or "
+                f"more, not {self.population.scale[0]:g}"
+            )
+        return bits
 
     def times(self, name: str, factor: int) -> Operand:
         self._compared.add(name)

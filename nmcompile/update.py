@@ -113,6 +113,10 @@ class Update(ABC):
         """d := a * b of two STATE registers; the model must fix a `Dynamics.scale` that is a power of two."""
 
     @abstractmethod
+    def whole(self, d: Register, a: Register, where: Flag | None = None) -> None:
+        """d := the STATE a in whole float units, rounded, for a COUNT d; the model fixes a scale as for `product`."""
+
+    @abstractmethod
     def times(self, name: str, factor: int) -> Operand:
         """The parameter `name` times a whole number."""
 

@@ -86,6 +86,9 @@ class IntegerUpdate(Update):
         factor = np.clip(self.get(b), -self.most - 1, self.most)
         self.write(d, shifted(self.get(a) * factor, int(np.log2(self.p.scale[0])), NEAREST), where)
 
+    def whole(self, d, a, where=None):
+        self.write(d, shifted(self.get(a), int(np.log2(self.p.scale[0])), NEAREST), where)
+
     def times(self, name, factor):
         multiple = self.temporary(f"{name} times {factor}")
         self.registers[multiple.name] = np.minimum(self.p.values[name] * factor, self.high + 1)

@@ -54,7 +54,7 @@ def conv_network(rng, channels=8, size=10, kernel=3, stride=1, out=5):
 
 
 def simulate_integers(quantized, spikes):
-    """{population: (timesteps, n) bool} of one sample (timesteps, inputs): plain loops over neurons, no machine.
+    """({population: (timesteps, n) fired}, {population: (timesteps, n) v}) of one sample: plain loops, no machine.
 
     Every population runs its own timesteps; a projection's spikes act `depth difference` later, as retiming promised.
     """
@@ -62,6 +62,7 @@ def simulate_integers(quantized, spikes):
     network = quantized["network"]
     timesteps = len(spikes)
     fired = {p.name: np.zeros((timesteps, p.n), bool) for p in network.populations}
+    membrane = {p.name: np.zeros((timesteps, p.n), np.int64) for p in network.populations}
     state = {p.name: {"v": [0] * p.n, "j": [0] * p.n, "last": [0] * p.n} for p in network.populations}
     lag = {}
     for p in network.projections:
@@ -96,5 +97,5 @@ def simulate_integers(quantized, spikes):
                 elif spike and reset == "subtract":
                     v = sat(v - threshold)
                 s["v"][n], s["last"][n] = v, int(spike)
-                fired[p.name][t, n] = spike
-    return fired
+                fired[p.name][t, n], membrane[p.name][t, n] = spike, v
+    return fired, membrane

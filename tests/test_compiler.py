@@ -159,10 +159,12 @@ def test_a_convolution_over_several_cores_runs_exactly():
 def check_integers(network, arch, semantics, rng, timesteps=12):
     compilation = compile_network(network, arch, semantics)
     spikes = (rng.random((2, timesteps, network.n_inputs)) < 0.3).astype(np.uint8)
-    result = emulator.run(compilation.image, spikes, record_spikes=True)
+    probes = [f"v:{p.name}" for p in compilation.image.populations]
+    result = emulator.run(compilation.image, spikes, record_spikes=True, probes=probes)
     total = 0
     for sample in range(2):
-        wanted = simulate_integers({"network": compilation.quantized, "state_bits": arch.state_bits}, spikes[sample])
+        integers = {"network": compilation.quantized, "state_bits": arch.state_bits}
+        wanted, membranes = simulate_integers(integers, spikes[sample])
         for population in compilation.image.populations:
             mine = {tuple(place): i for i, place in enumerate(population.location.tolist())}
             got = np.zeros_like(wanted[population.name])
@@ -170,6 +172,8 @@ def check_integers(network, arch, semantics, rng, timesteps=12):
                 if s == sample and (core, neuron) in mine:
                     got[t - population.depth, mine[core, neuron]] = True
             np.testing.assert_array_equal(got, wanted[population.name], err_msg=population.name)
+            v = result.probes[f"v:{population.name}"][sample][population.depth :][:timesteps]
+            np.testing.assert_array_equal(v, membranes[population.name][: len(v)], err_msg=population.name)
             total += got.sum()
     assert total > 20, "a silent network proves nothing"
 

@@ -182,6 +182,84 @@ def test_sigma_delta_neurons_tell_changes_and_their_sum_follows_the_activation()
     np.testing.assert_array_equal(simulate(compilation, values)[0]["n"], wanted)
 
 
+def test_plif_neurons_follow_fangs_equations():
+    rng = np.random.default_rng(5)
+    n, timesteps = 14, 80
+    a, v_th, v_reset = rng.normal(-0.5, 1.0, n), 1.0, -0.1
+    neurons = population("n", "PLIF", n, bias=rng.normal(0.2, 0.2, n), a=a, v_threshold=v_th, v_reset=v_reset)
+    weights = rng.normal(0.8, 1.2, (9, n))
+    spikes = (rng.random((timesteps, 9)) < 0.3).astype(np.uint8)
+    v, wanted, membrane = np.zeros(n), [], []
+    for x in spikes @ weights + neurons.bias:
+        h = v + (x - (v - v_reset)) / (1 + np.exp(-a))
+        s = h >= v_th
+        v = np.where(s, v_reset, h)
+        wanted.append(s)
+        membrane.append(v)
+    net = network(neurons, weights)
+    np.testing.assert_array_equal(run_float(net, choose_semantics(), spikes[None], record=True).spikes["n"][0], wanted)
+    compilation = compile_network(net, ECP5, weight_bits=16)
+    check_machine(compilation, spikes)
+    sent, fixed, _ = on_machine(compilation, spikes)
+    assert (sent["n"] != wanted).mean() < 0.01
+    assert np.median(np.abs(fixed["n"] / compilation.quantized.populations[0].scale - membrane)) < 1e-3
+
+
+def test_multi_level_neurons_send_the_rounded_membrane():
+    rng = np.random.default_rng(6)
+    weights, second = rng.normal(0.3, 0.9, (7, 11)), rng.normal(0.1, 0.4, (11, 4))
+    spikes = (rng.random((60, 7)) < 0.4).astype(np.uint8)
+
+    def layer(drive):
+        v, sent = np.zeros(drive.shape[1]), []
+        last = np.zeros(drive.shape[1])
+        for x in drive:
+            v = 0.25 * (v - last) + x
+            last = np.clip(np.floor(v + 0.5), 0, 4)
+            sent.append(last)
+        return np.array(sent)
+
+    first_sent = layer(spikes @ weights)
+    wanted = layer(first_sent @ second)
+    parts = [population(name, "MultiLevel", n, decay=0.25, v_threshold=1.0) for name, n in (("a", 11), ("b", 4))]
+    net = Network((7,), tuple(parts), (dense("w", INPUT, "a", weights), dense("f", "a", "b", second)), "b")
+    exact = run_float(net, choose_semantics(), spikes[None], record=True)
+    np.testing.assert_array_equal(exact.spikes["a"][0], first_sent)
+    np.testing.assert_array_equal(exact.spikes["b"][0], wanted)
+    assert set(np.unique(first_sent)) == {0, 1, 2, 3, 4}
+    compilation = compile_network(net, ECP5, weight_bits=16)
+    result = check_machine(compilation, spikes)
+    assert (simulate(compilation, spikes)[0]["b"] != wanted).mean() < 0.02
+    assert np.abs(result.output_counts[0] - wanted.sum(axis=0)).max() <= 2
+
+
+def test_event_gates_follow_the_egru_between_events_and_send_their_value():
+    rng = np.random.default_rng(7)
+    n, timesteps, levels = 10, 70, 64
+    update, threshold = rng.uniform(0.05, 0.4, n), 0.35
+    neurons = population("n", "EventGate", n, bias=0.1, update=update, v_threshold=threshold)
+    weights = rng.normal(0.4, 0.8, (6, n))
+    spikes = (rng.random((timesteps, 6)) < 0.4).astype(np.uint8)
+    c, y, wanted, told = np.zeros(n), np.zeros(n), [], []
+    for z in spikes @ weights + 0.1:
+        c = update * z + (1 - update) * c - y
+        y = np.where(c > threshold, c, 0)
+        wanted.append(c)
+        told.append(y)
+    told = np.array(told)
+    net = network(neurons, weights)
+    exact = run_float(net, choose_semantics(), spikes[None], record=True).spikes["n"][0]
+    np.testing.assert_array_equal(exact, np.floor(levels * told + 0.5))
+    compilation = compile_network(net, ECP5, weight_bits=16)
+    result = check_machine(compilation, spikes)
+    fixed = simulate(compilation, spikes)[0]["n"]
+    assert ((fixed != 0) != (told != 0)).mean() < 0.01
+    both = (fixed != 0) & (told != 0)
+    assert both.sum() > 50
+    assert np.abs(fixed - levels * told)[both].max() < 2
+    np.testing.assert_array_equal(result.output_counts[0], fixed.sum(axis=0))
+
+
 def test_a_registered_model_can_be_named_in_a_graph():
     import networkx as nx
 
@@ -222,7 +300,7 @@ def test_a_model_that_needs_too_much_or_does_wrong_is_told_so():
     with pytest.raises(UsageError) as wrong:
         compiled(square, 3.0)
     assert str(wrong.value) == (
-        "the model of 'n' multiplies registers, so its Dynamics.scale must be a power of two, not 3"
+        "the model of 'n' multiplies registers, so its Dynamics.scale must be a power of two, 1 or more, not 3"
     )
 
 
