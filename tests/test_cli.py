@@ -102,6 +102,46 @@ def test_compile_with_calibration_adds_the_drift_report(nmc, made, tmp_path):
     assert [row["name"] for row in json.loads(out)["drift"]] == ["lif1", "lif2"]
 
 
+def test_a_layer_silenced_by_two_bits_is_named_with_the_parameter_that_wakes_it(nmc, tmp_path):
+    """One of 16 taps of each kernel inhibits, and is far larger than those that drive the neurons."""
+    rng = np.random.default_rng(5)
+    kernels = np.full((4, 1, 4, 4), 0.06)
+    kernels[:, 0, 0, 0] = -1.5
+    nodes = {
+        "input": give(1, 8, 8),
+        "edges": nir.Conv2d((8, 8), kernels, 1, 0, 1, 1, np.zeros(4)),
+        "quiet": lif(4, 5, 5),
+        "flat": nir.Flatten({"input": np.array([4, 5, 5])}, 0, -1),
+        "readout": nir.Linear(rng.uniform(0.1, 0.4, (3, 100))),
+        "out": lif(3),
+        "output": take(3),
+    }
+    net = write(tmp_path / "net.nir", nodes, chain(*nodes))
+    samples = tmp_path / "in.npz"
+    np.savez(samples, spikes=np.repeat(rng.random((6, 1, 64)) < 0.4, 20, axis=1) & (rng.random((6, 20, 64)) < 0.9))
+    options = ("compile", net, "-o", tmp_path / "x.nmi", "--arch", "ecp5", "--calibrate", samples)
+
+    def drift(*more):
+        code, out, err = nmc(*options, *more, "--json")
+        assert (code, err) == (0, "")
+        return {row["name"]: row for row in json.loads(out)["drift"]}
+
+    at_two = drift("--weight-bits", 2)["quiet"]
+    assert at_two["float_spikes"] > 1000 > 2 * at_two["fixed_spikes"]
+    assert at_two["advice"] == (
+        f"'quiet' is silenced ({at_two['fixed_spikes']:,} spikes for {at_two['float_spikes']:,}): "
+        "94 % of its weights are 0 at 2 bits; use --weight-bits 4"
+    )
+    _, out, _ = nmc(*options, "--weight-bits", 2)
+    assert "'quiet' is silenced" in out
+    advice = at_two
+    while advice["advice"]:  # following it ends with a layer that fires
+        bits = int(advice["advice"].rsplit(" ", 1)[1])
+        advice = drift("--weight-bits", bits)["quiet"]
+    assert bits <= 16
+    assert advice["fixed_spikes"] > 0.5 * advice["float_spikes"]
+
+
 def test_compile_obeys_every_option(nmc, made, tmp_path):
     options = ["--arch", "large", "--semantics", "snntorch", "--dt", "2e-4", "--weight-bits", "4"]
     options += ["--reset", "subtract", "--compare", ">=", "--integrator", "exponential"]
