@@ -332,7 +332,8 @@ def decode(word: int) -> Op:
 
 # -------------------------------------------------------------------------------------------------- listing
 def predicate_name(code: int) -> str:
-    return ("!" if code & PRED_NOT else "") + PREDICATES[code & 7]
+    known = code & 7 < len(PREDICATES)  # the listing of an illegal instruction is part of what refuses it
+    return ("!" if code & PRED_NOT else "") + (PREDICATES[code & 7] if known else f"predicate {code & 7}")
 
 
 def listing(op: Op) -> str:

@@ -26,10 +26,11 @@ class Bench:
         self.rng = random.Random(self.seed)
         dut._log.info("%s %s seed %d", dut._name, self.p, self.seed)
 
-    async def start(self, **inputs: int) -> None:
-        """Start the clock and reset, with these inputs."""
-        self.drive(**inputs)
-        self.dut.clk_i.value = 0
+    async def start(self) -> None:
+        """All inputs 0, then the clock and a reset."""
+        for signal in self.dut:
+            if signal._name.endswith("_i"):
+                signal.value = 0
         Clock(self.dut.clk_i, 10, "ns").start()
         if hasattr(self.dut, "rst_i"):
             self.dut.rst_i.value = 1

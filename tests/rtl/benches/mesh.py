@@ -50,7 +50,7 @@ async def phases_last_as_long_as_the_reference_says(dut):
     bench, n = chip.bench, chip.cores
     rng = bench.rng
     reference = Mesh(SimpleNamespace(mesh_width=chip.width, mesh_height=chip.height))
-    await bench.start(in_valid_i=0, in_packet_i=0, out_ready_i=0)
+    await bench.start()
     for phase in bench.cycles(12):
         target = rng.choice([None, None, rng.randrange(n)])
         sources, wanted = [], [[] for _ in range(n)]
@@ -95,7 +95,7 @@ async def nothing_is_lost_or_doubled_under_backpressure(dut):
     chip = Chip(dut)
     bench, n = chip.bench, chip.cores
     rng = bench.rng
-    await bench.start(in_valid_i=0, in_packet_i=0, out_ready_i=0)
+    await bench.start()
     sent, offers = [[] for _ in range(n)], [None] * n
     for cycle in bench.cycles(2000):
         if cycle % 100 == 0:

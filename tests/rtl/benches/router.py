@@ -21,7 +21,7 @@ async def every_packet_leaves_once_in_its_turn(dut):
     xw, yw, dw = p["X_W"], p["Y_W"], p["DATA_W"]
     width = xw + yw + dw
     queues = [[] for _ in range(5)]
-    await bench.start(valid_i=0, ready_i=0, packet_i=0)
+    await bench.start()
     sent = left = 0
     for cycle in bench.cycles(2500):
         if cycle % 100 == 0:

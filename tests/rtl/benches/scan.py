@@ -17,7 +17,7 @@ def tokens(words, first, count):
 async def each_bit_is_named_once_in_order(dut):
     bench = Bench(dut)
     rng, width, size = bench.rng, bench.p["WIDTH"], 1 << bench.p["ADDR_W"]
-    await bench.start(start_i=0, take_i=0, first_i=0, count_i=0, ram_data_i=0)
+    await bench.start()
     ram = Pipe([0] * size)
     for walk in bench.cycles(60):
         density = rng.choice([0.0, 0.1, 0.5, 1.0])
