@@ -60,9 +60,11 @@ BENCHES = {
     "ram": (
         "",
         [
-            {"WORDS": 20, "WIDTH": 12, "GROUPS": 3, "SINGLE": 0},
-            {"WORDS": 1, "WIDTH": 1, "GROUPS": 1, "SINGLE": 0},
-            {"WORDS": 16, "WIDTH": 64, "GROUPS": 1, "SINGLE": 1},
+            {"WORDS": 20, "WIDTH": 12, "GROUPS": 3, "SINGLE": 0, "ADDRESS": 0},
+            {"WORDS": 20, "WIDTH": 12, "GROUPS": 3, "SINGLE": 0, "ADDRESS": 1},
+            {"WORDS": 1, "WIDTH": 1, "GROUPS": 1, "SINGLE": 0, "ADDRESS": 1},
+            {"WORDS": 16, "WIDTH": 64, "GROUPS": 2, "SINGLE": 1, "ADDRESS": 0},
+            {"WORDS": 16, "WIDTH": 64, "GROUPS": 2, "SINGLE": 1, "ADDRESS": 1},
         ],
     ),
     "check": (
@@ -119,8 +121,6 @@ BENCHES = {
             {
                 "LANES": 4,
                 "STATE_BITS": 24,
-                "ACC_BITS": 28,
-                "HOST_W": 112,
                 "CORES": 4,
                 "AXONS": 80,
                 "DELAY_SLOTS": 4,
@@ -130,8 +130,6 @@ BENCHES = {
             {
                 "LANES": 1,
                 "STATE_BITS": 16,
-                "ACC_BITS": 16,
-                "HOST_W": 64,
                 "CORES": 1,
                 "AXONS": 16,
                 "DELAY_SLOTS": 1,
@@ -166,8 +164,8 @@ def test_module(module, size, simulator, tmp_path, monkeypatch):
         runner.build(
             sources=[rtl_directory() / f"nm_{name}.v" for name in names],
             includes=[rtl_directory()],
-            parameters=size,
-            defines={"NM_POISON": 1},
+            parameters={k: v for k, v in size.items() if k != "ADDRESS"},
+            defines={"NM_POISON": 1} | ({"NM_RAM_ADDRESS": 1} if size.get("ADDRESS") else {}),
             build_args=VERILATOR if simulator == "verilator" else ["-g2012"],
             log_file=logs[0],
             **shared,

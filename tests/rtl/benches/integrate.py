@@ -20,8 +20,19 @@ class Integrate:
         self.synapses = [0] * self.words
 
     async def write(self, memory, address, value):
-        await self.bench.cycle(host_i=1, host_mem_i=MEMORY[memory], host_we_i=1, host_addr_i=address, host_data_i=value)
-        await self.bench.cycle(host_i=0, host_we_i=0)
+        parts = -(-(64 if memory == "axons" else 16 * self.lanes) // 32)
+        for part in range(parts):
+            await self.bench.cycle(
+                host_i=1, host_mem_i=MEMORY[memory], host_we_i=1, host_addr_i=address, host_part_i=part,
+                host_data_i=value >> 32 * part,
+            )  # fmt: skip
+        await self.bench.cycle(host_we_i=0)
+        for part in range(parts if self.bench.rng.random() < 0.1 else 0):  # what was written can be read
+            await self.bench.cycle(host_part_i=part)
+            await self.bench.cycle()
+            await self.bench.cycle()
+            assert self.bench.host_synapses_o == value >> 32 * part & 0xFFFFFFFF
+        await self.bench.cycle(host_i=0)
 
     async def fill(self):
         rng = self.bench.rng

@@ -1,4 +1,7 @@
-"""Array, output register, one write port with enables; what is read while it is written is poison."""
+"""A read takes two cycles, a write one; what is read while it is written is poison.
+
+With ADDRESS = 1 (NM_RAM_ADDRESS) the array is read in the second cycle of a read, else in the first.
+"""
 
 import cocotb
 from common import Bench, pack
@@ -10,7 +13,7 @@ async def reads_take_two_cycles_and_writes_one(dut):
     p, rng = bench.p, bench.rng
     words, width, groups, single = p["WORDS"], p["WIDTH"], p["GROUPS"], p["SINGLE"]
     part = width // groups
-    memory, raw, out = [0] * words, None, None
+    memory, raw, out, place, by_address = [0] * words, None, None, None, p["ADDRESS"]
     await bench.start()
     for address in range(words):
         memory[address] = rng.getrandbits(width)
@@ -24,10 +27,21 @@ async def reads_take_two_cycles_and_writes_one(dut):
         await bench.cycle(ren_i=read, oen_i=load, raddr_i=address, we_i=enables, waddr_i=to, wdata_i=data)
         if out is not None:
             assert bench.rdata_o == out
-        if load:
-            out = raw
-        if read and not (single and enables):  # a single port reads or writes
-            poisoned = enables and to == address
-            raw = memory[address] ^ ((1 << width) - 1 if poisoned else 0)
+        busy = single and enables  # a single port reads or writes
+        held = address if not by_address else place
+
+        def word(at=held, to=to, enables=enables):
+            return memory[at] ^ ((1 << width) - 1 if enables and to == at and not single else 0)
+
+        if by_address:
+            if load and not busy and place is not None:
+                out = word()
+            if read:
+                place = address
+        else:
+            if load:
+                out = raw
+            if read and not busy:
+                raw = word()
         mask = pack([(1 << part) - 1 if enables >> g & 1 else 0 for g in range(groups)], part)
         memory[to] = memory[to] & ~mask | data & mask

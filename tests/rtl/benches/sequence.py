@@ -14,7 +14,10 @@ class Sequence:
         self.program = [0] * self.words
 
     async def write(self, address, word):
-        await self.bench.cycle(host_i=1, host_we_i=1, host_addr_i=address, host_data_i=word)
+        for part in range(2):
+            await self.bench.cycle(
+                host_i=1, host_we_i=1, host_addr_i=address, host_part_i=part, host_data_i=word >> 32 * part
+            )
         await self.bench.cycle(host_i=0, host_we_i=0)
         self.program[address] = word
 
