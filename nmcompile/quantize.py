@@ -268,7 +268,11 @@ class _Layer:
         self.weights = [sparse.csc_array(p.matrix.multiply(d.gain[None, :])).astype(np.float64) for p in projections]
         self.group = _groups(population, any(p.convolutional for p in projections))
         rates = [_rates(p.source, calibration) for p in projections]
-        self.steps = [_steps(w, self.group, bits, r) for w, r in zip(self.weights, rates, strict=True)]
+        grids = _common_grid(self.weights, LARGEST[bits]) if bits > 1 else None
+        self.steps = [
+            _steps(w, self.group, bits, r) if grids is None else np.where(_largest(w, self.group) > 0, grid, 0.0)
+            for w, r, grid in zip(self.weights, rates, grids or [0.0] * len(rates), strict=True)
+        ]
         self.need = _amplitude(population, d, calibration)
         self.crowded = False  # accumulators limit the scale, not the state
 
@@ -378,7 +382,6 @@ def _amplitude(population: Population, d: Dynamics, calibration: FloatRun | None
 def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray | None) -> np.ndarray:
     """(n_target,) the weight that one integer unit should be worth, the same within a group; 0 where no weights are.
 
-    Weights that are whole multiples of something, as quantization-aware training leaves them, keep it as their unit.
     Below 8 bits, large weights are clipped where that lowers the squared error, weighted by the source's rate.
     """
     largest = LARGEST[bits]
@@ -387,13 +390,10 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
     of = group[column]
     size = np.abs(w.data)
     top = np.zeros(n_groups)
-    np.maximum.at(top, of, size)
+    top[group] = _largest(w, group)
     if bits == 1:
         count = np.bincount(of, minlength=n_groups)
         return (np.bincount(of, size, minlength=n_groups) / np.maximum(count, 1))[group]
-    grid = _grid(size, largest)
-    if grid is not None:
-        return np.where(top > 0, grid, 0.0)[group]
     best = top / largest
     if bits < 8 and len(size):
         weight = np.ones(len(size)) if rates is None else rates[w.indices]
@@ -406,6 +406,25 @@ def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray 
             best = np.where(better, top * clip / largest, best)
             least = np.minimum(total, least)
     return best[group]
+
+
+def _largest(w: sparse.csc_array, group: np.ndarray) -> np.ndarray:
+    """(n_target,) the largest magnitude of a weight onto a neuron's group."""
+    return _group_max(abs(w).max(axis=0).toarray().reshape(-1) if w.shape[0] else np.zeros(w.shape[1]), group)
+
+
+def _common_grid(weights: list[sparse.csc_array], largest: int) -> list[float] | None:
+    """Of each projection, the number that its weights are whole multiples of, as quantization-aware training leaves
+    them; None if that is not so for all of them, or if these numbers do not differ by powers of two."""
+    found = [_grid(np.abs(w.data), largest) for w in weights if w.nnz]
+    grids = [grid for grid in found if grid is not None]
+    if not grids or len(grids) < len(found):
+        return None
+    ratios = np.log2(np.array(grids) / grids[0])
+    if np.abs(ratios - np.rint(ratios)).max() > 1e-6:
+        return None
+    known = iter(grids)
+    return [next(known) if w.nnz else 0.0 for w in weights]
 
 
 def _grid(size: np.ndarray, largest: int) -> float | None:

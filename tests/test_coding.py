@@ -304,6 +304,21 @@ def test_weights_on_a_grid_are_kept_as_they_are(bits):
     np.testing.assert_array_equal(quantized.projections[0].matrix.toarray(), whole)
 
 
+def test_grids_of_two_projections_are_kept_only_if_one_shift_can_tell_them_apart():
+    rng = np.random.default_rng(9)
+    whole = [rng.integers(-7, 8, (n, 12)) for n in (20, 12)]
+    for ratio, exact in ((4.0, True), (3.0, False)):
+        weights = [0.0371 * whole[0], 0.0371 * ratio * whole[1]]
+        projections = (dense("w", INPUT, "a", weights[0]), dense("back", "a", "a", weights[1], delay=1))
+        quantized = compile_network(Network((20,), (lif("a", (12,)),), projections, "a"), ECP5).quantized
+        scale = quantized.population("a").scale
+        for p, w, integers in zip(quantized.projections, weights, whole, strict=True):
+            if exact:
+                np.testing.assert_array_equal(p.matrix.toarray(), integers)
+            error = p.matrix.toarray() * 2.0**p.shift / scale - w
+            assert np.abs(error).max() <= 0.51 * np.abs(w).max() / 63
+
+
 def test_headroom_is_for_what_the_membrane_reaches_within_a_timestep():
     """It rises to 10 thresholds before a multi-spike neuron takes them off again."""
     network = Network(

@@ -200,9 +200,8 @@ class Runner:
         carried = np.ones((len(rows[0]), arch.cores, arch.neurons), np.uint8)
         for window, data in zip(self.windows, rows, strict=True):
             if window.memory == "spike_payloads":
-                values = unpack_words(
-                    data.copy().view(">u4").reshape(-1, window.parts).astype(np.uint32), arch.lanes, 8
-                )
+                parts = data.copy().view(">u4").reshape(-1, window.parts)
+                values = memory_values("spike_payloads", parts.astype(np.uint32), arch.lanes, 8)
                 first = window.first * arch.lanes
                 carried[:, window.core, first : first + window.words * arch.lanes] = values.reshape(len(data), -1)
         shown = fired[(fired[:, 0] >= latency) & (fired[:, 0] < latency + timesteps)]
