@@ -17,7 +17,7 @@ from emulator.spec import isa
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
-from emulator.verilated import host_constants, memory_values, unpack_words
+from emulator.verilated import host_constants, memory_values
 
 from ..spikes import SpikeData
 from ..study.evaluate import DEFAULT_PRICES
