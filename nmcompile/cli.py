@@ -164,7 +164,7 @@ def emulate(
     if learned and result.learned:
         save_image(result.learned, learned)
     values = summary(result)
-    _print(values, as_json, lambda: show.emulated(result, values))
+    _print(values, as_json, lambda: show.emulated(result, values, output, learned))
 
 
 @cli.command()

@@ -75,8 +75,11 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
 def _projection_meta(p: QuantizedProjection) -> dict[str, Any]:
     learns = {}
     if p.plastic:
-        rule = p.plastic.rule
-        learns = {"learns": rule.name, "unit": p.plastic.unit, "tag_bits": TAG_BITS if rule.eligibility else 0}
+        rule, unit = p.plastic.rule, p.plastic.unit
+        bounds = [p.plastic.lower * unit, p.plastic.upper * unit]
+        tag = TAG_BITS if rule.eligibility else 0
+        learns = {"learns": rule.name, "unit": unit, "bounds": bounds, "tag_bits": tag}
+        learns["moves_threshold"] = rule.threshold is not None
     return learns | {
         "name": p.name,
         "source": p.source,

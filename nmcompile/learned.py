@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,16 +34,17 @@ def set_learning(image: Image, on: bool) -> Image:
     return replace(image, cores=tuple(cores))
 
 
-def can_learn(image: Image) -> bool:
-    return any("learning" in part for where in image.meta["cores"] for part in where["parts"])
+def learning_rules(meta: Mapping[str, Any]) -> dict[str, str]:
+    """By `Image.meta`, the rule of every projection that learns, by its name."""
+    return {p["name"]: p["learns"] for p in meta.get("projections", ()) if "learns" in p}
 
 
 def learned_weights(image: Image, name: str) -> np.ndarray:
     """(n_source, n_target) float64 weights of a projection that learns, in the network's unit; 0 is no synapse."""
     meta = next((p for p in image.meta["projections"] if p["name"] == name), None)
     if meta is None or "unit" not in meta:
-        learning = ", ".join(p["name"] for p in image.meta["projections"] if "unit" in p)
-        raise InputError(f"no projection {name!r} that learns in this image; it has {learning or 'none'}")
+        learning = ", ".join(learning_rules(image.meta)) or "none"
+        raise InputError(f"no projection {name!r} that learns in this image; it has {learning}")
     target = image.population(meta["target"])
     neuron = {(int(core), int(n)): i for i, (core, n) in enumerate(target.location)}
     weights = np.zeros((meta["connections"] // len(target.location), len(target.location)))
@@ -61,6 +64,26 @@ def learned_weights(image: Image, name: str) -> np.ndarray:
                     values = (values + (1 << (meta["tag_bits"] - 1))) >> meta["tag_bits"] << meta["tag_bits"]
                 weights[source[row], columns] = values * meta["unit"]
     return weights
+
+
+def weight_range(image: Image, name: str) -> tuple[float, float, float]:
+    """(least, mean, largest) weight of the synapses of a projection that learns, in the network's unit."""
+    weights = learned_weights(image, name)
+    synapses = next(p["synapses"] for p in image.meta["projections"] if p["name"] == name)
+    there = weights[weights != 0]
+    there = np.append(there, np.zeros(max(0, synapses - len(there))))  # those that have learned to be 0
+    return float(there.min()), float(there.mean()), float(there.max())
+
+
+def learned_thresholds(image: Image) -> dict[str, np.ndarray]:
+    """(n,) float64 thresholds, in the network's unit, of every population whose rule moves them, by its name."""
+    found = {}
+    for name in dict.fromkeys(p["target"] for p in image.meta.get("projections", ()) if p.get("moves_threshold")):
+        population = image.population(name)
+        register, lanes = population.registers["threshold"], image.arch.lanes
+        values = [image.cores[core].registers[register, n // lanes, n % lanes] for core, n in population.location]
+        found[name] = np.array(values) / population.scale
+    return found
 
 
 def _sources(image: Image, source: str, number: int, first: int, count: int) -> np.ndarray:
@@ -84,39 +107,45 @@ def _sources(image: Image, source: str, number: int, first: int, count: int) -> 
 
 
 def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
-    """Copy a NIR file with the learned weights in it; the names of the nodes that changed.
+    """Copy a NIR file with what was learned in it, weights and thresholds; the names of the nodes that changed.
 
     Raises:
-        InputError: nothing has learned; a file that is no NIR, or has no such weights.
+        InputError: nothing has learned; a file that is no NIR, or has no such nodes.
     """
     import h5py
 
-    names = [p["name"] for p in image.meta.get("projections", ()) if "unit" in p]
-    if not names:
+    weights = {name: ("weight", learned_weights(image, name).T) for name in learning_rules(image.meta)}
+    if not weights:
         raise InputError("nothing in this image learns, so there is nothing to export; compile it with --plasticity")
+    changed = weights | {name: ("v_threshold", values) for name, values in learned_thresholds(image).items()}
     try:
+        with h5py.File(into) as file:
+            places = {
+                name: _find(file["node/nodes"], name, what, values.shape, into)
+                for name, (what, values) in changed.items()
+            }
         shutil.copyfile(into, output)
         with h5py.File(output, "r+") as file:
-            for name in names:
-                _replace(file["node/nodes"], name, learned_weights(image, name).T, into)
+            for name, (_, values) in changed.items():
+                file[places[name]][...] = values.reshape(file[places[name]].shape)
     except FileNotFoundError:
         raise InputError(f"{into}: no such file") from None
     except (OSError, KeyError):
         raise InputError(f"{into}: not a NIR file, or damaged; give the one that was compiled") from None
-    return names
+    return list(changed)
 
 
-def _replace(nodes: Any, name: str, weights: np.ndarray, into: str | Path) -> None:
-    """Write (outputs, inputs) weights over those of the node of that name, which may be nested: outer.inner."""
+def _find(nodes: Any, name: str, what: str, shape: tuple[int, ...], into: str | Path) -> str:
+    """The path of dataset `what` in the node of that name, which may be nested: outer.inner."""
     place = nodes
     for part in name.split("."):
         place = place.get(part) if part in place else place.get(f"nodes/{part}") if "nodes" in place else None
         if place is None:
             break
-    if place is None or "weight" not in place or place["weight"].shape != weights.shape:
-        has = "has no such node" if place is None or "weight" not in place else f"has {place['weight'].shape} of them"
+    if place is None or what not in place or place[what].size != math.prod(shape):
+        has = "has no such node" if place is None or what not in place else f"has shape {place[what].shape}"
         raise InputError(
-            f"{into}: {name!r} has learned weights of shape {weights.shape}, but the file {has}; give the one that was "
+            f"{into}: {name!r} has learned a {what} of shape {shape}, but the file {has}; give the one that was "
             "compiled"
         )
-    place["weight"][...] = weights
+    return place[what].name

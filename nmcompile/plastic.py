@@ -104,7 +104,7 @@ def plastic_layer(
         payloads: largest magnitude of a spike's payload, by projection.
 
     Raises:
-        InputError: neurons that differ in their gain; 4-bit weights that should learn.
+        InputError: neurons that differ in their gain; 4-bit weights that should learn; bounds within one unit.
         DoesNotFitError: sums beyond the accumulator.
     """
     name = population.name
@@ -141,6 +141,13 @@ def plastic_layer(
     for p, b, shift in zip(projections, bits, shifts, strict=True):
         unit = 2.0**shift / (scale * gain)  # one integer unit of weight, in the network's
         q, learned = _integers(p, b, unit, dt, scale, warnings)
+        if learned is not None and learned.lower >= learned.upper:
+            rule = learned.rule
+            raise InputError(
+                f"{p.name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
+                f"{unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or weights "
+                "that are larger beside the threshold"
+            )
         integers.append(q)
         plastic.append(learned)
     reach = sum(
@@ -178,6 +185,11 @@ def _extreme(q: sparse.csr_array, plastic: PlasticWeights | None) -> int:
     return max(abs(plastic.lower), abs(plastic.upper)) + tag
 
 
+def _coarse(rule: Rule) -> int:
+    """Integer units of a step of weight: whole upper bytes where a tag lies below."""
+    return 1 << TAG_BITS if rule.eligibility else 1
+
+
 def _integers(
     p: Projection, bits: int, unit: float, dt: float, scale: float, warnings: list[str]
 ) -> tuple[sparse.csr_array, PlasticWeights | None]:
@@ -188,7 +200,7 @@ def _integers(
         q = sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
         q.eliminate_zeros()
         return q, None
-    coarse = 1 << TAG_BITS if rule.eligibility else 1  # only whole upper bytes where a tag lies below
+    coarse = _coarse(rule)
     lower = int(np.ceil(rule.w_min / (unit * coarse) - 1e-9)) * coarse
     upper = int(np.floor(rule.w_max / (unit * coarse) + 1e-9)) * coarse
     full = bool(np.isin(np.diff(matrix.indptr), (0, matrix.shape[1])).all())  # of every source that is connected

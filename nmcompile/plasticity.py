@@ -189,7 +189,8 @@ def attach(network: Network, rules: Mapping[str, Rule]) -> Network:
     """The network with a rule on each projection named.
 
     Raises:
-        InputError: no such projection; one that repeats weights; a target that does not spike.
+        InputError: no such projection; one that repeats weights, or leads where such a one does; a target that does
+            not spike.
     """
     known = [p.name for p in network.projections]
     for name in rules:
@@ -203,6 +204,13 @@ def attach(network: Network, rules: Mapping[str, Rule]) -> Network:
                 f"{network.origin}: {p.name!r} shares its weights (a convolution), so rule {rules[p.name].name!r} "
                 "cannot change them one by one; learn on a dense projection"
             )
+        for q in network.projections:
+            if q.convolutional and q.target == p.target:
+                raise InputError(
+                    f"{network.origin}: {p.name!r} leads to {p.target!r}, as the convolution {q.name!r} does, which "
+                    f"pads its neurons in memory, and rule {rules[p.name].name!r} would teach the padding to fire; let "
+                    "it learn onto a population of its own"
+                )
         if not network.population(p.target).spiking:
             raise InputError(
                 f"{network.origin}: {p.name!r} leads to {p.target!r}, which never spikes, so rule "
@@ -306,19 +314,23 @@ def symmetric_stdp(
     scaling: float | None = None,
     theta_plus: float = 0.0,
     tau_theta: float = math.inf,
+    pairing: str = "all",
     **options,
 ) -> Rule:
-    """a_plus exp(-|dt| / tau) whoever fires first, less a_minus on every postsynaptic spike.
+    """a_plus exp(-|dt| / tau) whoever fires first; weights sum up to `scaling`, a spike lifts thresholds by theta_plus.
 
-    So spikes far from each other depress. Weights sum up to `scaling`; thresholds rise by theta_plus on a spike.
+    Args:
+        a_minus: taken off on every postsynaptic spike, so that spikes far from each other depress.
+        pairing: "all" pairs of spikes, or the "nearest" one before.
 
-    Source: Y. Hao, X. Huang, M. Dong, B. Xu, Neural Networks 121, 387 (2020), arXiv:1812.06574: symmetric STDP,
-        synaptic scaling, dynamic threshold. Scaling acts once a sample; its division is a step of Newton's iteration.
+    Source: Y. Hao, X. Huang, M. Dong, B. Xu, Neural Networks 121, 387 (2020), arXiv:1812.06574, and its code
+        (github.com/haoyz/sym-STDP-SNN): all pairs, a_minus = 0, weights scaled before every sample, dynamic threshold.
+        Here the division of scaling is a step of Newton's iteration, and theta_plus does not shrink as thresholds rise.
     """
     terms = [Term("post", a_plus, ("x",)), Term("pre", a_plus, ("y",)), Term("post", -a_minus)]
     return Rule(
         "symmetric-stdp",
-        (Trace("x", "pre", tau, "nearest"), Trace("y", "post", tau, "nearest")),
+        (Trace("x", "pre", tau, pairing), Trace("y", "post", tau, pairing)),
         tuple(term for term in terms if term.change),
         w_min,
         w_max,

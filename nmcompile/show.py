@@ -14,6 +14,7 @@ from rich.table import Table
 from emulator.result import RunResult
 from emulator.spec.image import Image
 
+from .learned import learning_rules
 from .pipeline import Compilation
 from .study.page import quantity
 
@@ -82,11 +83,19 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", f"{values['latency_timesteps']} timesteps"),
+        *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
     )
     _fill_of(image)
     if "drift" in values:
         _drift(values["drift"])
     _warnings(values["warnings"])
+
+
+def _learns(p: dict[str, Any]) -> str:
+    low, high = p["bounds"]
+    return (
+        f"{p['name']} by {p['learns']}, {p['weight_bits']} bits from {low:.4g} to {high:.4g}, a unit is {p['unit']:.3g}"
+    )
 
 
 def _fill_of(image: Image) -> None:
@@ -95,11 +104,37 @@ def _fill_of(image: Image) -> None:
     _fill(core_fill(image))
 
 
-def emulated(result: RunResult, values: dict[str, Any]) -> None:
-    """After `nmc emulate`."""
-    _facts(*_run_facts(result, values))
+def emulated(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
+    """After `nmc emulate`; `output` and `learned` are the files that were written."""
+    _facts(*_run_facts(result, values), *_learning_facts(result, values))
     _costs(result.meta["costs"], result.samples)
     _warnings(result.meta["energy"]["warnings"])
+    if "learning" in result.meta and not learned:
+        _warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
+    for path in (output, learned):
+        if path:
+            _console.print(f"wrote {escape(path)}")
+
+
+def _learning_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
+    meta, samples = result.meta, values["samples"]
+    rules = learning_rules(meta["image"])
+    if "learning" not in meta:
+        return [("learning", f"off, {', '.join(rules)} as compiled; --learn switches it on")] if rules else []
+    cycles, busy = meta["learning"]["cycles"], result.total("busy_cycles")
+    energy, total = meta["learning"]["energy_j"], meta["energy"]["incremental_j"]
+    return [
+        (
+            "learning",
+            f"{cycles / samples:,.0f} cycles a sample ({100 * cycles / busy:.0f} % of the cores'), "
+            f"{quantity(energy / samples, 'J')} ({100 * energy / total:.0f} %), "
+            f"{values['row_updates'] / samples:,.1f} rows updated",
+        ),
+        *(
+            ("learned", f"{name} by {rules[name]}: mean weight {before:.4g} before, {after:.4g} after")
+            for name, (before, after) in meta["learning"]["mean_weights"].items()
+        ),
+    ]
 
 
 def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:

@@ -75,14 +75,14 @@ def triplet(pre, post, w, low, high, dt, a2p, a3p, a2m, a3m, tau_plus, tau_minus
     return by_spikes(pre, post, w, low, high, down, up)
 
 
-def symmetric(pre, post, w, low, high, dt, a_plus, a_minus, tau):
-    """Hao, Huang, Dong, Xu 2020: potentiation whatever the order, the last spike of the other side counting."""
+def symmetric(pre, post, w, low, high, dt, a_plus, a_minus, tau, nearest=False):
+    """Hao, Huang, Dong, Xu 2020: potentiation whatever the order."""
 
     def on_pre(t, i, j, _):
-        return a_plus * kernel(times_before(post[:, j], t, False), t, tau, dt, True)
+        return a_plus * kernel(times_before(post[:, j], t, False), t, tau, dt, nearest)
 
     def on_post(t, i, j, _):
-        return a_plus * kernel(times_before(pre[:, i], t, True), t, tau, dt, True) - a_minus
+        return a_plus * kernel(times_before(pre[:, i], t, True), t, tau, dt, nearest) - a_minus
 
     return by_spikes(pre, post, w, low, high, on_pre, on_post)
 

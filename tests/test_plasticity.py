@@ -6,19 +6,24 @@ import math
 import learning_reference as reference
 import numpy as np
 import pytest
-from networks import dense, lif
+from networks import conv2d, dense, lif
 from test_kernel import run_reference
 
 import emulator
+from emulator.spec import isa
 from emulator.spec.arch import load_architecture
+from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
+from emulator.spec.ledger import COUNTERS
 from nmcompile import plasticity
 from nmcompile.learned import learned_weights, set_learning
 from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
 from nmcompile.plasticity import Rule, Term, Trace, attach
 from nmcompile.semantics import choose_semantics
-from nmcompile.study.costs import instruction_cycles
+from nmcompile.spikes import SpikeData
+from nmcompile.study.costs import instruction_cycles, learning_counters
+from nmcompile.study.evaluate import evaluate
 
 DT = 1e-3
 ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))
@@ -137,6 +142,10 @@ def close(weights, unit, expected):
             lambda pre, post, w: reference.symmetric(pre, post, w, LOW, HIGH, DT, A, A / 2, 0.02),
         ),
         (
+            plasticity.symmetric_stdp(A, 0.02, HIGH, a_minus=A / 2, pairing="nearest", rounding="nearest"),
+            lambda pre, post, w: reference.symmetric(pre, post, w, LOW, HIGH, DT, A, A / 2, 0.02, nearest=True),
+        ),
+        (
             plasticity.post_stdp(A, 0.02, HIGH, x_target=0.4, soft=True, rounding="nearest"),
             lambda pre, post, w: reference.diehl_cook(pre, post, w, LOW, HIGH, DT, A, 0.02, 0.4),
         ),
@@ -152,6 +161,29 @@ def test_rules_are_their_papers_equations(rule, floats, seed):
     start = np.full((pre.shape[1], post.shape[1]), TINY / 2)
     weights, unit, _ = learn(driven(pre.shape[1], post.shape[1], start, rule), pre, post)
     close(weights, unit, floats(pre, post, start))
+
+
+def test_symmetric_stdp_with_scaling_and_moving_thresholds_is_the_papers_network():
+    """Sample after sample, weights are scaled and then learned; the thresholds rise without end."""
+    start = np.random.default_rng(1).uniform(0.2, 0.8, (30, 4)) * TINY
+    target = 30 * TINY / 2
+    rule = plasticity.symmetric_stdp(
+        A / 4, 0.01, TINY, scaling=target, theta_plus=0.001, tau_theta=math.inf, rounding="nearest"
+    )
+    image = compiled(driven(30, 4, start, rule)).image
+    samples = [trains(seed, 60, 30, 4) for seed in range(6)]
+    inputs = np.stack([np.concatenate(pair, axis=1) for pair in samples]).astype(np.uint8)
+    result = emulator.run(image, inputs, learn=True, probes=["threshold:out"])
+    expected, spikes = start, 0
+    for pre, post in samples:
+        expected = np.clip(expected * target / expected.sum(0), 0, TINY)
+        expected, _ = reference.symmetric(pre, post, expected, 0, TINY, DT, A / 4, 0, 0.01)
+        spikes = spikes + post.sum(0)
+    weights = learned_weights(result.learned, "w")[:30]
+    assert np.abs(expected - start).mean() > TINY / 20
+    assert np.abs(weights - expected).max() < TINY / 50
+    thresholds = result.probes["threshold:out"][-1, -1] / image.population("out").scale
+    np.testing.assert_allclose(thresholds, 1 + 0.001 * spikes, atol=1e-4)
 
 
 def test_triplets_with_one_trace_per_axon_are_the_minimal_model():
@@ -294,24 +326,26 @@ def test_the_same_seed_gives_the_same_weights():
 
 
 # ------------------------------------------------------------------------------------- NeuroCoreX's bugs
-def saturating(start, sign, low, high):
-    """Eight-bit weights that get `sign` units forty times."""
-    unit = max(abs(low), abs(high)) / 127
-    change = unit * sign
+def saturating(start, sign, low, high, bits=8):
+    """What becomes of a weight that gets `sign` units forty times, in 127ths of the largest one."""
+    largest = max(abs(low), abs(high))
+    change = sign * largest / (2 ** (bits - 1) - 1)
     rule = Rule("step", (Trace("x", "pre", 0.002),), (Term("post", change, ("x",)),), low, high, rounding="nearest")
     pre, post = np.ones((40, 1), bool), np.ones((40, 1), bool)
-    weights, unit, _ = learn(driven(1, 1, start, rule), pre, post, ECP5, 8)
-    return round(weights[0, 0] / unit)
+    weights, _, _ = learn(driven(1, 1, start, rule), pre, post, ECP5, bits)
+    return pytest.approx(127 * weights[0, 0] / largest, abs=0.01)
 
 
 def test_127_plus_1_stays_127():
     assert saturating(TINY * 126 / 127, +1, -TINY, TINY) == 127
+    assert saturating(TINY * 32766 / 32767, +1, -TINY, TINY, 16) == 127
 
 
 def test_an_inhibitory_weight_depresses_to_its_bound_and_does_not_jump():
     assert saturating(-TINY * 126 / 127, -1, -TINY, TINY) == -127
     assert saturating(-TINY * 100 / 127, -1, -TINY, 0) == -127
     assert saturating(-TINY * 3 / 127, +1, -TINY, 0) == 0
+    assert saturating(-TINY * 32766 / 32767, -1, -TINY, TINY, 16) == -127
 
 
 def test_traces_decay_exponentially_to_zero():
@@ -319,6 +353,32 @@ def test_traces_decay_exponentially_to_zero():
     t, change, unit = curve(rule, ECP5, 8, reach=150)
     assert np.abs(change - np.where(t >= 0, 0.4 * TINY * np.exp(-t / 0.01), 0)).max() <= unit
     assert not change[t > 0.12].any()
+
+
+def test_the_leak_is_exponential_where_asked():
+    """One input of 0.8 of the threshold, then silence: v decays by exp(-dt / tau), rounded."""
+    network = Network((1,), (lif("out", (1,), 1 - DT / 0.02, dt=DT),), (dense("w", INPUT, "out", [[0.8]]),), "out")
+    image = compile_network(network, LARGE, choose_semantics(dt=DT, integrator="exponential")).image
+    spikes = np.zeros((1, 100, 1), np.uint8)
+    spikes[0, 0] = 1
+    v = emulator.run(image, spikes, probes=["v:out"]).probes["v:out"][0, :, 0].astype(float)
+    assert v[0] > 10_000
+    rounded = 0.5 + v[:-1] * 2.0**-LARGE.coef_bits  # of the product, and of its factor
+    assert (np.abs(v[1:] - v[:-1] * np.exp(-DT / 0.02)) <= rounded).all()
+
+
+def test_only_the_rows_of_a_projection_that_learns_change():
+    network = driven(6, 5, TINY / 2, plasticity.pair_stdp(A, A, 0.02, 0.02, 0, TINY))
+    image = compiled(network, ECP5, 8).image
+    pre, post = trains(3)
+    inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None]
+    learned = emulator.run(image, inputs, learn=True).learned
+    number = next(i for i, where in enumerate(image.meta["cores"]) if where["parts"])
+    first, second = image.meta["cores"][number]["parts"][0]["projections"]
+    changed = np.flatnonzero((image.cores[number].synapses != learned.cores[number].synapses).any(axis=1))
+    assert len(changed) >= 6
+    assert first["name"] == "w"
+    assert changed.max() < first["first_word"] + first["words"] <= second["first_word"]
 
 
 def test_missing_synapses_stay_missing_and_others_do_not_die():
@@ -401,6 +461,25 @@ def test_cycles_of_learning_add_up():
             assert cycles == result.counters["busy_cycles"][number]
 
 
+@pytest.mark.parametrize("name", EVERY)
+def test_what_learning_cost_is_what_a_run_without_it_lacks(name):
+    """Weights too small to make anything fire: all that differs in the ledger is learning's."""
+    rule = dataclasses.replace(EVERY[name], threshold=None, w_min=TINY / 5, w_max=TINY)
+    rng = np.random.default_rng(2)
+    image = compiled(driven(12, 9, TINY / 2, rule), LARGE, 16).image
+    data = SpikeData((rng.random((3, 30, 21)) < 0.2).astype(np.uint8), None, {})
+    still, learning = evaluate(image, data), evaluate(image, data, learn=True)
+    np.testing.assert_array_equal(still.output_counts, learning.output_counts)
+    found = learning_counters(image, learning)
+    for counter in COUNTERS:
+        np.testing.assert_array_equal(learning.counters[counter] - still.counters[counter], found[counter], counter)
+    meta = learning.meta["learning"]
+    assert meta["cycles"] == found["busy_cycles"].sum() > 0
+    assert meta["rows"] == found["rows"].sum() > 0
+    difference = learning.meta["energy"]["incremental_j"] - still.meta["energy"]["incremental_j"]
+    assert meta["energy_j"] == pytest.approx(difference, rel=1e-9)
+
+
 # ------------------------------------------------------------------------------------------------ messages
 def pair_terms(**changes):
     values = {
@@ -462,12 +541,72 @@ def test_a_convolution_does_not_learn():
     )
 
 
+def test_nothing_learns_beside_a_convolution():
+    """Such a population is padded to whole blocks; the padding would have weights, learn them, and fire."""
+    matrix, shape = conv2d(np.ones((3, 1, 3, 3)), (1, 6, 6), (1, 1))
+    n = math.prod(shape)
+    projections = (
+        Projection("conv", INPUT, "image", matrix, 0, True, 27),
+        dense("fc", INPUT, "image", np.full((36, n), 0.01)),
+    )
+    network = Network((1, 6, 6), (lif("image", shape),), projections, "image")
+    with pytest.raises(InputError) as caught:
+        attach(network, {"fc": pair_terms()})
+    assert str(caught.value) == (
+        "network: 'fc' leads to 'image', as the convolution 'conv' does, which pads its neurons in memory, and rule "
+        "'mine' would teach the padding to fire; let it learn onto a population of its own"
+    )
+
+
+def corrupted(change):
+    """An image that learns, with the fields of its second plastic axon changed."""
+    image = compiled(driven(2, 9, 0.001, pair_terms()), ECP5, 8).image
+    number = next(i for i, where in enumerate(image.meta["cores"]) if where["parts"])
+    core = image.cores[number]
+    axons = core.axons.copy()
+    fields = isa.unpack_fields(isa.AXON_FIELDS, int(axons[1]))
+    axons[1] = isa.pack_fields(isa.AXON_FIELDS, **change(fields))
+    cores = list(image.cores)
+    cores[number] = dataclasses.replace(core, axons=axons)
+    (address,) = (i for i, word in enumerate(core.program) if isa.decode(word).name == "rows")
+    where = f"core {number}: program address {address} ({isa.listing(isa.decode(core.program[address]))}): "
+    return where, dataclasses.replace(image, cores=tuple(cores))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: f | {"word": 0}, "plastic axon 0 shares synapse words"),
+        (
+            lambda f: f | {"format": isa.DENSE4},
+            "plastic axon 1 must be one dense row of 8 or 16 bits on a word boundary",
+        ),
+        (lambda f: f | {"beats": 0}, "plastic axon 1 does not cover the blocks in range"),
+    ],
+)
+def test_plastic_rows_in_a_shared_or_small_format_are_refused(change, message):
+    where, image = corrupted(change)
+    with pytest.raises(InputError) as caught:
+        check_image(image)
+    assert str(caught.value) == where + message
+
+
 def test_four_bits_do_not_learn():
     with pytest.raises(InputError) as caught:
         compiled(driven(2, 1, 0.001, pair_terms()), ECP5, 4)
     assert str(caught.value) == (
         "'w' learns by 'mine', so its weights need 8 or 16 bits, not 4; use --weight-bits 8 or 16, or give the rule "
         "its own bits"
+    )
+
+
+def test_bounds_closer_than_one_unit_of_weight_are_refused():
+    rule = plasticity.reward_stdp(A, A, 0.02, 0.02, 0, TINY / 1000, largest=A)
+    with pytest.raises(InputError) as caught:
+        compiled(driven(2, 1, 0, rule), UP5K)
+    assert str(caught.value) == (
+        "'w' learns between 0 and 5e-05, but one unit of weight is 0.125 on 'up5k'; use an architecture with more "
+        "state_bits, or weights that are larger beside the threshold"
     )
 
 

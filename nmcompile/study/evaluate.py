@@ -15,9 +15,9 @@ from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
 from .. import decode
-from ..learned import can_learn, set_learning
+from ..learned import learning_rules, set_learning, weight_range
 from ..spikes import SpikeData, largest_input
-from .costs import core_fill, neurobench, population_costs
+from .costs import core_fill, learning_counters, neurobench, population_costs
 
 DEFAULT_PRICES = "horowitz45"
 
@@ -47,10 +47,9 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
-    if learn and not can_learn(image):
+    if learn and not learning_rules(image.meta):
         raise UsageError("nothing in this image learns; compile it with --plasticity RULES.toml")
-    if can_learn(image):
-        image = set_learning(image, learn)
+    image = set_learning(image, learn)
     reward = data.extra.get("rewards", 0) if learn else 0
     spikes = data.spikes
     largest = largest_input(image)
@@ -96,6 +95,17 @@ def evaluate(
         "energy": energy.as_dict(),
         "predictions": predictions.tolist(),
     }
+    if result.learned is not None:
+        counters = learning_counters(image, result)
+        meta["learning"] = {
+            "cycles": int(counters["busy_cycles"].sum()),
+            "energy_j": price(image.arch, counters, 0, table).incremental_j,
+            "rows": int(counters["rows"].sum()),
+            "mean_weights": {
+                name: [weight_range(when, name)[1] for when in (image, result.learned)]
+                for name in learning_rules(image.meta)
+            },
+        }
     if record_spikes:  # and what the report's pictures show: one sample, its inputs and every membrane
         traced = emulator.run(image, spikes[:1], probes=[f"v:{p.name}" for p in image.populations])
         recorded = traced.probes | recorded
@@ -133,4 +143,8 @@ def summary(result: RunResult) -> dict[str, Any]:
     }
     if "accuracy" in meta:
         values["accuracy"] = meta["accuracy"]
+    if "learning" in meta:
+        values["learning_cycles_per_sample"] = meta["learning"]["cycles"] / samples
+        values["learning_energy_j_per_sample"] = meta["learning"]["energy_j"] / samples
+        values["row_updates"] = meta["learning"]["rows"]
     return values

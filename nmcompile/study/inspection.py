@@ -10,7 +10,7 @@ from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, load_image
 
-from ..learned import learned_weights
+from ..learned import weight_range
 from ..pipeline import memory_bits
 from .costs import core_fill
 from .evaluate import summary
@@ -41,10 +41,8 @@ def inspect_image(image: Image) -> dict[str, Any]:
                 words[p["name"]].append(p["words"])
     projections = []
     for p in image.meta["projections"]:
-        learned = learned_weights(image, p["name"]) if "unit" in p else None
-        if learned is not None:
-            low, high = float(learned.min()), float(learned.max())
-            p = p | {"weight_min": low, "weight_mean": float(learned.mean()), "weight_max": high}
+        if "learns" in p:
+            p = p | dict(zip(("weight_min", "weight_mean", "weight_max"), weight_range(image, p["name"]), strict=True))
         used = sum(words[p["name"]]) * 16 * image.arch.lanes
         projections.append(
             p
