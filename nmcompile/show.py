@@ -309,6 +309,11 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
             numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], p["unit"])
             table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
         _console.print(table)
+    if values["thresholds"]:
+        table = _table("moving threshold", "least", "mean", "largest")
+        for name, numbers in values["thresholds"].items():
+            table.add_row(escape(name), *(f"{number:.4g}" for number in numbers))
+        _console.print(table)
     _fill(values["fill"])
     for core in values["cores"]:
         _console.print(f"[bold]Program of core {core['core']}[/]")

@@ -90,6 +90,71 @@ def test_learning_from_the_command_line_ends_in_the_same_network_with_other_weig
     nir.read(files / "after.nir")
 
 
+def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = lambda text: [" ".join(line.split()) for line in text.splitlines()]  # noqa: E731
+    said = nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")[1]
+    assert "learns fc by pair-stdp, 8 bits from 0 to 1, a unit is 0.00787" in lines(said)
+    run = ["emulate", "net.nmi", "--spikes", "in.npz"]
+    assert "learning off, fc as compiled; --learn switches it on" in lines(nmc(*run)[1])
+
+    values = json.loads(nmc(*run, "--learn", "--json")[1])
+    assert 0 < values["learning_cycles_per_sample"] < values["cycles_per_sample"]
+    assert 0 < values["learning_energy_j_per_sample"] < values["energy_j_per_sample"]
+    said = lines(nmc(*run, "--learn")[1])
+    (cost,) = [line for line in said if line.startswith("learning")]
+    assert f"learning {values['learning_cycles_per_sample']:,.0f} cycles a sample (" in cost
+    assert f", {values['row_updates'] / 5:,.1f} rows updated" in cost
+    assert "! what was learned is not kept; give --learned OUT.nmi to write the image that it ends in" in said
+
+    said = lines(nmc(*run, "--learned", "after.nmi", "-o", "run.npz")[1])
+    before, after = (learned_weights(load_image(files / name), "fc").mean() for name in ("net.nmi", "after.nmi"))
+    assert f"learned fc by pair-stdp: mean weight {before:.4g} before, {after:.4g} after" in said
+    assert said[-2:] == ["wrote run.npz", "wrote after.nmi"]
+    assert nmc("export", "after.nmi", "--into", "net.nir", "-o", "after.nir")[1] == "wrote after.nir: fc\n"
+
+
+def test_learned_thresholds_are_exported_too(nmc, files):
+    (files / "rules.toml").write_text(
+        RULES.replace("pair-stdp", "symmetric-stdp")
+        .replace("a_plus", "theta_plus = 0.5\na_plus")
+        .replace("tau_plus", "tau")
+        .replace("tau_minus = 0.01\n", "")
+    )
+    nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")
+    nmc("emulate", "net.nmi", "--spikes", "in.npz", "--learned", "after.nmi")
+    low, mean, high = json.loads(nmc("inspect", "after.nmi", "--json")[1])["thresholds"]["out"]
+    assert 4 < low < mean < high
+    assert "moving threshold" in nmc("inspect", "after.nmi")[1]
+    assert nmc("export", "after.nmi", "--into", "net.nir", "-o", "after.nir")[1] == "wrote after.nir: fc, out\n"
+    thresholds = nir.read(files / "after.nir").nodes["out"].v_threshold
+    assert (thresholds.min(), thresholds.max()) == pytest.approx((low, high))
+
+    nmc("compile", "after.nir", "-o", "again.nmi", "--dt", "1e-3")
+    run = ["--spikes", "in.npz", "--json"]
+    learned, again = (json.loads(nmc("emulate", name, *run)[1])["spikes"] for name in ("after.nmi", "again.nmi"))
+    assert learned == pytest.approx(again, rel=0.1)
+
+
+def test_export_into_another_network_says_what_does_not_fit(nmc, files):
+    nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")
+    one = np.ones(3)
+    nodes = {
+        "input": nir.Input(np.array([20])),
+        "fc": nir.Linear(np.ones((3, 20))),
+        "out": nir.LIF(tau=one, r=one, v_leak=one, v_threshold=one, v_reset=one),
+        "output": nir.Output(np.array([3])),
+    }
+    write(files / "other.nir", nodes, chain("input", "fc", "out", "output"))
+    assert nmc("export", "net.nmi", "--into", "other.nir", "-o", "after.nir") == (
+        3,
+        "",
+        "nmc: other.nir: 'fc' has learned a weight of shape (4, 20), but the file has shape (3, 20); give the one that "
+        "was compiled\n",
+    )
+    assert not (files / "after.nir").exists()
+
+
 def test_learned_weights_are_where_learning_goes_on(nmc, files):
     nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")
     nmc("emulate", "net.nmi", "--spikes", "in.npz", "--learned", "one.nmi")

@@ -10,7 +10,7 @@ from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, load_image
 
-from ..learned import weight_range
+from ..learned import learned_thresholds, weight_range
 from ..pipeline import memory_bits
 from .costs import core_fill
 from .evaluate import summary
@@ -75,6 +75,10 @@ def inspect_image(image: Image) -> dict[str, Any]:
             for p in image.populations
         ],
         "projections": projections,
+        "thresholds": {
+            name: [float(values.min()), float(values.mean()), float(values.max())]
+            for name, values in learned_thresholds(image).items()
+        },
         "fill": core_fill(image),
         "cores": cores,
         "drift": image.meta.get("drift", []),
