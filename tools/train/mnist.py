@@ -1,5 +1,6 @@
 """MNIST as spikes: read the IDX files, encode images as events, pack small subsets for the examples."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,18 @@ def pack(path: Path, spikes: np.ndarray, labels: np.ndarray, **results: np.ndarr
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, spikes=spikes, labels=labels, license=LICENSE, **results)
+
+
+def main(folder: str, output: str) -> None:
+    """Write all of MNIST as the arrays that the examples of learning read."""
+    arrays = {}
+    for split, name in (("train", "train"), ("t10k", "test")):
+        images, labels = load_mnist(Path(folder), split)
+        arrays |= {name: images.reshape(-1, 784), f"{name}_labels": labels}
+    np.savez_compressed(output, license=LICENSE, **arrays)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python tools/train/mnist.py FOLDER mnist.npz")
+    main(*sys.argv[1:])
