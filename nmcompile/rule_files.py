@@ -32,6 +32,37 @@ from .plasticity import RULES, AdaptiveThreshold, Condition, Eligibility, Rule, 
 
 CUSTOM = "custom"
 _OPTIONS = {"rounding", "bits", "all_to_all"}  # that every rule of the library takes
+_RULE = inspect.signature(Rule).parameters
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _tuple(*kinds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda v: isinstance(v, tuple) and len(v) == len(kinds) and all(k(x) for k, x in zip(kinds, v, strict=True))
+
+
+def _every(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, tuple) and all(map(kind, value))
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # by annotation: what it takes, and whether a value is that
+    "float": ("a number", _number),
+    "int": ("a whole number", lambda value: _number(value) and value == int(value)),
+    "str": ("a text", _text),
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "tuple[float, float]": ("two numbers", _tuple(_number, _number)),
+    "tuple[str, ...]": ("a list of names", _every(_text)),
+    "tuple[tuple[str, float, float], ...]": (
+        "a list of [variable, low, high]",
+        _every(_tuple(_text, _number, _number)),
+    ),
+}
 
 
 def read_rules(path: str | Path) -> dict[str, Rule]:
@@ -59,7 +90,7 @@ def _rule(where: str, table: Any) -> Rule:
     name = table["rule"]
     if name == CUSTOM:
         return _custom(where, values)
-    if name not in RULES:
+    if not isinstance(name, str) or name not in RULES:
         raise InputError(f"{where}: no rule {name!r}; the rules are {', '.join([*RULES, CUSTOM])}")
     return _call(where, name, RULES[name], values)
 
@@ -76,12 +107,16 @@ def _call(where: str, name: str, make: Callable[..., Any], values: Mapping[str, 
     missing = [p for p in known if p in parameters and parameters[p].default is parameters[p].empty and p not in values]
     if missing:
         raise InputError(f"{where}: {name!r} needs {', '.join(missing)}; give {'it' if len(missing) == 1 else 'them'}")
+    for key, value in values.items():
+        annotation = (parameters if key in parameters else _RULE)[key].annotation.removesuffix(" | None")
+        takes, right = _KINDS.get(annotation, ("", bool))
+        if takes and not right(value):
+            shown = list(value) if isinstance(value, tuple) else value
+            raise InputError(f"{where}: {name!r} takes {takes} for {key}, not {shown!r}")
     try:
         return make(**values)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
-    except (TypeError, ValueError):
-        raise InputError(f"{where}: a parameter of {name!r} is of the wrong kind; most are numbers") from None
 
 
 def _custom(where: str, values: dict[str, Any]) -> Rule:
@@ -91,6 +126,8 @@ def _custom(where: str, values: dict[str, Any]) -> Rule:
     values = {"name": CUSTOM, "traces": (), **values}
     for key, kind in parts.items():
         if key in values:
+            if not isinstance(values[key], tuple):
+                raise InputError(f"{where}: {CUSTOM!r} takes a list of tables for {key}, not {values[key]!r}")
             values[key] = tuple(_part(f"{where} {key}", kind, item) for item in values[key])
     for key, kind in single.items():
         if key in values:

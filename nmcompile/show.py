@@ -93,9 +93,13 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
 
 def _learns(p: dict[str, Any]) -> str:
     low, high = p["bounds"]
-    return (
-        f"{p['name']} by {p['learns']}, {p['weight_bits']} bits from {low:.4g} to {high:.4g}, a unit is {p['unit']:.3g}"
-    )
+    steps = f"from {low:.4g} to {high:.4g} in steps of {_step(p):.3g}"
+    return f"{p['name']} by {p['learns']}, {p['weight_bits']} bits, {steps}"
+
+
+def _step(p: dict[str, Any]) -> float:
+    """The least difference between two weights of a projection that learns; a tag below them does not count."""
+    return p["unit"] * 2 ** p["tag_bits"]
 
 
 def _fill_of(image: Image) -> None:
@@ -109,6 +113,7 @@ def emulated(result: RunResult, values: dict[str, Any], output: str | None, lear
     _facts(*_run_facts(result, values), *_learning_facts(result, values))
     _costs(result.meta["costs"], result.samples)
     _warnings(result.meta["energy"]["warnings"])
+    _warnings(result.meta.get("learning", {}).get("warnings", []))
     if "learning" in result.meta and not learned:
         _warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
     for path in (output, learned):
@@ -304,9 +309,9 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
     _console.print(table)
     learning = [p for p in values["projections"] if "learns" in p]
     if learning:
-        table = _table("learns", "rule", "least weight", "mean", "largest", "one unit")
+        table = _table("learns", "rule", "least weight", "mean", "largest", "in steps of")
         for p in learning:
-            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], p["unit"])
+            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], _step(p))
             table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
         _console.print(table)
     if values["thresholds"]:

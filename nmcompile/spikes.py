@@ -21,7 +21,7 @@ class SpikeData:
     Attributes:
         spikes: (samples, timesteps, inputs) uint8, 0/1, or payloads up to 255 for graded inputs.
         labels: (samples,) int64, or None.
-        extra: other arrays of the file, for example `float_counts`.
+        extra: other arrays of the file, for example `float_counts`, or `rewards` (samples,) for learning.
     """
 
     spikes: np.ndarray
@@ -57,8 +57,8 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
         largest: value that it takes: 1, or more where it was compiled for analog inputs (`largest_input`).
 
     Raises:
-        InputError: no such file, not an .npz, no spikes in it, values that are no spikes, a wrong width, or labels of
-            another length than the samples.
+        InputError: no such file, not an .npz, no spikes in it, values that are no spikes, a wrong width, or labels or
+            rewards of another length than the samples.
     """
     path = Path(path)
     try:
@@ -109,6 +109,12 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
         ):
             raise InputError(f"{path}: labels of type {labels.dtype} are not whole numbers; give the index of a class")
         labels = labels.astype(np.int64)
+    rewards = arrays.get("rewards")
+    if rewards is not None and (rewards.shape != (len(spikes),) or rewards.dtype.kind not in "iu"):
+        raise InputError(
+            f"{path}: rewards are {rewards.dtype} of shape {rewards.shape} for {len(spikes)} samples; one integer per "
+            "sample is needed"
+        )
     return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
 
 

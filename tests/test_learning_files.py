@@ -1,7 +1,9 @@
 """Rules from TOML, learning from the command line, and learned weights back into NIR."""
 
 import json
+import re
 import sys
+from pathlib import Path
 
 import nir
 import numpy as np
@@ -10,12 +12,29 @@ from nirfiles import chain, write
 
 from emulator.spec.errors import InputError
 from emulator.spec.image import load_image
-from nmcompile import cli
+from nmcompile import cli, plasticity
 from nmcompile.frontends import read_network
 from nmcompile.learned import learned_weights
 from nmcompile.plasticity import Term, Trace, pair_stdp, sdsp
-from nmcompile.rule_files import read_rules
+from nmcompile.rule_files import CUSTOM, read_rules
 
+SDSP = """
+[fc]
+rule = "sdsp"
+a_up = 0.1
+a_down = 0.1
+v_up = 0.5
+calcium_down = [0.5, 2.0]
+tau_calcium = 0.05
+w_min = 0
+w_max = 1
+"""
+CUSTOM_RULE = """
+[fc]
+rule = "custom"
+w_min = 0
+w_max = 1
+"""
 RULES = """
 [fc]
 rule = "pair-stdp"
@@ -94,7 +113,7 @@ def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     lines = lambda text: [" ".join(line.split()) for line in text.splitlines()]  # noqa: E731
     said = nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")[1]
-    assert "learns fc by pair-stdp, 8 bits from 0 to 1, a unit is 0.00787" in lines(said)
+    assert "learns fc by pair-stdp, 8 bits, from 0 to 1 in steps of 0.00787" in lines(said)
     run = ["emulate", "net.nmi", "--spikes", "in.npz"]
     assert "learning off, fc as compiled; --learn switches it on" in lines(nmc(*run)[1])
 
@@ -112,6 +131,34 @@ def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
     assert f"learned fc by pair-stdp: mean weight {before:.4g} before, {after:.4g} after" in said
     assert said[-2:] == ["wrote run.npz", "wrote after.nmi"]
     assert nmc("export", "after.nmi", "--into", "net.nir", "-o", "after.nir")[1] == "wrote after.nir: fc\n"
+
+
+def test_rewards_come_with_the_inputs(nmc, files, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    rule = RULES.replace("pair-stdp", "reward-stdp").replace("w_max = 1.0", "w_max = 1.0\nlargest = 0.5")
+    (files / "rules.toml").write_text(rule)
+    nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml", "--arch", "ecp5")
+    spikes = np.load(files / "in.npz")["spikes"]
+    learn = ["emulate", "net.nmi", "--spikes", "in.npz", "--learned", "after.nmi"]
+    assert (
+        "! 'fc' learns by 'reward-stdp', which waits for rewards, and these inputs bring none: give `rewards`, an "
+        "integer a sample\n" in nmc(*learn)[1]
+    )
+    before, after = (learned_weights(load_image(files / name), "fc") for name in ("net.nmi", "after.nmi"))
+    np.testing.assert_array_equal(before, after)
+    means = []
+    for reward in (1, -1):
+        np.savez(files / "in.npz", spikes=spikes, rewards=np.full(5, reward))
+        code, out, _ = nmc(*learn)
+        assert (code, "bring none" in out) == (0, False)
+        means.append(learned_weights(load_image(files / "after.nmi"), "fc").mean())
+    assert means[0] > before.mean() + 0.05 > before.mean() - 0.05 > means[1]
+    np.savez(files / "in.npz", spikes=spikes, rewards=np.ones(3))
+    assert nmc(*learn) == (
+        3,
+        "",
+        "nmc: in.npz: rewards are float64 of shape (3,) for 5 samples; one integer per sample is needed\n",
+    )
 
 
 def test_learned_thresholds_are_exported_too(nmc, files):
@@ -221,6 +268,14 @@ def test_a_rule_of_its_own_is_tables_of_traces_and_terms(tmp_path):
     assert rule.threshold.plus == 0.1
 
 
+def test_the_readme_shows_rules_that_work_and_all_of_them(tmp_path):
+    text = (Path(__file__).parent.parent / "README.md").read_text()
+    (toml,) = re.findall("```toml\n(.*?)```", text, re.DOTALL)
+    assert rules(tmp_path, toml)["fc1"] == pair_stdp(0.01, 0.012, 0.02, 0.02, 0.0, 1.0)
+    section = text.split("## Learning on the chip")[1].split("\n## ")[0]
+    assert re.findall("^\\| `(.*?)` \\|", section, re.MULTILINE) == [*plasticity.RULES, CUSTOM]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -244,7 +299,26 @@ def test_a_rule_of_its_own_is_tables_of_traces_and_terms(tmp_path):
         (RULES.replace("w_max = 1.0", ""), ": [fc]: 'pair-stdp' needs w_max; give it"),
         (
             RULES.replace("tau_plus = 0.01", 'tau_plus = "long"'),
-            ": [fc]: a parameter of 'pair-stdp' is of the wrong kind; most are numbers",
+            ": [fc]: 'pair-stdp' takes a number for tau_plus, not 'long'",
+        ),
+        (RULES + "soft = 1", ": [fc]: 'pair-stdp' takes true or false for soft, not 1"),
+        (RULES + 'bits = "8"', ": [fc]: 'pair-stdp' takes a whole number for bits, not '8'"),
+        (RULES + "rounding = 1", ": [fc]: 'pair-stdp' takes a text for rounding, not 1"),
+        (
+            '[fc]\nrule = ["pair-stdp"]',
+            ": [fc]: no rule ['pair-stdp']; the rules are rectangular-stdp, pair-stdp, triplet-stdp, symmetric-stdp, "
+            "post-stdp, sdsp, reward-stdp, hebbian, custom",
+        ),
+        (SDSP + "calcium_up = 3", ": [fc]: 'sdsp' takes two numbers for calcium_up, not 3"),
+        (SDSP + 'calcium_up = [1, "b"]', ": [fc]: 'sdsp' takes two numbers for calcium_up, not [1, 'b']"),
+        (CUSTOM_RULE + "traces = 3", ": [fc]: 'custom' takes a list of tables for traces, not 3"),
+        (
+            CUSTOM_RULE + 'terms = [{on = "post", change = 1, traces = "x"}]',
+            ": [fc] terms: 'term' takes a list of names for traces, not 'x'",
+        ),
+        (
+            CUSTOM_RULE + 'conditions = [{name = "up", bounds = [["v", 0]]}]',
+            ": [fc] conditions: 'condition' takes a list of [variable, low, high] for bounds, not [('v', 0)]",
         ),
         (
             RULES.replace("w_max = 1.0", "w_max = inf"),

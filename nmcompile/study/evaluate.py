@@ -101,6 +101,12 @@ def evaluate(
             "cycles": int(counters["busy_cycles"].sum()),
             "energy_j": price(image.arch, counters, 0, table).incremental_j,
             "rows": int(counters["rows"].sum()),
+            "warnings": [
+                f"{p['name']!r} learns by {p['learns']!r}, which waits for rewards, and these inputs bring none: give "
+                "`rewards`, an integer a sample"
+                for p in image.meta["projections"]
+                if p.get("tag_bits") and "rewards" not in data.extra
+            ],
             "mean_weights": {
                 name: [weight_range(when, name)[1] for when in (image, result.learned)]
                 for name in learning_rules(image.meta)
