@@ -4,7 +4,7 @@
 
 Watts and Strogatz's graph of 120 neurons; every edge is a synapse either way. Two groups of neurons are driven in turn,
 each neuron of a group a little after the one before it. Symmetric STDP strengthens what links neurons of one group and
-leaves links between the groups behind; no synapse appears or disappears.
+leaves links between the groups behind; no synapse appears or disappears. Half of a group then recalls all of it.
 
 Source: D. Watts, S. Strogatz, Nature 393, 440 (1998); the rule is `plasticity.symmetric_stdp`.
 """
@@ -17,7 +17,8 @@ from scipy import sparse
 
 import emulator
 from emulator.spec.arch import load_architecture
-from nmcompile.learned import learned_weights
+from emulator.spec.image import Image
+from nmcompile.learned import learned_weights, set_learning
 from nmcompile.network import INPUT, Network, Population, Projection
 from nmcompile.pipeline import compile_network
 from nmcompile.plasticity import attach, symmetric_stdp
@@ -65,19 +66,34 @@ def contrast(weights: np.ndarray, nodes: int) -> float:
     return float(weights[there & within].mean() / weights[there & ~within].mean())
 
 
-def main(nodes: int = 120, samples: int = 200, seed: int = 0) -> tuple[float, float]:
-    """(contrast before, contrast after)."""
+def recall(image: Image, nodes: int) -> tuple[float, float]:
+    """Every second neuron of the first group is driven, nothing learns: spikes per neuron of its rest, of the other."""
+    spikes = np.zeros((1, TIMESTEPS, nodes), np.uint8)
+    spikes[0, ::20, : nodes // 2 : 2] = spikes[0, 1::20, : nodes // 2 : 2] = 1
+    counts = emulator.run(set_learning(image, on=False), spikes).output_counts[0]
+    rest = np.delete(counts[: nodes // 2], np.s_[::2])
+    return float(rest.mean()), float(counts[nodes // 2 :].mean())
+
+
+def main(nodes: int = 120, samples: int = 200, seed: int = 0) -> list[tuple[float, float, float]]:
+    """Before and after: contrast, and what `recall` says."""
     network, graph = build(nodes, seed)
     image = compile_network(network, load_architecture("ecp5"), choose_semantics(dt=DT)).image
     result = emulator.run(image, drive(nodes, samples, np.random.default_rng(seed)), learn=True)
     assert result.learned is not None
-    before, after = learned_weights(image, "edges"), learned_weights(result.learned, "edges")
     print(f"{nodes} neurons, {2 * graph.number_of_edges()} synapses, {samples} samples of {TIMESTEPS} timesteps")
-    print("weights within a group over weights between groups, least, mean and largest weight:")
-    for name, weights in (("before", before), ("after", after)):
+    print("weights: within a group over between groups, least, mean, largest; spikes per neuron when half of the first")
+    print("group is driven: in its other half, in the second group")
+    found = []
+    for name, when in (("before", image), ("after", result.learned)):
+        weights = learned_weights(when, "edges")
         here = weights[weights > 0]
-        print(f"  {name:6} {contrast(weights, nodes):5.2f}   {here.min():.3f} {here.mean():.3f} {here.max():.3f}")
-    return contrast(before, nodes), contrast(after, nodes)
+        ratio, (rest, other) = contrast(weights, nodes), recall(when, nodes)
+        print(
+            f"  {name:6} {ratio:6.2f}   {here.min():.3f} {here.mean():.3f} {here.max():.3f}   {rest:5.2f} {other:5.2f}"
+        )
+        found.append((ratio, rest, other))
+    return found
 
 
 if __name__ == "__main__":
