@@ -28,13 +28,13 @@ module nm_accumulate #(
     output logic                     stray_o,    // a sparse synapse aims at a block that is not there
     output logic      [ LANES-1:0]   nonzero3_o,
     // vectors
-    input  wire logic                vector_read3_i,
-    input  wire logic [ BLOCK_W-1:0] vector_block3_i,
-    input  wire logic                vector_index3_i,
-    output logic      [LANES*ACC_BITS-1:0] vector_data5_o,
-    input  wire logic                vector_clear6_i,
-    input  wire logic [ BLOCK_W-1:0] vector_block6_i,
-    input  wire logic                vector_index6_i,
+    input  wire logic                vector_read2_i,
+    input  wire logic [ BLOCK_W-1:0] vector_block2_i,
+    input  wire logic                vector_index2_i,
+    output logic      [LANES*ACC_BITS-1:0] vector_data4_o,
+    input  wire logic                vector_clear5_i,
+    input  wire logic [ BLOCK_W-1:0] vector_block5_i,
+    input  wire logic                vector_index5_i,
     // sample reset and host
     input  wire logic                clear_i,
     input  wire logic                clear_index_i,
@@ -65,10 +65,10 @@ module nm_accumulate #(
   // what all lanes address alike: vectors, the sample reset, the host
   logic shared_read;
   logic [BLOCK_W:0] shared_raddr, shared_waddr;
-  assign shared_read = host_i || vector_read3_i;
-  assign shared_raddr = host_i ? host_addr_i : {vector_index3_i, vector_block3_i};
+  assign shared_read = host_i || vector_read2_i;
+  assign shared_raddr = host_i ? host_addr_i : {vector_index2_i, vector_block2_i};
   assign shared_waddr = host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i}
-                                                       : {vector_index6_i, vector_block6_i};
+                                                       : {vector_index5_i, vector_block5_i};
   assign dense_block = block2_i[BLOCK_W-1:0];
   assign stray_o = |stray;
 
@@ -137,16 +137,16 @@ module nm_accumulate #(
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
         .raddr_i(shared_read ? shared_raddr : {index3_q, target3_q}),
         .rdata_o(acc5),
-        .we_i(add6_q || vector_clear6_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
+        .we_i(add6_q || vector_clear5_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
         .waddr_i(add6_q ? {index6_q, target6_q} : shared_waddr),
         .wdata_i(add6_q ? sum6_q : host_data_i & {ACC_BITS{host_i}}));
-    assign vector_data5_o[l*ACC_BITS+:ACC_BITS] = acc5;
+    assign vector_data4_o[l*ACC_BITS+:ACC_BITS] = acc5;
   end
 
   always_comb begin
     host_accumulators_o = '0;
     for (int l = 0; l < LANES; l++)
-      if (host_part_i == 4'(l)) host_accumulators_o = vector_data5_o[l*ACC_BITS+:ACC_BITS];
+      if (host_part_i == 4'(l)) host_accumulators_o = vector_data4_o[l*ACC_BITS+:ACC_BITS];
   end
 
   logic unused;

@@ -161,9 +161,9 @@ module nm_core #(
       .host_data_i, .host_program_o(host_program));
 
   // ------------------------------------------------------------------------------------------- vector unit
-  logic acc_index3, acc_read3, acc_clear6, acc_index6, consume, enter, emit_busy, emit_en, wipe;
-  logic [BLOCK_W-1:0] acc_block3, acc_block6, emit_block, wipe_block;
-  logic [LANES*ACC_BITS-1:0] acc_data5;
+  logic acc_index2, acc_read2, acc_clear5, acc_index5, consume, enter, emit_busy, emit_en, wipe;
+  logic [BLOCK_W-1:0] acc_block2, acc_block5, emit_block, wipe_block;
+  logic [LANES*ACC_BITS-1:0] acc_data4;
   logic [GRANULE_W-1:0] enter_addr, pending_addr;
   logic [15:0] pending_data;
   logic [LANES-1:0] emit_spikes;
@@ -179,8 +179,8 @@ module nm_core #(
               .REGISTERS(REGISTERS), .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_vector (
       .clk_i, .rst_i, .issue_i(vector), .instr_i(instr), .range_first_i(range_first), .range_count_i(range_count),
       .range_lanes_i(range_lanes), .range_axon_i(range_axon), .reward_i, .parity_i(parity_q),
-      .acc_block3_o(acc_block3), .acc_index3_o(acc_index3), .acc_read3_o(acc_read3), .acc_data5_i(acc_data5),
-      .acc_clear6_o(acc_clear6), .acc_block6_o(acc_block6), .acc_index6_o(acc_index6),
+      .acc_block2_o(acc_block2), .acc_index2_o(acc_index2), .acc_read2_o(acc_read2), .acc_data4_i(acc_data4),
+      .acc_clear5_o(acc_clear5), .acc_block5_o(acc_block5), .acc_index5_o(acc_index5),
       .delivered_we_i(enter), .delivered_addr_i(enter_addr), .delivered_data_i(pending_data),
       .emit_i(emit_busy), .emit_en_i(emit_en), .emit_block_i(emit_block), .emit_spikes_o(emit_spikes),
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
@@ -222,9 +222,9 @@ module nm_core #(
   nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED)) i_accumulate (
       .clk_i, .rst_i, .beat2_i(beat2), .word2_i(word2), .format2_i(format2), .part2_i(part2), .block2_i(block2),
       .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray), .nonzero3_o(nonzero3),
-      .vector_read3_i(acc_read3), .vector_block3_i(acc_block3), .vector_index3_i(acc_index3),
-      .vector_data5_o(acc_data5), .vector_clear6_i(acc_clear6), .vector_block6_i(acc_block6),
-      .vector_index6_i(acc_index6), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
+      .vector_read2_i(acc_read2), .vector_block2_i(acc_block2), .vector_index2_i(acc_index2),
+      .vector_data4_o(acc_data4), .vector_clear5_i(acc_clear5), .vector_block5_i(acc_block5),
+      .vector_index5_i(acc_index5), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
       .clear_block_i(clear_block_q), .host_i, .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
       .host_accumulators_o(host_accumulators));

@@ -1,9 +1,8 @@
 // The vector unit: registers, traces, predicates, spike bitmap and the lanes; one block of neurons a cycle.
 //
-//   0 addresses of registers, traces, spikes   1 array   2 output register, operands are chosen
-//   3 multiply; addresses of accumulators and predicates   4 coarse shift   5 fine shift, rounding, accumulator
-//   6 add, saturate, write
-// What stage 6 writes can be read in the next cycle, so an instruction that begins 7 cycles later sees it.
+//   0 addresses of registers, traces, spikes   1 array   2 output register, operands are chosen; addresses of
+//   accumulators and predicates   3 multiply   4 shift, rounding, accumulator   5 add, saturate, write
+// What stage 5 writes can be read in the next cycle, so an instruction that begins 7 cycles later sees it.
 `default_nettype none
 `include "nm_isa.vh"
 
@@ -36,14 +35,14 @@ module nm_vector #(
     input  wire logic                range_axon_i,
     input  wire logic [STATE_BITS-1:0] reward_i,
     input  wire logic                parity_i,        // which half of the spike bitmap this timestep writes
-    // accumulators: address in stage 3, data in stage 5, cleared in stage 6
-    output logic      [ BLOCK_W-1:0] acc_block3_o,
-    output logic                     acc_index3_o,
-    output logic                     acc_read3_o,
-    input  wire logic [LANES*ACC_BITS-1:0] acc_data5_i,
-    output logic                     acc_clear6_o,
-    output logic      [ BLOCK_W-1:0] acc_block6_o,
-    output logic                     acc_index6_o,
+    // accumulators: address in stage 2, data in stage 4, cleared in stage 5
+    output logic      [ BLOCK_W-1:0] acc_block2_o,
+    output logic                     acc_index2_o,
+    output logic                     acc_read2_o,
+    input  wire logic [LANES*ACC_BITS-1:0] acc_data4_i,
+    output logic                     acc_clear5_o,
+    output logic      [ BLOCK_W-1:0] acc_block5_o,
+    output logic                     acc_index5_o,
     // delivered bits (`pre`): written by the scan of integ
     input  wire logic                delivered_we_i,
     input  wire logic [GRANULE_W-1:0] delivered_addr_i,
@@ -87,8 +86,6 @@ module nm_vector #(
 );
   `include "nm_host.vh"
   localparam int Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
-  localparam int PROD_W = STATE_BITS + COEF_BITS;
-  localparam logic [1:0] R_PORT0 = 2'd0, R_PORT1 = 2'd1, R_BROADCAST = 2'd2, R_RANDOM = 2'd3;
 
   typedef struct packed {
     logic axon;
@@ -98,11 +95,9 @@ module nm_vector #(
     logic is_plog;
     logic is_rnd;
     logic is_mul;
-    logic x_bc;  // x is a broadcast value, not port 0
-    logic y_port;
-    logic y_one, y_zero;  // broadcast: a constant
-    logic square;
-    logic [1:0] r_sel;
+    logic x_port, y_port, r_port;  // an operand from a port, else a broadcast value
+    logic x_one, y_one;  // from port 1, which r always has
+    logic y_unit, y_zero;  // broadcast: a constant, 1 or -1
     logic r_zero;
     logic x_imm;  // broadcast: the immediate, not the reward
     logic y_imm;
@@ -110,7 +105,7 @@ module nm_vector #(
     logic acc;  // r is an accumulator
     logic acc_index;
     logic acc_clear;
-    logic neg_q;
+    logic minus;  // -x instead of x
     logic neg_r;
     logic select;
     logic max;
@@ -132,11 +127,11 @@ module nm_vector #(
   logic [5:0] op;
   logic [3:0] a, b, c;
   logic imm_b, is_mul, is_mac, is_two, is_cmp, is_mov, is_spk, is_rnd, a_used;
-  logic a_acc, b_acc, c_acc, swap, is_plog, is_select, c_port1;
+  logic a_acc, b_acc, c_acc, swap, is_plog, is_select;
   logic [3:0] acc_code;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
-  logic x_reg, s_reg, c_reg, x_used, s_used, use0, use1, square;
-  ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q, ctl6_q;
+  logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one;
+  ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
   logic [4:0] unit_q;
@@ -166,13 +161,12 @@ module nm_vector #(
   assign s_used = (is_two && !swap) || is_mul || is_mov;
   assign s_code = b;
   assign s_reg = s_used && !imm_b && !s_code[3];
-  assign c_reg = is_mac && !c[3];
-  assign port0 = x_reg ? x_code[2:0] : c[2:0];
-  assign square = x_reg && s_reg && c_reg && x_code == s_code;  // r * r + c: both factors from port 0
-  assign port1 = (s_reg && !square) ? s_code[2:0] : c[2:0];
-  assign c_port1 = x_reg && !(s_reg && !square && c == x_code);
-  assign use0 = x_reg || (c_reg && !x_reg);
-  assign use1 = s_reg || (c_reg && x_reg);
+  assign y_reg = is_mul && s_reg;
+  assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
+  // r comes from port 1; a second factor too, if it is the same register or r needs none
+  assign y_one = y_reg && (!r_reg || s_code == c);
+  assign port0 = (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
 
   assign dec.axon = range_axon_i;
   assign dec.writes_reg = !is_cmp && !is_plog && !is_spk;
@@ -181,17 +175,16 @@ module nm_vector #(
   assign dec.is_plog = is_plog;
   assign dec.is_rnd = is_rnd;
   assign dec.is_mul = is_mul;
-  assign dec.x_bc = !x_reg;
+  assign dec.x_port = x_reg;
+  assign dec.x_one = y_reg && !y_one && x_code != s_code;
   assign dec.x_imm = swap && imm_b;
+  assign dec.y_port = y_reg;
+  assign dec.y_one = y_one;
   assign dec.y_imm = imm_b;
-  assign dec.square = square;
-  assign dec.y_port = is_mul && s_reg;
-  assign dec.y_one = !is_mul && x_used;
+  assign dec.y_unit = !is_mul && x_used;
   assign dec.y_zero = !is_mul && !x_used;
+  assign dec.r_port = r_reg;
   assign dec.r_imm = imm_b && !is_mac;
-  assign dec.r_sel = is_rnd ? R_RANDOM :
-                     is_mac ? (!c_reg ? R_BROADCAST : c_port1 ? R_PORT1 : R_PORT0) :
-                     (s_used && !is_mul && s_reg) ? R_PORT1 : R_BROADCAST;
   assign dec.r_zero = !is_mac && !(s_used && !is_mul);
   assign dec.acc = a_acc || b_acc || c_acc;
   assign acc_code = a_acc ? a : b_acc ? b : c;
@@ -200,7 +193,7 @@ module nm_vector #(
   assign dec.select = is_select;
   assign dec.max = op == `NM_OP_MAX;
   assign dec.neg_r = is_select || is_cmp || (op == `NM_OP_SUB && !swap);
-  assign dec.neg_q = op == `NM_OP_SUB && swap;
+  assign dec.minus = op == `NM_OP_SUB && swap;
   // a >= b is not (x < r), or, swapped, (x < r) or (x == r); a > b is the other way round
   assign dec.less = op == `NM_OP_CGE || op == `NM_OP_CGT;
   assign dec.equal = op == `NM_OP_CEQ || (op == `NM_OP_CGT && !swap) || (op == `NM_OP_CGE && swap);
@@ -218,19 +211,19 @@ module nm_vector #(
   assign dec.imm = instr_i[Y_W-1:0];
 
   // ----------------------------------------------------------------------------------- stage 0: the blocks
-  logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q;
-  logic [SPACE_W-1:0] blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q;
+  logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q;
+  logic [SPACE_W-1:0] blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q;
   logic [SPACE_W:0] left_q;
-  logic last0_q, last1_q, last2_q, last3_q, last4_q, last5_q;
-  logic [6:1] first_q;
-  logic [LANES-1:0] inside6_q, chosen6_q;
+  logic last0_q, last1_q, last2_q, last3_q, last4_q;
+  logic [5:1] first_q;
+  logic [LANES-1:0] inside5_q, chosen5_q;
 
   always_ff @(posedge clk_i) begin
     if (issue_i) begin
       ctl0_q   <= dec;
       port0_q  <= port0;
       port1_q  <= port1;
-      reads_q  <= {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
+      reads_q  <= reads;
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
       blk0_q   <= range_first_i;
       left_q   <= range_count_i;
@@ -242,24 +235,30 @@ module nm_vector #(
     end
     if (rst_i) begin
       vld0_q <= 1'b0;
-      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q} <= '0;
+      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= '0;
     end else begin
       if (issue_i) vld0_q <= 1'b1;
       else if (left_q == (SPACE_W + 1)'(1)) vld0_q <= 1'b0;
-      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, vld6_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q};
+      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q};
     end
-    {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q, blk6_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q};
-    {last1_q, last2_q, last3_q, last4_q, last5_q} <= {last0_q, last1_q, last2_q, last3_q, last4_q};
+    {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q};
+    {last1_q, last2_q, last3_q, last4_q} <= {last0_q, last1_q, last2_q, last3_q};
     // an instruction stays in ctl0_q for 7 cycles, so every stage copies it from there when its first block comes:
     // a stage keeps only the fields that it uses
-    first_q <= {first_q[5:1], issue_i};
+    first_q <= {first_q[4:1], issue_i};
     if (first_q[1]) ctl1_q <= ctl0_q;
     if (first_q[2]) ctl2_q <= ctl0_q;
     if (first_q[3]) ctl3_q <= ctl0_q;
     if (first_q[4]) ctl4_q <= ctl0_q;
     if (first_q[5]) ctl5_q <= ctl0_q;
-    if (first_q[6]) ctl6_q <= ctl0_q;
   end
+
+  // different registers that the instruction reads
+  logic [1:0] reads;
+  logic use0, use1;
+  assign use0 = (y_reg && !y_one) || (x_reg && !dec.x_one);
+  assign use1 = r_reg || y_one;
+  assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
 
   assign count_o = vld0_q;
   assign count_axon_o = ctl0_q.axon;
@@ -272,7 +271,7 @@ module nm_vector #(
   assign count_unit_o = unit_q;
 
   // -------------------------------------------------------------------------------- registers and traces
-  logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result6;
+  logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result5;
   logic [LANES-1:0] reg_we, trace_we;
   logic [REG_W+BLOCK_W-1:0] reg_waddr;
   logic [ROW_W-1:0] wdata;
@@ -284,10 +283,10 @@ module nm_vector #(
   assign host_we_traces = host_we_i && host_mem_i == `NM_MEM_TRACES;
   assign host_we_predicates = host_we_i && host_mem_i == `NM_MEM_PREDICATES;
   assign host_we_delivered = host_we_i && host_mem_i == `NM_MEM_DELIVERED;
-  assign wdata = host_i ? {LANES{host_data_i[STATE_BITS-1:0]}} : result6;
+  assign wdata = host_i ? {LANES{host_data_i[STATE_BITS-1:0]}} : result5;
   assign reg_we = host_i ? {LANES{host_we_registers}} & host_lane
-                         : {LANES{vld6_q && ctl6_q.writes_reg && !ctl6_q.axon}} & chosen6_q;
-  assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl6_q.d[REG_W-1:0], blk6_q[BLOCK_W-1:0]};
+                         : {LANES{vld5_q && ctl5_q.writes_reg && !ctl5_q.axon}} & chosen5_q;
+  assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl5_q.d[REG_W-1:0], blk5_q[BLOCK_W-1:0]};
 
   nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers0 (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
@@ -297,14 +296,14 @@ module nm_vector #(
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
       .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
 
-  logic [LANES-1:0] pre5;
+  logic [LANES-1:0] pre4;
   if (TRACES > 0) begin : gen_traces
     localparam int TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
     localparam int ADDR_W = TRACE_W + TBLOCK_W;
     logic [ADDR_W-1:0] trace_waddr;
     assign trace_we = host_i ? {LANES{host_we_traces}} & host_lane
-                             : {LANES{vld6_q && ctl6_q.writes_reg && ctl6_q.axon}} & chosen6_q;
-    assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl6_q.d[TRACE_W-1:0], blk6_q[TBLOCK_W-1:0]};
+                             : {LANES{vld5_q && ctl5_q.writes_reg && ctl5_q.axon}} & chosen5_q;
+    assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl5_q.d[TRACE_W-1:0], blk5_q[TBLOCK_W-1:0]};
     nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
         .raddr_i(host_i ? host_addr_i[ADDR_W-1:0] : {port0_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
@@ -323,7 +322,7 @@ module nm_vector #(
     logic [15:0] delivered, shifted;
     logic [TBLOCK_W+4-1:0] position2;
     logic [TBLOCK_W+4-1:0] granule0;
-    logic [LANES-1:0] pre3_q, pre4_q, pre5_q;
+    logic [LANES-1:0] pre3_q, pre4_q;
     assign granule0 = {4'b0, blk0_q[TBLOCK_W-1:0]} >> PART_W;
     nm_ram #(.WORDS(AXONS / 16), .WIDTH(16), .ADDR_W(GRANULE_W)) i_delivered (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
@@ -334,15 +333,15 @@ module nm_vector #(
     assign host_delivered_o = delivered;
     assign position2 = {4'b0, blk2_q[TBLOCK_W-1:0]} & (TBLOCK_W + 4)'(16 / LANES - 1);
     assign shifted = delivered >> (position2[3:0] * 5'(LANES));
-    always_ff @(posedge clk_i) {pre3_q, pre4_q, pre5_q} <= {shifted[LANES-1:0], pre3_q, pre4_q};
-    assign pre5 = pre5_q;
+    always_ff @(posedge clk_i) {pre3_q, pre4_q} <= {shifted[LANES-1:0], pre3_q};
+    assign pre4 = pre4_q;
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
     assign trace0 = '0;
     assign trace1 = '0;
     assign trace_we = '0;
-    assign pre5 = '0;
+    assign pre4 = '0;
     assign host_delivered_o = '0;
     logic unused;
     assign unused = &{1'b0, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
@@ -354,10 +353,11 @@ module nm_vector #(
   assign row1 = use_traces ? trace1 : reg1;
 
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
-  logic [STATE_BITS-1:0] bx2_q, br2_q;  // broadcast operands, ready in stage 2
+  // Every operand bit is picked by two bits that all lanes share, m1 and m0: a broadcast 0 or 1 where m1 is 0, else
+  // one of two sources. That is one LUT a bit and lane.
+  logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q;
   logic [Y_W-1:0] by1;
-  logic [COEF_BITS-1:0] by2_q;
-  logic [22:0] random_mask2_q;
+  logic [COEF_BITS-1:0] bc1, by2_q;
 
   function automatic logic [COEF_BITS-1:0] coefficient(input logic [Y_W-1:0] value);
     // saturate to coef_bits; a value of state_bits comes sign-extended
@@ -373,40 +373,34 @@ module nm_vector #(
     coefficient = (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
   endfunction
 
+  assign bx1 = ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
   assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(reward_i));
+  assign br1 = ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
+  assign bc1 = ctl1_q.y_zero ? '0 : ctl1_q.y_unit ? {{COEF_BITS - 1{ctl1_q.minus}}, 1'b1} : coefficient(by1);
   always_ff @(posedge clk_i) begin
-    bx2_q <= ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
-    by2_q <= ctl1_q.y_zero ? '0 : ctl1_q.y_one ? COEF_BITS'(1) : coefficient(by1);
-    br2_q <= ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
-    for (int i = 0; i < 23; i++) random_mask2_q[i] <= 5'(i) < ctl1_q.shift;
+    for (int i = 0; i < STATE_BITS; i++) begin
+      xm1_q[i] <= ctl1_q.x_port;
+      xm0_q[i] <= ctl1_q.x_port ? ctl1_q.x_one : bx1[i];
+      rm1_q[i] <= ctl1_q.r_port || (ctl1_q.is_rnd && i < 23 && 6'(i) < {1'b0, ctl1_q.shift});  // random: m0 is 1
+      rm0_q[i] <= !ctl1_q.r_port && (ctl1_q.is_rnd ? i < 23 && 6'(i) < {1'b0, ctl1_q.shift} : br1[i]);
+    end
+    by2_q <= ctl1_q.y_port ? '0 : bc1;
   end
 
-  // stage 4: masks of the shift, shared by all lanes
-  logic [30:0] low_mask4_q, half_mask4_q;
-  logic [PROD_W-1:0] high_mask4_q;
-  logic [4:0] shift3;
+  // stage 4: the shift, and which bits it drops, shared by all lanes
+  logic [4:0] shift3, shift4_q;
+  logic [6:0] below4_q;
   assign shift3 = ctl3_q.is_mul ? ctl3_q.shift : 5'd0;
-  logic [4:0] shift4_q;
-  logic [2:0] shift5_q;
-  logic [1:0] round5_q;
   always_ff @(posedge clk_i) begin
     shift4_q <= shift3;
-    shift5_q <= shift4_q[2:0];
-    round5_q <= ctl4_q.round;
-    for (int i = 0; i < 31; i++) begin
-      low_mask4_q[i]  <= 5'(i) < shift3;
-      half_mask4_q[i] <= 5'(i + 1) == shift3;
-    end
-    for (int i = 0; i < PROD_W; i++) high_mask4_q[i] <= (i < ACC_BITS) ? 1'b0 : 6'(i - ACC_BITS) >= {1'b0, shift3};
+    for (int i = 0; i < 7; i++) below4_q[i] <= 3'(i) < shift3[2:0];
   end
 
-  logic [LANES-1:0] less6, equal6;
-  logic [1:0] r_sel2;
-  assign r_sel2 = ctl2_q.r_sel;
+  logic [LANES-1:0] less5, equal5;
   logic [LANES*32-1:0] random;
-  logic [LANES*8-1:0] payload6;
+  logic [LANES*8-1:0] payload5;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [STATE_BITS-1:0] x3_q, r3_q, r2, port0v, port1v, random_bits;
+    logic [STATE_BITS-1:0] x2, r2, x3_q, r3_q, port0v, port1v, factor2, random2;
     logic [COEF_BITS-1:0] y3_q;
     logic [31:0] random_q;
     logic [23:0] fresh;
@@ -414,31 +408,28 @@ module nm_vector #(
     assign port0v = row0[l*STATE_BITS+:STATE_BITS];
     assign port1v = row1[l*STATE_BITS+:STATE_BITS];
     assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
-    assign random_bits = STATE_BITS'(fresh[22:0] & random_mask2_q);
-    always_comb
-      case (r_sel2)
-        R_PORT0: r2 = port0v;
-        R_PORT1: r2 = port1v;
-        R_BROADCAST: r2 = br2_q;
-        default: r2 = random_bits;
-      endcase
+    assign random2 = STATE_BITS'(fresh[22:0]);
+    for (genvar i = 0; i < STATE_BITS; i++) begin : gen_operand
+      assign x2[i] = xm1_q[i] ? (xm0_q[i] ? port1v[i] : port0v[i]) : xm0_q[i];
+      assign r2[i] = rm1_q[i] ? (rm0_q[i] ? random2[i] : port1v[i]) : rm0_q[i];
+      assign factor2[i] = ctl2_q.y_port && (ctl2_q.y_one ? port1v[i] : port0v[i]);
+    end
     always_ff @(posedge clk_i) begin
-      x3_q <= ctl2_q.x_bc ? bx2_q : port0v;
+      x3_q <= x2;
       r3_q <= r2;
-      y3_q <= ctl2_q.y_port ? coefficient(Y_W'($signed(ctl2_q.square ? port0v : port1v))) : by2_q;
+      y3_q <= coefficient(Y_W'($signed(factor2))) | by2_q;
       if (host_i) begin
         if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data_i;
       end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
     end
     assign random[l*32+:32] = random_q;
     nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) i_lane (
-        .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q),
-        .shift4_i(shift4_q), .low_mask4_i(low_mask4_q), .half_mask4_i(half_mask4_q), .high_mask4_i(high_mask4_q),
-        .shift5_i(shift5_q), .round5_i(round5_q), .acc5_i(ctl5_q.acc),
-        .accumulator5_i(acc_data5_i[l*ACC_BITS+:ACC_BITS]), .neg_q5_i(ctl5_q.neg_q), .neg_r5_i(ctl5_q.neg_r),
-        .select6_i(ctl6_q.select), .max6_i(ctl6_q.max), .result6_o(result6[l*STATE_BITS+:STATE_BITS]),
-        .less6_o(less6[l]), .equal6_o(equal6[l]), .unsigned6_o(clamp_u), .signed6_o(clamp_s));
-    assign payload6[l*8+:8] = !ctl6_q.flag ? 8'd1 : ctl6_q.flag2 ? clamp_s : clamp_u;
+        .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
+        .round4_i(ctl4_q.round), .acc4_i(ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
+        .neg_r4_i(ctl4_q.neg_r), .select5_i(ctl5_q.select), .max5_i(ctl5_q.max),
+        .result5_o(result5[l*STATE_BITS+:STATE_BITS]), .less5_o(less5[l]), .equal5_o(equal5[l]),
+        .unsigned5_o(clamp_u), .signed5_o(clamp_s));
+    assign payload5[l*8+:8] = !ctl5_q.flag ? 8'd1 : ctl5_q.flag2 ? clamp_s : clamp_u;
     logic unused;
     assign unused = &{1'b0, clamp_u, clamp_s, fresh[23]};
   end
@@ -453,93 +444,92 @@ module nm_vector #(
     for (int l = 0; l < LANES; l++) if (host_lane[l]) host_registers_o = row0[l*STATE_BITS+:STATE_BITS];
   end
 
-  assign acc_block3_o = blk3_q[BLOCK_W-1:0];
-  assign acc_index3_o = ctl3_q.acc_index;
-  assign acc_read3_o = vld3_q && ctl3_q.acc;
-  assign acc_clear6_o = vld6_q && ctl6_q.acc_clear;
-  assign acc_block6_o = blk6_q[BLOCK_W-1:0];
-  assign acc_index6_o = ctl6_q.acc_index;
+  assign acc_block2_o = blk2_q[BLOCK_W-1:0];
+  assign acc_index2_o = ctl2_q.acc_index;
+  assign acc_read2_o = vld2_q && ctl2_q.acc;
+  assign acc_clear5_o = vld5_q && ctl5_q.acc_clear;
+  assign acc_block5_o = blk5_q[BLOCK_W-1:0];
+  assign acc_index5_o = ctl5_q.acc_index;
 
-  // --------------------------------------------------------------------------------- predicates, stage 3 to 6
-  logic [LANES*4-1:0] predicates5, predicates6_q, predicates_d;
-  logic [LANES-1:0] chosen5, plog5, plog6_q, flag6;
+  // --------------------------------------------------------------------------------- predicates, stage 2 to 5
+  logic [LANES*4-1:0] predicates4, predicates5_q, predicates_d;
+  logic [LANES-1:0] chosen4, plog4, plog5_q, flag5;
   localparam int PRED_BITS = (LANES * 4 < 32) ? LANES * 4 : 32;
   localparam int PRED_PARTS = LANES * 4 / PRED_BITS;
   logic [PRED_PARTS-1:0] pred_we;
   logic [LANES*4-1:0] host_predicates;
   for (genvar p = 0; p < PRED_PARTS; p++) begin : gen_pred_part
     assign pred_we[p] = (host_we_predicates && 32'(host_part_i) == p) || (clear_blocks_i && !clear_half_i)
-                        || (vld6_q && ctl6_q.writes_pred);
+                        || (vld5_q && ctl5_q.writes_pred);
   end
   nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .GROUPS(PRED_PARTS), .ADDR_W(BLOCK_W)) i_predicates (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-      .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk3_q[BLOCK_W-1:0]), .rdata_o(predicates5),
+      .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk2_q[BLOCK_W-1:0]), .rdata_o(predicates4),
       .we_i(pred_we),
-      .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk6_q[BLOCK_W-1:0]),
+      .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk5_q[BLOCK_W-1:0]),
       .wdata_i(host_i ? {PRED_PARTS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : predicates_d));
-  assign host_predicates = predicates5 >> {host_part_i, 5'd0};
+  assign host_predicates = predicates4 >> {host_part_i, 5'd0};
   assign host_predicates_o = 32'(host_predicates[PRED_BITS-1:0]);
 
   for (genvar l = 0; l < LANES; l++) begin : gen_chosen
     logic [3:0] p, by_pred, by_a, by_c, by_table;
     logic picked;
-    assign p = predicates5[l*4+:4];
-    assign by_pred = p >> (ctl5_q.pred[1:0] - 2'd1);  // codes 1 to 4
-    assign by_a = p >> ctl5_q.plog_a;
-    assign by_c = p >> ctl5_q.plog_c;
-    assign by_table = ctl5_q.table_ >> {by_a[0], by_c[0]};
-    assign picked = ctl5_q.pred[2:0] == 3'd0 || (ctl5_q.pred[2:0] == 3'd5 ? pre5[l] : by_pred[0]);
-    assign chosen5[l] = picked ^ ctl5_q.pred[3];
-    assign plog5[l] = by_table[0];
+    assign p = predicates4[l*4+:4];
+    assign by_pred = p >> (ctl4_q.pred[1:0] - 2'd1);  // codes 1 to 4
+    assign by_a = p >> ctl4_q.plog_a;
+    assign by_c = p >> ctl4_q.plog_c;
+    assign by_table = ctl4_q.table_ >> {by_a[0], by_c[0]};
+    assign picked = ctl4_q.pred[2:0] == 3'd0 || (ctl4_q.pred[2:0] == 3'd5 ? pre4[l] : by_pred[0]);
+    assign chosen4[l] = picked ^ ctl4_q.pred[3];
+    assign plog4[l] = by_table[0];
     logic unused;
     assign unused = &{1'b0, by_pred, by_a, by_c, by_table};
   end
 
   always_ff @(posedge clk_i) begin
-    predicates6_q <= predicates5;
-    chosen6_q <= chosen5;
-    plog6_q <= plog5;
-    for (int l = 0; l < LANES; l++) inside6_q[l] <= !last5_q || 4'(l) <= ctl5_q.lanes;
+    predicates5_q <= predicates4;
+    chosen5_q <= chosen4;
+    plog5_q <= plog4;
+    for (int l = 0; l < LANES; l++) inside5_q[l] <= !last4_q || 4'(l) <= ctl4_q.lanes;
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_predicate
     logic [3:0] one;
-    assign flag6[l] = ctl6_q.is_plog ? plog6_q[l]
-                      : ((ctl6_q.less && less6[l]) || (ctl6_q.equal && equal6[l])) ^ ctl6_q.invert;
-    assign one = 4'd1 << ctl6_q.d[1:0];
-    assign predicates_d[l*4+:4] = (predicates6_q[l*4+:4] & ~one)
-                                  | ({4{flag6[l] && chosen6_q[l] && inside6_q[l]}} & one);
+    assign flag5[l] = ctl5_q.is_plog ? plog5_q[l]
+                      : ((ctl5_q.less && less5[l]) || (ctl5_q.equal && equal5[l])) ^ ctl5_q.invert;
+    assign one = 4'd1 << ctl5_q.d[1:0];
+    assign predicates_d[l*4+:4] = (predicates5_q[l*4+:4] & ~one)
+                                  | ({4{flag5[l] && chosen5_q[l] && inside5_q[l]}} & one);
   end
 
-  // ------------------------------------------------------------------------------ spikes: read at 0, written at 6
-  logic [LANES-1:0] spikes2, spikes3_q, spikes4_q, spikes5_q, spikes6_q, fired6;
+  // ------------------------------------------------------------------------------ spikes: read at 0, written at 5
+  logic [LANES-1:0] spikes2, spikes3_q, spikes4_q, spikes5_q, fired5;
   logic spike_write;
-  assign fired6 = chosen6_q & inside6_q;
-  assign spike_write = vld6_q && ctl6_q.is_spk;
+  assign fired5 = chosen5_q & inside5_q;
+  assign spike_write = vld5_q && ctl5_q.is_spk;
   nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(LANES), .ADDR_W(BLOCK_W + 1)) i_spikes (
       .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
       .raddr_i({parity_i, emit_i ? emit_block_i : host_i ? host_addr_i[BLOCK_W-1:0] : blk0_q[BLOCK_W-1:0]}),
       .rdata_o(spikes2), .we_i(spike_write || clear_blocks_i || wipe_i),
       .waddr_i(clear_i ? {clear_half_i, clear_block_i} : wipe_i ? {!parity_i, wipe_block_i}
-                       : {parity_i, blk6_q[BLOCK_W-1:0]}),
-      .wdata_i((clear_i || wipe_i) ? '0 : spikes6_q | fired6));
+                       : {parity_i, blk5_q[BLOCK_W-1:0]}),
+      .wdata_i((clear_i || wipe_i) ? '0 : spikes5_q | fired5));
   assign emit_spikes_o = spikes2;
-  always_ff @(posedge clk_i)
-    {spikes3_q, spikes4_q, spikes5_q, spikes6_q} <= {spikes2, spikes3_q, spikes4_q, spikes5_q};
+  always_ff @(posedge clk_i) {spikes3_q, spikes4_q, spikes5_q} <= {spikes2, spikes3_q, spikes4_q};
 
   if (GRADED) begin : gen_payloads
     nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 8), .GROUPS(LANES), .ADDR_W(BLOCK_W)) i_spike_payloads (
         .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
         .raddr_i(emit_i ? emit_block_i : host_addr_i[BLOCK_W-1:0]), .rdata_o(emit_payloads_o),
-        .we_i(fired6 & {LANES{spike_write}}), .waddr_i(blk6_q[BLOCK_W-1:0]), .wdata_i(payload6));
+        .we_i(fired5 & {LANES{spike_write}}), .waddr_i(blk5_q[BLOCK_W-1:0]), .wdata_i(payload5));
   end else begin : gen_no_payloads
     assign emit_payloads_o = {LANES{8'd1}};
     logic unused;
-    assign unused = &{1'b0, payload6};
+    assign unused = &{1'b0, payload5};
   end
 
   logic unused;
-  assign unused = &{1'b0, host_predicates, vld4_q, vld5_q, ctl6_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk4_q, blk5_q,
+  assign unused = &{1'b0, host_predicates, vld3_q, vld4_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk1_q, blk4_q, last1_q,
                     host_addr_i, instr_i, acc_code, port0_q, port1_q};
 endmodule
 
