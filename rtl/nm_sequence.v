@@ -49,7 +49,8 @@ module nm_sequence #(
     output logic      [       31:0] host_program_o
 );
   logic [63:0] fetched, instr_q;
-  logic [PC_W:0] pc_q;
+  localparam int COUNT_W = ((PC_W > 8) ? PC_W : 8) + 1;  // a skip leads beyond the memory, never round it
+  logic [COUNT_W-1:0] pc_q;
   logic [7:0] skip_q;
   logic [24:0] limit_q;
   logic running_q, waiting_q, ending_q, range_valid_q, range_axon_q, issue, due, fault;
@@ -95,14 +96,14 @@ module nm_sequence #(
       skip_q    <= '0;
     end else begin
       skip_q <= '0;
-      if (load_i) pc_q <= {1'b0, entry_i};
+      if (load_i) pc_q <= COUNT_W'(entry_i);
       if (go_i) begin
         running_q     <= 1'b1;
         ending_q      <= 1'b0;
         range_valid_q <= 1'b0;
         range_axon_q  <= 1'b0;
       end
-      if (skip_q != '0) pc_q <= pc_q + (PC_W + 1)'(skip_q);
+      if (skip_q != '0) pc_q <= pc_q + COUNT_W'(skip_q);
       if (issue) begin
         pc_q <= pc_q + 1'b1;
         if (fault || op == `NM_OP_END) begin

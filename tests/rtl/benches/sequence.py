@@ -25,7 +25,7 @@ class Sequence:
         p, rng = self.bench.p, self.bench.rng
         kind = rng.choice(["when", "when", "range", "integ", "vector", "vector", "vector", "end", "wrong"])
         if kind == "when":
-            skip = rng.randrange(min(room, 40)) if room > 1 else 0
+            skip = rng.randrange(min(room, 40) if room > 1 and rng.random() < 0.9 else 256)  # or past the end
             span = isa.halves(rng.randrange(6), rng.choice([rng.randrange(8), 0, 0xFFFF]))
             return isa.encode(Op("when", imm=span, d=skip // 16, a=skip % 16, flag=rng.randrange(2)))
         if kind == "range":
