@@ -21,6 +21,7 @@ PROOFS = [
     ("scan", "bmc"),
     ("scan", "cover"),
     ("lane", "small"),
+    ("lane", "equal"),
     ("lane", "state16"),
     ("sequence", "cover"),
 ]
@@ -32,7 +33,7 @@ BUGS = {
     "a queue takes a third packet": ("router", "refute", "valid_i[p] && count_q != 2'd2", "valid_i[p]"),
     "a packet turns back": ("router", "refute", "32'(to_x) > 32'(X)", "32'(to_x) >= 32'(X)"),
     "a bit is named twice": ("scan", "bmc", "done_q  <= done_q | low", "done_q  <= low"),
-    "positive sums wrap": ("lane", "state16", "assign high = !value[SUM_W-1] &&", "assign high = 1'b0 &&"),
+    "positive sums wrap": ("lane", "small", "assign high = !value[SUM_W-1] &&", "assign high = 1'b0 &&"),
     "an end that does not": ("sequence", "bmc", "if (ending_q && wait_q == WAIT_W'(1))", "if (1'b0)"),
 }
 

@@ -32,7 +32,7 @@ class Accumulators:
                 await bench.cycle(host_i=1, host_addr_i=index << self.block_bits | block)
                 await bench.cycle()
                 await bench.cycle()
-                got = [wrap(v, self.bits) for v in unpack(bench.vector_data5_o, self.bits, self.lanes)]
+                got = [wrap(v, self.bits) for v in unpack(bench.vector_data4_o, self.bits, self.lanes)]
                 assert got == self.sums[index][block], (index, block)
                 lane = bench.rng.randrange(self.lanes)  # the host reads and writes one lane at a time
                 self.sums[index][block][lane] = bench.rng.randrange(-100, 100)
@@ -85,7 +85,7 @@ class Accumulators:
             await bench.cycle()
 
     async def vector(self):
-        """Blocks read in stage 3, there in stage 5, perhaps cleared in stage 6; one a cycle."""
+        """Blocks read in stage 2, there in stage 4, perhaps cleared in stage 5; one a cycle."""
         bench, rng = self.bench, self.bench.rng
         index, clear = rng.randrange(2), rng.randrange(2)
         first = rng.randrange(self.blocks)
@@ -96,13 +96,13 @@ class Accumulators:
         for i in range(count + 3):
             inside, back = i < count, i >= 3
             await bench.cycle(
-                vector_read3_i=inside, vector_block3_i=first + i if inside else 0, vector_index3_i=index,
-                vector_clear6_i=back and clear, vector_block6_i=first + i - 3 if back else 0, vector_index6_i=index,
+                vector_read2_i=inside, vector_block2_i=first + i if inside else 0, vector_index2_i=index,
+                vector_clear5_i=back and clear, vector_block5_i=first + i - 3 if back else 0, vector_index5_i=index,
             )  # fmt: skip
             if 2 <= i < count + 2:
-                got = [wrap(v, self.bits) for v in unpack(bench.vector_data5_o, self.bits, self.lanes)]
+                got = [wrap(v, self.bits) for v in unpack(bench.vector_data4_o, self.bits, self.lanes)]
                 assert got == wanted[first + i - 2]
-        await bench.cycle(vector_read3_i=0, vector_clear6_i=0)
+        await bench.cycle(vector_read2_i=0, vector_clear5_i=0)
         if clear:
             for block in range(first, first + count):
                 self.sums[index][block] = [0] * self.lanes
