@@ -14,10 +14,10 @@ from emulator.spec.errors import MachineError
 
 FAULTS = {
     "a block too few": ("nm_vector.v", "left_q == (SPACE_W + 1)'(1)) vld0_q", "left_q == (SPACE_W + 1)'(2)) vld0_q"),
-    "a dropped carry": ("nm_lane.v", "round_up || neg_q5_i || neg_r5_i", "neg_q5_i || neg_r5_i"),
-    "toward zero rounds away": ("nm_lane.v", "any_q && sign_q", "any_q && !sign_q"),
-    "positive sums wrap": ("nm_lane.v", "assign high = !value[SUM_W-1] &&", "assign high = 1'b0 &&"),
-    "an inverted predicate is not": ("nm_vector.v", "picked ^ ctl5_q.pred[3]", "picked"),
+    "a dropped carry": ("nm_lane.v", "round_up || neg_r4_i", "neg_r4_i"),
+    "toward zero rounds away": ("nm_lane.v", "(any || half) && sign", "(any || half) && !sign"),
+    "positive sums wrap": ("nm_lane.v", "!(|sum[SUM_W-1:STATE_BITS-1])", "!sum[SUM_W-1]"),
+    "an inverted predicate is not": ("nm_vector.v", "picked ^ ctl4_q.pred[3]", "picked"),
     "two spikes to one word lose one": ("nm_pending.v", "(last_v_q && last_addr_q == addr3)", "(1'b0)"),
     "a spike's payload restarts": ("nm_pending.v", "!old3[axon3_q[3:0]] ? 8'h00", "1'b1 ? 8'h00"),
     "local packets come first": ("nm_router.v", "granted = asks &", "granted = asks[4] ? 5'd16 : asks &"),
@@ -25,7 +25,7 @@ FAULTS = {
     "a window's next run starts at its end": ("nm_integrate.v", "pos_q       <= run_pos_q +", "pos_q       <= pos_q +"),
     "payloads are never signed": ("nm_integrate.v", "signed_q && payload_i[7]", "1'b0"),
     "a spike costs no cycles": ("nm_emit.v", "{x_any_q && x_head_q, x_first_q", "{1'b0, x_any_q || x_first_q"),
-    "accumulators are not cleared": ("nm_core.v", ".vector_clear6_i(acc_clear6)", ".vector_clear6_i(1'b0)"),
+    "accumulators are not cleared": ("nm_core.v", ".vector_clear5_i(acc_clear5)", ".vector_clear5_i(1'b0)"),
 }
 
 
