@@ -14,8 +14,8 @@ from rich.table import Table
 from emulator.result import RunResult
 from emulator.spec.image import Image
 
-from .learned import learning_rules
 from .pipeline import Compilation
+from .study.learning import learning_facts
 from .study.page import quantity
 
 _console = Console(highlight=False, soft_wrap=False)
@@ -110,7 +110,7 @@ def _fill_of(image: Image) -> None:
 
 def emulated(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
     """After `nmc emulate`; `output` and `learned` are the files that were written."""
-    _facts(*_run_facts(result, values), *_learning_facts(result, values))
+    _facts(*_run_facts(result, values), *learning_facts(result))
     _costs(result.meta["costs"], result.samples)
     _warnings(result.meta["energy"]["warnings"])
     _warnings(result.meta.get("learning", {}).get("warnings", []))
@@ -119,27 +119,6 @@ def emulated(result: RunResult, values: dict[str, Any], output: str | None, lear
     for path in (output, learned):
         if path:
             _console.print(f"wrote {escape(path)}")
-
-
-def _learning_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
-    meta, samples = result.meta, values["samples"]
-    rules = learning_rules(meta["image"])
-    if "learning" not in meta:
-        return [("learning", f"off, {', '.join(rules)} as compiled; --learn switches it on")] if rules else []
-    cycles, busy = meta["learning"]["cycles"], result.total("busy_cycles")
-    energy, total = meta["learning"]["energy_j"], meta["energy"]["incremental_j"]
-    return [
-        (
-            "learning",
-            f"{cycles / samples:,.0f} cycles a sample ({100 * cycles / busy:.0f} % of the cores'), "
-            f"{quantity(energy / samples, 'J')} ({100 * energy / total:.0f} %), "
-            f"{values['row_updates'] / samples:,.1f} rows updated",
-        ),
-        *(
-            ("learned", f"{name} by {rules[name]}: mean weight {before:.4g} before, {after:.4g} after")
-            for name, (before, after) in meta["learning"]["mean_weights"].items()
-        ),
-    ]
 
 
 def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -278,10 +257,8 @@ def devices(found: list[dict[str, str]]) -> None:
 def inspected(kind: str, values: dict[str, Any]) -> None:
     """After `nmc inspect`."""
     if kind == "result":
-        rows = [
-            (name, f"{values[name]:,}" if isinstance(values[name], int) else str(values[name])) for name in _SUMMARY
-        ]
-        _facts(*[row for row in rows if row[0] in values])
+        shown = [(name, values[name]) for name in _SUMMARY if name in values]
+        _facts(*((name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in shown))
         _costs(values["costs"], values["samples"])
         table = _table("counter", "total")
         for name, total in values["counters"].items():
@@ -345,6 +322,9 @@ _SUMMARY = (
     "cycles_are",
     "energy_j_per_sample",
     "energy_scope",
+    "learning_cycles_per_sample",
+    "learning_energy_j_per_sample",
+    "row_updates",
     "prices",
     "architecture",
 )

@@ -1,5 +1,6 @@
 """Rules from TOML, learning from the command line, and learned weights back into NIR."""
 
+import html
 import json
 import re
 import sys
@@ -130,6 +131,9 @@ def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
     before, after = (learned_weights(load_image(files / name), "fc").mean() for name in ("net.nmi", "after.nmi"))
     assert f"learned fc by pair-stdp: mean weight {before:.4g} before, {after:.4g} after" in said
     assert said[-2:] == ["wrote run.npz", "wrote after.nmi"]
+    assert f"row_updates {values['row_updates']:,}" in lines(nmc("inspect", "run.npz")[1])
+    assert nmc("report", "run.npz", "--html", "run.html")[0] == 0
+    assert f"<dd>{cost.removeprefix('learning ')}" in " ".join(html.unescape((files / "run.html").read_text()).split())
     assert nmc("export", "after.nmi", "--into", "net.nir", "-o", "after.nir")[1] == "wrote after.nir: fc\n"
 
 

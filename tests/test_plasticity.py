@@ -22,8 +22,9 @@ from nmcompile.pipeline import compile_network
 from nmcompile.plasticity import Rule, Term, Trace, attach
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData
-from nmcompile.study.costs import instruction_cycles, learning_counters
+from nmcompile.study.costs import instruction_cycles
 from nmcompile.study.evaluate import evaluate
+from nmcompile.study.learning import learning_counters
 
 DT = 1e-3
 ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from emulator.counting import instruction_counts
 from emulator.metrics import LayerActivity, metrics
 from emulator.result import RunResult
 from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
-from emulator.spec.ledger import COUNTERS
 from emulator.spec.rows import expand
 
 from ..pipeline import memory_bits
@@ -102,29 +100,6 @@ def population_costs(image: Image, result: RunResult) -> list[PopulationCost]:
         )
         for i, p in enumerate(image.populations)
     ]
-
-
-def learning_counters(image: Image, result: RunResult) -> dict[str, np.ndarray]:
-    """(cores,) of every counter: the part of `result.counters` that the learning programs did, their switches apart."""
-    found = {name: np.zeros(image.arch.cores, np.int64) for name in COUNTERS}
-    for number, where in enumerate(image.meta["cores"]):
-        core, ran = image.cores[number], result.executions[number]
-        cycles = instruction_cycles(image, core, ran, result.axon_events[number]) if where["parts"] else ran
-        ops, space = [isa.decode(word) for word in core.program], None
-        for part in where["parts"]:
-            for address in range(part.get("learning", part["program"][1]), part["program"][1]):
-                op = ops[address]
-                if address == part["learning"]:
-                    continue
-                if op.name == "range":
-                    space = op
-                found["instructions"][number] += ran[address]
-                found["busy_cycles"][number] += cycles[address]
-                for name, count in instruction_counts(op, space, image.arch.lanes).items():
-                    found[name][number] += ran[address] * count
-    for name in ("synapse_reads", "synapse_writes"):  # only learning writes weights, and reads each word before
-        found[name] += result.counters["synapse_writes"]
-    return found
 
 
 def core_fill(image: Image) -> list[dict[str, Any]]:

@@ -15,9 +15,10 @@ from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
 from .. import decode
-from ..learned import learning_rules, set_learning, weight_range
+from ..learned import learning_rules, set_learning
 from ..spikes import SpikeData, largest_input
-from .costs import core_fill, learning_counters, neurobench, population_costs
+from .costs import core_fill, neurobench, population_costs
+from .learning import learning_meta
 
 DEFAULT_PRICES = "horowitz45"
 
@@ -96,22 +97,7 @@ def evaluate(
         "predictions": predictions.tolist(),
     }
     if result.learned is not None:
-        counters = learning_counters(image, result)
-        meta["learning"] = {
-            "cycles": int(counters["busy_cycles"].sum()),
-            "energy_j": price(image.arch, counters, 0, table).incremental_j,
-            "rows": int(counters["rows"].sum()),
-            "warnings": [
-                f"{p['name']!r} learns by {p['learns']!r}, which waits for rewards, and these inputs bring none: give "
-                "`rewards`, an integer a sample"
-                for p in image.meta["projections"]
-                if p.get("tag_bits") and "rewards" not in data.extra
-            ],
-            "mean_weights": {
-                name: [weight_range(when, name)[1] for when in (image, result.learned)]
-                for name in learning_rules(image.meta)
-            },
-        }
+        meta["learning"] = learning_meta(image, result, "rewards" in data.extra, table)
     if record_spikes:  # and what the report's pictures show: one sample, its inputs and every membrane
         traced = emulator.run(image, spikes[:1], probes=[f"v:{p.name}" for p in image.populations])
         recorded = traced.probes | recorded

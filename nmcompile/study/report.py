@@ -17,6 +17,7 @@ from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 from . import figures
 from .activity import classes_section, membranes_section, sample_section
 from .cores import cores_section
+from .learning import learning_facts
 from .page import colour, count, escape, notes, number, page, percent, quantity, quoted, section, signed
 from .sample import architecture, image_meta, populations
 from .spending import energy_section, work_section
@@ -119,6 +120,7 @@ def _facts(result: RunResult) -> list[tuple[str, str]]:
             if energy
             else "",
         ),
+        *learning_facts(result),
         ("emulated in", f"{quantity(result.elapsed_s, 's')}"),
     ]
 
