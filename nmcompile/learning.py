@@ -74,14 +74,19 @@ def learning_program(program: Program, here: Op, depth: int, axons: list[Axons])
         steps += writer.per_timestep()
         reset += writer.reset()
     if len(first) > 1:
-        steps[:0] = [_when(halves(depth, depth + 1), 0, first), *first]
-    switch = _when(ALWAYS, 1, steps)
+        steps[:0] = [_when(program, halves(depth, depth + 1), 0, first), *first]
+    switch = _when(program, ALWAYS, 1, steps)
     return [switch, *steps], [*reset, here]
 
 
-def _when(imm: int, flag: int, body: list[Op]) -> Op:
+def _when(program: Program, imm: int, flag: int, body: list[Op]) -> Op:
     if len(body) > 255:
-        raise DoesNotFitError([f"a learning rule of {len(body)} instructions; a `when` skips 255; use a shorter rule"])
+        raise DoesNotFitError(
+            [
+                f"{program.population.name!r} needs {len(body)} instructions to learn in a timestep, a `when` skips "
+                "255; use rules with fewer traces and terms"
+            ]
+        )
     return Op("when", imm=imm, flag=flag, d=len(body) // 16, a=len(body) % 16)
 
 

@@ -19,7 +19,7 @@ from nmcompile import plasticity
 from nmcompile.learned import learned_weights, set_learning
 from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import Rule, Term, Trace, attach
+from nmcompile.plasticity import AdaptiveThreshold, Condition, Eligibility, Rule, Term, Trace, attach
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData
 from nmcompile.study.costs import instruction_cycles
@@ -515,12 +515,124 @@ def pair_terms(**changes):
             {"terms": (Term("post", 0.1, ("x",), where="up"),)},
             "learning rule 'mine': unknown condition 'up' in a term; its conditions are none",
         ),
+        (
+            {"traces": (Trace("x", "pre", 0.1), Trace("x", "post", 0.1))},
+            "learning rule 'mine': trace names x, x must differ from each other; rename one",
+        ),
+        (
+            {"traces": (Trace("x", "both", 0.1),)},
+            "learning rule 'mine': trace 'x' is of 'both'; it is of 'pre' or 'post'",
+        ),
+        (
+            {"traces": (Trace("x", "pre", 0.1, "some"),)},
+            "learning rule 'mine': trace 'x' has pairing 'some'; the choices are all, nearest, window",
+        ),
+        ({"terms": (Term("now", 0.1),)}, "learning rule 'mine': a term is on 'now'; it is on 'pre' or 'post'"),
+        (
+            {"terms": (Term("post", math.nan),)},
+            "learning rule 'mine': a term changes weights by nan; it must be finite",
+        ),
+        (
+            {"terms": (Term("post", 0.1, soft="both"),)},
+            "learning rule 'mine': a term is soft 'both'; it is 'up' or 'down'",
+        ),
+        (
+            {"terms": (Term("post", 0.1, ("x", "x", "x")),)},
+            "learning rule 'mine': a term multiplies 3 traces; at most 2",
+        ),
+        (
+            {"rounding": "up"},
+            "learning rule 'mine': rounding 'up'; the choices are stochastic, nearest",
+        ),
+        (
+            {"eligibility": Eligibility(0)},
+            "learning rule 'mine': eligibility needs largest > 0 and keep from 0 to 1",
+        ),
+        (
+            {"threshold": AdaptiveThreshold(0.1, 0)},
+            "learning rule 'mine': an adaptive threshold needs a finite plus and tau > 0",
+        ),
+        ({"scaling": -1}, "learning rule 'mine': scaling to a sum of -1; it must be positive"),
+        ({"drift": -1}, "learning rule 'mine': drift = -1; it must be 0 or more"),
     ],
 )
 def test_a_wrong_rule_says_what_is_wrong(changes, message):
     with pytest.raises(InputError) as caught:
         pair_terms(**changes)
     assert str(caught.value) == message
+
+
+def refused(network, arch=LARGE, bits=16):
+    with pytest.raises((InputError, DoesNotFitError)) as caught:
+        compiled(network, arch, bits)
+    return str(caught.value)
+
+
+def test_what_never_spikes_teaches_nothing():
+    network = Network((2,), (lif("out", (2,), model="LI", dt=DT),), (dense("w", INPUT, "out", np.eye(2)),), "out")
+    with pytest.raises(InputError) as caught:
+        attach(network, {"w": pair_terms()})
+    assert str(caught.value) == (
+        "network: 'w' leads to 'out', which never spikes, so rule 'mine' has nothing to learn from; let it spike"
+    )
+
+
+def test_a_threshold_is_moved_by_one_rule_and_from_one_place():
+    one, two = (pair_terms(name=name, threshold=AdaptiveThreshold(0.1)) for name in ("one", "two"))
+    network = driven(2, 2, 0.001, one)
+    both = tuple(dataclasses.replace(p, plasticity=p.plasticity or two) for p in network.projections)
+    assert refused(dataclasses.replace(network, projections=both)) == (
+        "'out': rules 'one' and 'two' both move its threshold; leave it to one of them"
+    )
+    uneven = dataclasses.replace(network, populations=(lif("out", (2,), 0.0, np.array([1.0, 2.0]), dt=DT),))
+    assert refused(uneven) == ("'out': rule 'one' moves its threshold, which must be the same on all neurons at first")
+
+
+def test_a_condition_looks_at_what_there_is():
+    condition = Condition("up", (("u", 0.0, 1.0),))
+    rule = pair_terms(terms=(Term("pre", 0.1, where="up"),), conditions=(condition,))
+    assert refused(driven(2, 1, 0.001, rule)) == (
+        "'w': condition 'up' looks at 'u', which 'out' does not have; it has v"
+    )
+
+
+def test_changes_and_soft_bounds_fit_the_factors_of_the_machine():
+    rule = pair_terms(
+        terms=(Term("post", 1e4, ("x",)),), rounding="nearest", traces=(Trace("x", "pre", 1e-3, "window"),)
+    )
+    assert refused(driven(2, 1, 0.001, rule), ECP5) == (
+        "'w': rule 'mine' needs a factor of 3.2767e+08, 'ecp5' has factors up to 131,071; make its changes smaller, or "
+        "use fewer bits"
+    )
+    soft = pair_terms(terms=(Term("post", 0.01, ("x",), "up"),), w_min=-1.0)
+    narrow = dataclasses.replace(LARGE, coef_bits=16)
+    assert refused(driven(2, 1, 0.001, soft), narrow) == (
+        "'w': a soft bound multiplies by up to 65,534, 'large' has factors up to 32,767; use 8-bit weights"
+    )
+
+
+def test_what_a_timestep_of_learning_takes_fits_a_when():
+    rule = pair_terms(terms=(Term("post", 0.01, ("x",)),) * 300)
+    assert refused(driven(2, 1, 0.001, rule)) == (
+        "'out' needs 309 instructions to learn in a timestep, a `when` skips 255; use rules with fewer traces and terms"
+    )
+
+
+def test_weights_that_cannot_be_as_they_are_told_are_warned_of():
+    some = np.where(np.eye(4, dtype=bool), 0.01, 0)
+    both_signs = plasticity.pair_stdp(A, A, 0.02, 0.02, -TINY, TINY)
+    assert compiled(driven(4, 4, some, both_signs), LARGE, 8).summary()["warnings"] == [
+        "'w': a weight that learns to be 0 is lost, as only some pairs are connected; use bounds of one sign, or "
+        "all_to_all"
+    ]
+    outside = plasticity.pair_stdp(A, A, 0.02, 0.02, 0, TINY)
+    assert compiled(driven(2, 2, 2 * TINY, outside), LARGE, 8).summary()["warnings"] == [
+        "'w': 4 of 4 weights start outside 0 .. 0.05 and are clamped; widen w_min and w_max"
+    ]
+    assert compiled(driven(2, 2, TINY, outside), UP5K, 16).summary()["warnings"] == [
+        "'out': 'up5k' leaves 8.3 bits less than its weights' 16; use an architecture with more state_bits or wider "
+        "accumulators, or fewer inputs"
+    ]
 
 
 def test_a_rule_for_no_projection_names_those_there_are():
