@@ -15,7 +15,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.ledger import COUNTERS
-from nmcompile import plasticity
+from nmcompile import models, plasticity
 from nmcompile.learned import learned_weights, set_learning
 from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
@@ -25,6 +25,7 @@ from nmcompile.spikes import SpikeData
 from nmcompile.study.costs import instruction_cycles
 from nmcompile.study.evaluate import evaluate
 from nmcompile.study.learning import learning_counters
+from nmcompile.update import Dynamics, Value
 
 DT = 1e-3
 ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))
@@ -586,6 +587,30 @@ def test_a_threshold_is_moved_by_one_rule_and_from_one_place():
     )
     uneven = dataclasses.replace(network, populations=(lif("out", (2,), 0.0, np.array([1.0, 2.0]), dt=DT),))
     assert refused(uneven) == ("'out': rule 'one' moves its threshold, which must be the same on all neurons at first")
+
+
+def test_neurons_of_fixed_units_or_of_two_spikes_do_not_learn(monkeypatch):
+    def fires_twice(m):
+        v, fired = m.state("v"), m.flag("fired")
+        m.add(v, v, m.input())
+        m.compare(fired, v, ">=", "threshold")
+        m.spike(fired)
+        m.spike(fired)
+
+    def refusal(**options):
+        def discretize(population, semantics):
+            threshold = {"threshold": Value(population.params["v_threshold"])}
+            return Dynamics(fires_twice, threshold, gain=np.ones(population.n), **options)
+
+        monkeypatch.setitem(models._discretize, "LIF", discretize)
+        return refused(driven(2, 1, 0.001, pair_terms()))
+
+    assert refusal(scale=256.0) == (
+        "'out' (LIF) fixes its own units, so nothing can learn onto it; use another neuron model"
+    )
+    assert refusal() == (
+        "'out' has no single condition of firing, so 'w' cannot learn from its spikes; use another neuron model"
+    )
 
 
 def test_a_condition_looks_at_what_there_is():
