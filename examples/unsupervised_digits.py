@@ -9,7 +9,8 @@ fires. Traces, weight changes, scaling and thresholds are programs on the chip; 
 another, and looks at labels only afterwards: how a neuron's spikes on 10,000 training images at most spread over the
 labels is the vote that each of its spikes has later (H. Hazan et al., BindsNET, Frontiers in Neuroinformatics 12, 89,
 2018, "proportion weighting"). Test images are never learned from, and looked at once, at the end.
-What limits it is what there is of each digit: 400 prototypes, and two or three spikes in 40 timesteps.
+On MNIST, more than 30,000 images add little (90.8 % became 91.1 % on training images kept apart): what is left is
+what 400 prototypes and two or three spikes an image can tell.
 
 After P. Diehl, M. Cook, Frontiers in Computational Neuroscience 9, 99 (2015); theirs has inhibitory neurons,
 conductances and 350 timesteps an image. NeuroCoreX (arXiv:2506.14138) reports 68 % on the small digits.
