@@ -30,14 +30,14 @@ _WHERE = {
     "drift_report": "nmcompile.study.drift",
     "write_report": "nmcompile.study.report",
 }
-_MODULES = ("encode", "decode")
+_MODULES = {"encode": "nmcompile.encode", "decode": "nmcompile.study.decode"}
 __all__ = [*_WHERE, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     """Load a function or a module when it is first asked for, so that importing the package costs nothing."""
     if name in _MODULES:
-        return import_module(f"nmcompile.{name}")
+        return import_module(_MODULES[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'nmcompile' has no attribute {name!r}")
     return getattr(import_module(_WHERE[name]), name)

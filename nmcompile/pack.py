@@ -71,7 +71,7 @@ def dense_words(beats: np.ndarray, bits: int) -> np.ndarray:
     return (fields << (np.arange(per_slot) * bits).astype(np.uint32)).sum(axis=2).astype(np.uint16)
 
 
-def smallest_bits(matrix: sparse.csr_array, weight_bits: int, columns: int) -> int:
+def smallest_bits(matrix: sparse.csr_array | sparse.csc_array, weight_bits: int, columns: int) -> int:
     """The narrowest dense format for these weights; one bit only where every synapse exists."""
     low, high = int(matrix.data.min(initial=0)), int(matrix.data.max(initial=0))
     if weight_bits == 1 and columns == matrix.shape[1] and matrix.nnz == matrix.shape[0] * matrix.shape[1]:

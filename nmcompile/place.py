@@ -1,7 +1,8 @@
 """Partition and place: populations are cut into parts, parts go to cores, cores go to places in the mesh.
 
 Fewest cores first: a population that fits what is left of a core in use goes there whole, else into a fresh core,
-else it is cut into equal slabs. Then cores are swapped until no swap lowers the packet-hops.
+else it is cut into equal slabs, of neurons that share sources where their order can be chosen. Then cores are swapped
+until no swap lowers the packet-hops.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError
 
 from .lanes import deal_lanes
-from .pack import PackedRows, pack_plastic, pack_rows
-from .quantize import QuantizedNetwork, QuantizedPopulation
+from .order import gathered
+from .pack import PackedRows, pack_plastic, pack_rows, smallest_bits
+from .quantize import QuantizedNetwork, QuantizedPopulation, QuantizedProjection
+
+SPARSE = 0.25  # density below which another order of neurons can save sources
 
 
 @dataclass(frozen=True)
@@ -105,52 +109,107 @@ class _Partitioner:
     def __init__(self, network: QuantizedNetwork, arch: Architecture):
         self.network, self.arch = network, arch
         self.columns = [p.matrix.tocsc() for p in network.projections]
-        self.known: dict[tuple[str, int, int], tuple[np.ndarray, dict[int, PackedRows]]] = {}
+        self.known: dict[tuple[str, int], tuple[int, np.ndarray, dict[int, PackedRows]]] = {}
         self.slots: dict[str, tuple[np.ndarray, int | None]] = {}
         for population in network.populations:
-            spatial = any(p.convolutional for p in network.projections if p.target == population.name)
-            self.slots[population.name] = layout(population, arch.lanes, spatial)
+            incoming = [p for p in network.projections if p.target == population.name]
+            slots, pitch = layout(population, arch.lanes, any(p.convolutional for p in incoming))
+            synapses, pairs = (
+                sum(p.matrix.nnz for p in incoming),
+                sum(p.matrix.shape[0] for p in incoming) * population.n,
+            )
+            if pitch is None and population.n > arch.neurons and synapses < SPARSE * pairs:
+                slots = gathered(network, population, arch.neurons)
+            self.slots[population.name] = slots, pitch
 
     def blocks(self, name: str) -> int:
         return -(-len(self.slots[name][0]) // self.arch.lanes)
 
     def pack(self, name: str, first: int, blocks: int) -> tuple[np.ndarray, dict[int, PackedRows]]:
         """(slots, packed rows of all projections) of blocks first..first+blocks-1 of a population."""
-        key = (name, first, blocks)
-        if key not in self.known:
+        if self.known.get((name, first), (0,))[0] != blocks:
             slots, pitch = self.slots[name]
             here = slots[first * self.arch.lanes : (first + blocks) * self.arch.lanes]
             if pitch and first % pitch:
                 pitch = 0  # the slab does not start with an image row
             if pitch is None:
-                slabs = [
-                    _slab(self.columns[i], here) for i, p in enumerate(self.network.projections) if p.target == name
-                ]
+                slabs = [_slab(self.columns[i], here) for i, _ in self.onto(name)]
                 here = here[deal_lanes(sparse.vstack(slabs, format="csc"), self.arch.lanes)] if slabs else here
             rows = {}
-            for i, p in enumerate(self.network.projections):
-                if p.target != name:
-                    continue
-                slab = _slab(self.columns[i], here)
+            for i, p in self.onto(name):
+                slab = _slab(self.columns[i], here).tocsr()
                 if p.plastic:
                     rows[i] = pack_plastic(slab, self.arch.lanes, p.bits)
                 else:
                     rows[i] = pack_rows(slab, self.arch.lanes, p.bits, pitch if p.convolutional else None)
-            self.known[key] = here, rows
-        return self.known[key]
+            self.known[name, first] = blocks, here, rows
+        return self.known[name, first][1:]
+
+    def onto(self, name: str) -> list[tuple[int, QuantizedProjection]]:
+        return [(i, p) for i, p in enumerate(self.network.projections) if p.target == name]
+
+    def least(self, name: str, first: int, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+        """(blocks,) axons, and synapse words, that the first 1, 2, .. of these blocks need at least."""
+        axons, words = np.zeros(blocks, np.int64), np.zeros(blocks)
+        here = self.slots[name][0][first * self.arch.lanes : (first + blocks) * self.arch.lanes]
+        for i, p in self.onto(name):
+            slab = _slab(self.columns[i], here)
+            block = np.repeat(np.arange(len(here)) // self.arch.lanes, np.diff(slab.indptr))
+            begins = np.full(slab.shape[0], blocks)
+            np.minimum.at(begins, slab.indices, block)
+            sources = np.cumsum(np.bincount(begins, minlength=blocks + 1)[:blocks])
+            axons += -(-sources // isa.GRANULE) * isa.GRANULE
+            if not p.convolutional and slab.nnz:
+                bits = p.bits if p.plastic else smallest_bits(slab, p.bits, 0)
+                words += np.cumsum(np.bincount(block, minlength=blocks)) * bits / (16 * self.arch.lanes)
+        return axons, words
 
     def fitting(self, name: str, first: int, core: _Core) -> int:
         """The largest number of blocks from `first` on that a core takes."""
-        low, high = 0, min(self.blocks(name) - first, self.arch.blocks - core.blocks)
-        if high and not core.takes(high, self.pack(name, first, high)[1]):
-            return high
-        while high - low > 1:
-            middle = (low + high) // 2
-            if core.takes(middle, self.pack(name, first, middle)[1]):
-                high = middle
+        most = min(self.blocks(name) - first, self.arch.blocks - core.blocks)
+        if most == 0:
+            return 0
+        axons, words = self.least(name, first, most)
+        fits = (axons <= self.arch.axons - core.granules * isa.GRANULE) & (
+            words <= self.arch.synapse_words - core.words
+        )
+        low, high = 0, int(fits.sum()) + 1  # low is known to fit, high not to
+        guess = high - 1
+        while guess > low:
+            rows = self.pack(name, first, guess)[1]
+            if core.takes(guess, rows):
+                high = guess
+                room = (self.arch.synapse_words - core.words) / max(1, sum(len(r.words) for r in rows.values()))
+                guess = min(high - 1, max(low + 1, int(guess * room))) if room < 1 else (low + high) // 2
             else:
-                low = middle
+                low, guess = guess, (guess + high) // 2
         return low
+
+    def unplaceable(self) -> list[str]:
+        """Populations of which one block alone is more than an empty core."""
+        problems = []
+        for population in self.network.populations:
+            name, lanes = population.name, self.arch.lanes
+            slots = self.slots[name][0]
+            synapses = np.zeros(self.blocks(name), np.int64)
+            for i, _ in self.onto(name):
+                lengths = np.where(slots >= 0, np.diff(self.columns[i].indptr)[slots], 0)
+                synapses += np.bincount(np.arange(len(slots)) // lanes, lengths, len(synapses)).astype(np.int64)
+            # a block has no more axons than synapses, and a word holds as many as it has lanes at least
+            for first in np.flatnonzero(synapses > min(self.arch.axons, self.arch.synapse_words)).tolist():
+                axons, words = self.least(name, first, 1)
+                if axons[0] > self.arch.axons or words[0] > self.arch.synapse_words:
+                    problems.append(self.alone(name, first))
+                    break
+        return problems
+
+    def alone(self, name: str, first: int) -> str:
+        """The problem of a block that no core takes."""
+        limits = _Core(self.arch).takes(1, self.pack(name, first, 1)[1])
+        return (
+            f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}; "
+            "use fewer --weight-bits or a larger --arch"
+        )
 
     def run(self, tight: bool) -> tuple[list[Part], list[str]]:
         """(parts on logical cores, problems); tight cuts populations to fill every core to its end."""
@@ -182,11 +241,7 @@ class _Partitioner:
                 most = self.fitting(name, first, cores[-1])
                 if most == 0:
                     if cores[-1].blocks == 0:
-                        limits = cores[-1].takes(1, self.pack(name, first, 1)[1])
-                        problems.append(
-                            f"{name!r}: {self.arch.lanes} of its neurons alone need {' and '.join(limits)}; "
-                            "use fewer --weight-bits or a larger --arch"
-                        )
+                        problems.append(self.alone(name, first))
                         break
                     cores.append(_Core(self.arch))
                     continue
@@ -219,13 +274,13 @@ class _Partitioner:
         return slab
 
 
-def _slab(columns: sparse.csc_array, slots: np.ndarray) -> sparse.csr_array:
+def _slab(columns: sparse.csc_array, slots: np.ndarray) -> sparse.csc_array:
     """Columns in slot order; empty ones for padding."""
     lengths = np.where(slots >= 0, np.diff(columns.indptr)[slots], 0)
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     take = np.arange(indptr[-1]) - np.repeat(indptr[:-1], lengths) + np.repeat(columns.indptr[:-1][slots], lengths)
     shape = (columns.shape[0], len(slots))
-    return sparse.csc_array((columns.data[take], columns.indices[take], indptr), shape=shape).tocsr()
+    return sparse.csc_array((columns.data[take], columns.indices[take], indptr), shape=shape)
 
 
 def place(network: QuantizedNetwork, arch: Architecture) -> Placement:
@@ -237,11 +292,11 @@ def place(network: QuantizedNetwork, arch: Architecture) -> Placement:
     partitioner = _Partitioner(network, arch)
     least = -(-sum(partitioner.blocks(p.name) for p in network.populations) // arch.blocks)
     parts: list[Part] = []
-    problems = partitioner.too_many(least)
+    problems = partitioner.too_many(least) + partitioner.unplaceable()
     if not problems:
         parts, problems = partitioner.run(tight=False)
-    if problems and least <= arch.cores:
-        parts, problems = partitioner.run(tight=True)
+        if problems:
+            parts, problems = partitioner.run(tight=True)
     if problems:
         raise DoesNotFitError(problems)
     where = _arrange(_traffic(network, parts), arch)

@@ -13,7 +13,7 @@ import emulator
 import nmcompile as nm
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError, MachineError, UsageError
-from nmcompile import decode, encode
+from nmcompile import encode
 from nmcompile.board.flash import flash
 from nmcompile.board.link import Board
 from nmcompile.board.run import run_on_board
@@ -25,6 +25,7 @@ from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData
+from nmcompile.study import decode
 from nmcompile.study.verify import verify
 
 ECP5 = load_architecture("ecp5")
@@ -113,6 +114,11 @@ def test_what_cannot_be_encoded_is_said():
 
 
 # -------------------------------------------------------------------------------------------------- decoders
+def test_the_library_is_in_the_python_interface():
+    assert nm.encode is encode
+    assert nm.decode is decode
+
+
 def test_decoders_take_the_most_the_first_and_the_highest():
     spikes = np.zeros((3, 5, 3), np.uint8)
     spikes[0, 2:, 1] = 1  # most

@@ -269,11 +269,17 @@ def test_everything_that_does_not_fit_is_gathered():
     rng = np.random.default_rng(17)
     tiny = dataclasses.replace(ECP5, name="tiny", mesh_width=1, mesh_height=1, synapse_words=2, neurons=8, rtl=False)
     network = random_network(rng, n_inputs=100, sizes=(8, 8))
+    beyond = [
+        f"{name!r}: 8 of its neurons alone need {words} synapse words in a core, which holds 2; use fewer "
+        "--weight-bits or a larger --arch"
+        for name, words in (("layer0", 50), ("layer1", 4))
+    ]
     with pytest.raises(DoesNotFitError) as error:
         compile_network(network, tiny)
     assert error.value.problems == [
         "the network's 16 neurons need 2 cores or more, 'tiny' has 1 core; "
-        "use a larger --arch, or fewer --weight-bits where synapses fill the cores"
+        "use a larger --arch, or fewer --weight-bits where synapses fill the cores",
+        *beyond,
     ]
     wide = dataclasses.replace(tiny, neurons=64)
     with pytest.raises(DoesNotFitError) as error:

@@ -14,9 +14,9 @@ from emulator.result import RunResult
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
-from .. import decode
 from ..learned import learning_rules, set_learning
 from ..spikes import SpikeData, largest_input
+from . import decode
 from .costs import core_fill, neurobench, population_costs
 from .learning import learning_meta
 
