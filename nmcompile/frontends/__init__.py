@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emulator.spec.errors import InputError
 
+from .. import models  # noqa: F401  (what files may hold beyond NIR's neurons is registered there)
 from ..network import Network
 
 
