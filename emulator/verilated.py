@@ -129,15 +129,24 @@ def _run(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def build(parameters: dict[str, int], defines: tuple[str, ...] = ("NM_RETIRE", "NM_POISON")) -> Path:
-    """The shared library of one chip, built once for each content of rtl/ and set of parameters."""
-    sources = rtl_sources()
-    wrapper = rtl_directory() / "nm_verilated.cpp"
-    digest = hashlib.sha256(json.dumps([parameters, defines], sort_keys=True).encode())
-    for path in [*sources, rtl_directory() / "nm_isa.vh", rtl_directory() / "nm_host.vh", wrapper]:
+def build_library(
+    top: str,
+    sources: list[Path],
+    wrapper: str,
+    parameters: dict[str, Any],
+    defines: tuple[str, ...] = (),
+    wrapper_flags: tuple[str, ...] = (),
+) -> Path:
+    """A shared library of module `top` behind the C interface of rtl/`wrapper`, built once for each content of rtl/.
+
+    Raises:
+        DeviceError: a tool is missing or failed.
+    """
+    digest = hashlib.sha256(json.dumps([top, parameters, defines, wrapper_flags], sort_keys=True).encode())
+    for path in [*sources, *sorted(rtl_directory().glob("*.vh")), rtl_directory() / wrapper]:
         digest.update(path.name.encode() + path.read_bytes())
     home = cache_directory() / "verilated"
-    library = home / digest.hexdigest()[:32] / "chip.so"
+    library = home / digest.hexdigest()[:32] / f"{top}.so"
     if library.exists():
         return library
     environment = tool_environment()
@@ -145,19 +154,24 @@ def build(parameters: dict[str, int], defines: tuple[str, ...] = ("NM_RETIRE", "
     with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
         work = Path(folder)
         verilate = ["verilator", "--cc", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "unique"]
-        verilate += ["--noassert", "--top-module", "nm_chip", "-Mdir", "obj", "-Wno-fatal", "-Wno-lint"]
+        verilate += ["--noassert", "--top-module", top, "-Mdir", "obj", "-Wno-fatal", "-Wno-lint"]
         verilate += ["-CFLAGS", "-O2 -fPIC", f"+incdir+{rtl_directory()}"]
         verilate += [f"+define+{name}" for name in defines] + [f"-G{k}={v}" for k, v in parameters.items()]
         _run([*verilate, *map(str, sources)], work, environment)
         root = _run(["verilator", "--getenv", "VERILATOR_ROOT"], work, environment).strip()
-        cores = parameters["MESH_WIDTH"] * parameters["MESH_HEIGHT"]
-        link = ["g++", "-O2", "-fPIC", "-shared", "-std=gnu++20", f"-DNM_CORES={cores}", "-Iobj", f"-I{root}/include"]
-        link += [f"-I{root}/include/vltstd", str(wrapper), "-Wl,--whole-archive", "obj/Vnm_chip__ALL.a"]
-        link += ["obj/libverilated.a", "-Wl,--no-whole-archive", "-pthread", "-lpthread", "-o", "chip.so"]
-        _run(link, work, environment)
+        link = ["g++", "-O2", "-fPIC", "-shared", "-std=gnu++20", *wrapper_flags, "-Iobj", f"-I{root}/include"]
+        link += [f"-I{root}/include/vltstd", str(rtl_directory() / wrapper)]
+        link += ["-Wl,--whole-archive", f"obj/V{top}__ALL.a", "obj/libverilated.a", "-Wl,--no-whole-archive"]
+        _run([*link, "-pthread", "-lpthread", "-o", library.name], work, environment)
         library.parent.mkdir(exist_ok=True)
-        os.replace(work / "chip.so", library)  # two builds of the same thing may race; either result is right
+        os.replace(work / library.name, library)  # two builds of the same thing may race; either result is right
     return library
+
+
+def build(parameters: dict[str, int], defines: tuple[str, ...] = ("NM_RETIRE", "NM_POISON")) -> Path:
+    """The shared library of one chip."""
+    cores = parameters["MESH_WIDTH"] * parameters["MESH_HEIGHT"]
+    return build_library("nm_chip", rtl_sources(), "nm_verilated.cpp", parameters, defines, (f"-DNM_CORES={cores}",))
 
 
 def _load(library: Path) -> ctypes.CDLL:

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import hashlib
-import json
 import os
 import pty
 import select
 import socket
-import subprocess
-import tempfile
 import tty
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from emulator.spec.arch import Architecture
-from emulator.spec.errors import DeviceError, UsageError
-from emulator.verilated import cache_directory, rtl_directory, rtl_parameters, rtl_sources, tool_environment
+from emulator.spec.errors import UsageError
+from emulator.verilated import build_library, rtl_directory, rtl_parameters, rtl_sources
 
 BOARD_MODULES: Final = ("uart", "link_receive", "link_send", "link", "board")
 CLOCKS_PER_BIT: Final = 4
@@ -39,57 +35,32 @@ def board_parameters(arch: Architecture, clocks_per_bit: int) -> dict[str, str]:
     return values | {"ARCH_HASH": f"64'h{arch.hash}", "CLOCKS_PER_BIT": str(clocks_per_bit)}
 
 
-def build(parameters: dict[str, str]) -> Path:
-    """The shared library of one board, built once for each content of rtl/ and set of parameters."""
-    wrapper = rtl_directory() / "nm_board_verilated.cpp"
-    digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
-    for path in [*board_sources(), *sorted(rtl_directory().glob("*.vh")), wrapper]:
-        digest.update(path.name.encode() + path.read_bytes())
-    home = cache_directory() / "verilated"
-    library = home / digest.hexdigest()[:32] / "board.so"
-    if library.exists():
-        return library
-    environment = tool_environment()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
-
-        def run(*command: str) -> str:
-            done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-            if done.returncode:
-                log = (done.stdout + done.stderr).strip()
-                raise DeviceError(f"{command[0]} failed ({done.returncode}):\n{log[-4000:]}")
-            return done.stdout
-
-        verilate = ["verilator", "--cc", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "unique"]
-        verilate += ["--noassert", "--top-module", "nm_board", "-Mdir", "obj", "-Wno-fatal", "-Wno-lint"]
-        verilate += ["-CFLAGS", "-O3 -fPIC", f"+incdir+{rtl_directory()}"]
-        verilate += [f"-G{name}={value}" for name, value in parameters.items()]
-        run(*verilate, *map(str, board_sources()))
-        root = run("verilator", "--getenv", "VERILATOR_ROOT").strip()
-        link = ["g++", "-O3", "-fPIC", "-shared", "-std=gnu++20", "-Iobj", f"-I{root}/include"]
-        link += [f"-I{root}/include/vltstd", str(wrapper), "-Wl,--whole-archive", "obj/Vnm_board__ALL.a"]
-        run(*link, "obj/libverilated.a", "-Wl,--no-whole-archive", "-pthread", "-lpthread", "-o", "board.so")
-        library.parent.mkdir(exist_ok=True)
-        os.replace(Path(folder) / "board.so", library)
-    return library
-
-
 class SimulatedBoard:
     """The board's two pins, as bytes in and out.
 
     Args:
         skew: how much longer than nominal the host's bits are; gap: its idle bits between two bytes.
+        defines: of the Verilog, as a part of an FPGA has them; override: parameters of `nm_board` likewise.
     """
 
     def __init__(
-        self, arch: Architecture, clocks_per_bit: int = CLOCKS_PER_BIT, seed: int = 1, skew: float = 0.0, gap: int = 0
+        self,
+        arch: Architecture,
+        clocks_per_bit: int = CLOCKS_PER_BIT,
+        seed: int = 1,
+        skew: float = 0.0,
+        gap: int = 0,
+        defines: tuple[str, ...] = (),
+        **override: int,
     ):
         if arch.cores > LARGEST:
             raise UsageError(
                 f"architecture {arch.name!r} has {arch.cores} cores, a simulated board at most {LARGEST}; "
                 "use a smaller one"
             )
-        lib = ctypes.CDLL(str(build(board_parameters(arch, clocks_per_bit))))
+        parameters = board_parameters(arch, clocks_per_bit) | {name: str(value) for name, value in override.items()}
+        library = build_library("nm_board", board_sources(), "nm_board_verilated.cpp", parameters, defines)
+        lib = ctypes.CDLL(str(library))
         lib.nm_board_new.restype, lib.nm_board_new.argtypes = ctypes.c_void_p, [ctypes.c_int, ctypes.c_int]
         lib.nm_board_clocks.restype = ctypes.c_uint64
         lib.nm_board_run.restype = ctypes.c_int64
