@@ -4,7 +4,7 @@
 module nm_board #(
     parameter int CLOCKS_PER_BIT = 24,  // clock frequency over baud rate
     parameter logic [63:0] ARCH_HASH = '0,  // Architecture.hash of the parameters below
-    parameter int REQUEST_BYTES = 1024,
+    parameter int REQUEST_BYTES = 512,
     parameter int REPLY_BYTES = 512,
     parameter int MESH_WIDTH = 1,
     parameter int MESH_HEIGHT = 1,

@@ -8,7 +8,7 @@
 module nm_link #(
     parameter logic [63:0] ARCH_HASH = '0,
     parameter int COUNTER_BITS = 48,
-    parameter int REQUEST_BYTES = 1024,  // powers of two, 512 at least
+    parameter int REQUEST_BYTES = 512,  // powers of two, 512 at least
     parameter int REPLY_BYTES = 512
 ) (
     input  wire logic        clk_i,

@@ -6,7 +6,7 @@
 `include "nm_link.vh"
 
 module nm_link_receive #(
-    parameter int BYTES = 1024,  // a power of two
+    parameter int BYTES = 512,  // a power of two
     parameter int ADDR_W = $clog2(BYTES)
 ) (
     input  wire logic       clk_i,

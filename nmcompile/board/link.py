@@ -92,7 +92,8 @@ def _reason(error: Exception) -> str:
         import os
 
         return os.strerror(number)
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return "the other end hung up" if "readiness to read" in text else text
 
 
 def _why_not(port: str, error: Exception) -> str:
@@ -141,8 +142,11 @@ class Identity:
 
     @property
     def architecture(self) -> Architecture | None:
-        """The bundled architecture of that hash."""
-        return next((a for a in bundled_architectures().values() if a.hash == self.hash), None)
+        """The architecture of that hash, bundled or of a board."""
+        from .bitstream import board_names, load_board
+
+        known = [*bundled_architectures().values(), *(load_board(name).arch() for name in board_names())]
+        return next((arch for arch in known if arch.hash == self.hash), None)
 
     @property
     def label(self) -> str:

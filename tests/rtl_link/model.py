@@ -8,7 +8,7 @@ from nmcompile.board import protocol
 from nmcompile.board.protocol import HALF, STEP, Frame
 from nmcompile.board.script import Script
 
-REQUEST_BYTES, REPLY_BYTES = 1024, 512
+REQUEST_BYTES, REPLY_BYTES = 512, 512
 
 
 class Registers:
@@ -129,7 +129,7 @@ class ModelBoard:
     def value_of(self, register):
         if register < 0x1C:
             return self.chip.read(register)
-        link = protocol.VERSION << 24 | 48 << 16 | 10 << 8 | 9
+        link = protocol.VERSION << 24 | 48 << 16 | (REQUEST_BYTES.bit_length() - 1) << 8 | REPLY_BYTES.bit_length() - 1
         return (link, self.hash >> 32, self.hash & 0xFFFFFFFF, self.digest)[register - 0x1C]
 
 
