@@ -13,8 +13,8 @@ After Y. Hao, X. Huang, M. Dong, B. Xu, A biologically plausible supervised lear
 using the symmetric STDP rule, Neural Networks 121, 387 (2020), arXiv:1812.06574. Theirs has inhibitory neurons and
 conductances, 700 timesteps an image, and label neurons that do not listen to the hidden ones while they are taught.
 
-What limits it is the hidden layer, which fires two or three spikes an image: in trials the label neurons were within
-half a point of votes counted from these spikes, and on MNIST 60,000 images give 89.5 % where 20,000 give 89.4 %.
+What limits it is the hidden layer: it fires two or three spikes an image, and in trials the label neurons were within
+half a point of the best votes that these spikes can have.
 
 Data as in `unsupervised_digits.py`.
 """

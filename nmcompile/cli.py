@@ -322,6 +322,34 @@ def synth(arch: str, target: str, as_json: bool) -> None:
 
 
 @cli.command()
+@click.option("--board", required=True, help="icebreaker, ulx3s, tang_nano_20k or arty_a7.")
+@click.option("-o", "--output", help="The file to write; without it, BOARD.bin, .bit or .fs here.")
+@click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
+@_JSON
+def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> None:
+    """Build the bitstream of a board; takes minutes the first time. For arty_a7: a script for Vivado."""
+    from . import show
+    from .board import bitstream as boards
+
+    kind = boards.load_board(board)
+    path = Path(output or f"{board}.{kind.suffix}")
+    _check_output(str(path))
+    if kind.vivado:
+        if program:
+            raise UsageError(f"{board} is built by Vivado, which {path} is for; program what Vivado makes")
+        path.write_text(boards.vivado_script(kind))
+        values = {"board": board, "title": kind.title, "file": str(path)}
+    else:
+        with show.Progress() as progress:
+            made = boards.build(kind, progress)
+        path.write_bytes(made.bitstream)
+        values = boards.summary(kind, made, path)
+    if program:
+        boards.program(kind, path)
+    _print(values, as_json, lambda: show.built(values))
+
+
+@cli.command()
 @click.argument("run")
 @click.option("--html", required=True, help="The page to write.")
 @_JSON

