@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .mesh_slices import schedule, slice_mesh
+from .emitters import schedule
+from .mesh_slices import slice_mesh
+from .mesh_word import MOST_ROUTERS, word_mesh
 from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
 from .vectors import inner
 
 NORTH, EAST, SOUTH, WEST, LOCAL = range(5)
-OFF, ALONE, SLICED, STEPPED = range(4)  # ways to find the cycles, see `choose_way`
+OFF, ALONE, WORD, SLICED, STEPPED = range(5)  # ways to find the cycles, see `choose_way`
 
 
 class Mesh(NamedTuple):
@@ -28,12 +30,13 @@ class Mesh(NamedTuple):
     height: int
     lanes: int
     neuron: np.ndarray  # (cores,) int64 first flat neuron of each core, any number for idle ones
-    steps: np.ndarray  # (packets,) uint8 see mesh_slices.step_codes; empty unless SLICED
-    one_hot: np.ndarray  # (64,) uint64 see mesh_slices.one_hot
+    steps: np.ndarray  # (packets,) uint8 where they go: mesh_word.target_codes, mesh_slices.step_codes
+    table: np.ndarray  # uint64 planes of these codes: mesh_word.target_planes, mesh_slices.one_hot
+    places: np.ndarray  # (8,) uint64 see mesh_word.places
 
 
 class Wires(NamedTuple):
-    """Scratch of one thread: what emitters send in a timestep, see mesh_slices.schedule."""
+    """Scratch of one thread: what emitters send in a timestep, see emitters.schedule."""
 
     gap: np.ndarray  # (neurons + cores,) int64 of each entry: cycles before its first packet
     begin: np.ndarray  # its first packet, -1 behind a core's last
@@ -41,7 +44,7 @@ class Wires(NamedTuple):
     at: np.ndarray  # (cores,) int64 entry that a core sends
     packet: np.ndarray  # its next packet, or -1
     stop: np.ndarray  # behind its last
-    wheel: np.ndarray  # uint64 cores whose next packet is ready in a cycle; empty unless SLICED
+    wheel: np.ndarray  # uint64 cores whose next packet is ready in a cycle; empty unless WORD or SLICED
 
 
 def choose_way(fabric: str, width: int, height: int, own: bool) -> int:
@@ -50,7 +53,9 @@ def choose_way(fabric: str, width: int, height: int, own: bool) -> int:
         return OFF
     if own:
         return ALONE
-    return SLICED if width <= 8 and height <= 8 else STEPPED
+    if width > 8 or height > 8:
+        return STEPPED
+    return WORD if width * height <= MOST_ROUTERS else SLICED
 
 
 @inner
@@ -71,6 +76,8 @@ def phase(mesh, spikes, first, scan, pointers, cores, wires):
             else:
                 longest = max(longest, alone(core, mesh, spikes, first, scan, pointers))
         return longest
+    if mesh.way == WORD:
+        return word_mesh(mesh, spikes, first, scan, pointers, wires)
     if mesh.way == SLICED:
         return slice_mesh(mesh, spikes, first, scan, pointers, wires)
     return step_mesh(mesh, spikes, first, scan, pointers, cores, wires)

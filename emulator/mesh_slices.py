@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .spec.isa import EMIT_SPIKE_CYCLES, FIFO_DEPTH, SINK_CYCLES
+from .emitters import WHEEL, begin, schedule, sent
+from .spec.isa import FIFO_DEPTH, SINK_CYCLES
 from .vectors import (
     address,
     both,
@@ -21,15 +22,15 @@ from .vectors import (
     inner,
     load_planes,
     lshr,
-    plane0,
+    pick,
+    pick_word,
+    plane,
     planes,
     planes_down,
     shl,
-    unlike,
 )
 
 assert (FIFO_DEPTH, SINK_CYCLES) == (2, 2), "heads and tails; busy for one cycle after a packet"
-WHEEL = 1 << 14  # more cycles than an emitter takes to its next packet: 2 * 4096 spikes, 256 blocks
 NONE, ONE, ALL = np.uint64(0), np.uint64(1), np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -45,59 +46,15 @@ def step_codes(width: int, sender: np.ndarray, target: np.ndarray) -> np.ndarray
 
 
 @inner
-def schedule(mesh, spikes, first, scan, pointers, wires):
-    """When emitters can offer: one entry a spike that sends, core by core; the longest scan without one.
-
-    An entry is the cycles from the spike before it (block by block, two a spike) and its packets; `wires.gap` of an
-    entry behind a core's last holds the cycles that it still scans.
-    """
-    entry, longest = np.int64(0), np.int64(0)
-    for core in range(mesh.width * mesh.height):
-        wires.at[core] = entry
-        gap, block = np.int64(0), np.int64(0)
-        for i in range(first[core], first[core + 1]):
-            neuron = spikes[i]
-            scanned = (neuron - mesh.neuron[core]) // mesh.lanes + 1
-            gap += scanned - block + EMIT_SPIKE_CYCLES
-            block = scanned
-            if pointers[neuron] < pointers[neuron + 1]:
-                wires.gap[entry], wires.begin[entry], wires.end[entry] = gap, pointers[neuron], pointers[neuron + 1]
-                gap = 0
-                entry += 1
-        gap += scan[core] - block
-        wires.gap[entry], wires.begin[entry] = gap, -1
-        if wires.at[core] == entry:
-            longest = max(longest, gap)
-        entry += 1
-    return longest
-
-
-@inner
-def pick(where, a, b):
-    """a where the bits of `where` are set, else b."""
-    return unlike(b, both(unlike(a, b), where))
-
-
-@inner
-def pick_word(where, a, b):
-    return b ^ ((a ^ b) & where)
-
-
-@inner
 def slice_mesh(mesh, spikes, first, scan, pointers, wires):
     """Cycles of one fabric phase."""
     one, tall = planes(ONE), planes(np.uint64(mesh.width))
     down = np.uint64(mesh.width)
-    table = address(mesh.one_hot)
+    table = address(mesh.table)
     wheel = wires.wheel
-    ready, waiting = NONE, NONE
+    ready = NONE
     emitted = schedule(mesh, spikes, first, scan, pointers, wires)
-    for core in range(mesh.width * mesh.height):
-        entry = wires.at[core]
-        if wires.begin[entry] >= 0:
-            wires.packet[core], wires.stop[core] = wires.begin[entry], wires.end[entry]
-            wheel[wires.gap[entry]] |= ONE << np.uint64(core)
-            waiting |= ONE << np.uint64(core)
+    waiting = begin(mesh, wires)
 
     # heads and tails: x and y planes, eastward and southward; occupied: 1 the head, 2 the tail too
     empty = planes(NONE)
@@ -126,20 +83,20 @@ def slice_mesh(mesh, spikes, first, scan, pointers, wires):
             continue
 
         # what heads want
-        x0, y0 = plane0(lx), plane0(ly)
+        x0, y0 = plane(lx, 0), plane(ly, 0)
         want = l1 & ~x0
         l_e, l_w = want & l_east, want & ~l_east
         want = l1 & x0 & ~y0
         l_s, l_n, l_o = want & l_south, want & ~l_south, l1 & x0 & y0
-        x0, y0 = plane0(ex), plane0(ey)
+        x0, y0 = plane(ex, 0), plane(ey, 0)
         want = e1 & x0 & ~y0
         e_w, e_s, e_n, e_o = e1 & ~x0, want & e_south, want & ~e_south, e1 & x0 & y0
-        x0, y0 = plane0(wx), plane0(wy)
+        x0, y0 = plane(wx, 0), plane(wy, 0)
         want = w1 & x0 & ~y0
         w_e, w_s, w_n, w_o = w1 & ~x0, want & w_south, want & ~w_south, w1 & x0 & y0
-        y0 = plane0(ny)
+        y0 = plane(ny, 0)
         n_s, n_o = n1 & ~y0, n1 & y0
-        y0 = plane0(sy)
+        y0 = plane(sy, 0)
         s_n, s_o = s1 & ~y0, s1 & y0
 
         # the first of each output's inputs in the order north, east, south, west, local; if it can be taken
@@ -195,27 +152,17 @@ def slice_mesh(mesh, spikes, first, scan, pointers, wires):
             core = first_lane(pushing)
             bit = pushing & (~pushing + ONE)
             pushing &= pushing - ONE
-            packet = wires.packet[core]
-            step = np.int64(mesh.steps[packet])
+            step = np.int64(mesh.steps[wires.packet[core]])
             mine = planes(bit)
             to_l_x = either(to_l_x, both(mine, load_planes(table + (step & 7) * 64)))
             to_l_y = either(to_l_y, both(mine, load_planes(table + (step >> 3 & 7) * 64)))
             to_l_east |= bit & np.uint64(-(step >> 6 & 1))
             to_l_south |= bit & np.uint64(-(step >> 7))
-            packet += 1
-            if packet == wires.stop[core]:
+            later = sent(core, cycle, wires)
+            if later:
                 ready &= ~bit
-                entry = wires.at[core] + 1
-                wires.at[core] = entry
-                later = cycle + 1 + wires.gap[entry]
-                packet = wires.begin[entry]
-                if packet < 0:
-                    emitted = max(emitted, later)
-                else:
-                    wires.stop[core] = wires.end[entry]
-                    wheel[later & (WHEEL - 1)] |= bit
-                    waiting |= bit
-            wires.packet[core] = packet
+                waiting |= bit if later > 0 else NONE
+                emitted = max(emitted, -later)
 
         # queues: pop, then push into the head if that leaves nothing, else into the tail
         pop = l_e | l_w | l_s | l_n | l_o

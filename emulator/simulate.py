@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import counting, delivery, kernel
+from . import counting, delivery, kernel, mesh_slices, mesh_word
 from . import fabric as fabric_module
+from .emitters import WHEEL
 from .layout import WORD, Machine, aligned, prepare
-from .mesh_slices import WHEEL, one_hot, step_codes
 from .result import RunResult
 from .spec import isa
 from .spec.errors import InputError, UsageError
@@ -323,11 +323,16 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
     )
     neuron = np.zeros(arch.cores, np.int64)
     neuron[cores.number] = cores.neuron[:-1]
-    sliced = way == fabric_module.SLICED
     entries = machine.sizes.neurons + arch.cores
-    steps = step_codes(arch.mesh_width, sender, routes.cores.astype(np.int64)) if sliced else np.zeros(0, np.uint8)
+    target, width = routes.cores.astype(np.int64), arch.mesh_width
+    steps, table, wheel = np.zeros(0, np.uint8), np.zeros(0, np.uint64), 0
+    if way == fabric_module.WORD:
+        steps, table, wheel = mesh_word.target_codes(width, target), mesh_word.target_planes(), WHEEL
+    elif way == fabric_module.SLICED:
+        steps, table, wheel = mesh_slices.step_codes(width, sender, target), mesh_slices.one_hot(), WHEEL
+    places = mesh_word.places(width, arch.mesh_height) if way == fabric_module.WORD else np.zeros(8, np.uint64)
     return (
-        fabric_module.Mesh(way, arch.mesh_width, arch.mesh_height, arch.lanes, neuron, steps, one_hot()),
+        fabric_module.Mesh(way, width, arch.mesh_height, arch.lanes, neuron, steps, table, places),
         fabric_module.Wires(
             gap=np.zeros(entries, np.int64),
             begin=np.zeros(entries, np.int64),
@@ -335,6 +340,6 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
             at=np.zeros(arch.cores, np.int64),
             packet=np.zeros(arch.cores, np.int64),
             stop=np.zeros(arch.cores, np.int64),
-            wheel=np.zeros(WHEEL if sliced else 0, np.uint64),
+            wheel=np.zeros(wheel, np.uint64),
         ),
     )

@@ -359,13 +359,13 @@ def poke32(typingctx, where, value):
 
 
 @intrinsic
-def plane0(typingctx, value):
-    """The first of 8 planes, a uint64."""
+def plane(typingctx, value, i):
+    """One of 8 planes, a uint64."""
 
     def codegen(context, builder, signature, args):
-        return builder.extract_element(args[0], ir.Constant(_I32, 0))
+        return builder.extract_element(args[0], args[1])
 
-    return types.uint64(value), codegen
+    return types.uint64(value, types.int64), codegen
 
 
 @intrinsic
@@ -378,3 +378,14 @@ def planes_down(typingctx, value):
         return builder.shuffle_vector(args[0], ir.Constant(kind, None), order)
 
     return value(value), codegen
+
+
+@inner
+def pick(where, a, b):
+    """a where the bits of `where` are set, else b."""
+    return unlike(b, both(unlike(a, b), where))
+
+
+@inner
+def pick_word(where, a, b):
+    return b ^ ((a ^ b) & where)

@@ -151,7 +151,7 @@ def test_kernel_equals_the_reference_on_the_bundled_machines(seed):
     check_equal(1_000_000 + seed, bundled=True)
 
 
-@pytest.mark.parametrize("mesh", [(9, 1), (1, 12), (8, 8), (16, 2)])
+@pytest.mark.parametrize("mesh", [(9, 1), (1, 12), (8, 8), (16, 2), (4, 3), (2, 6), (8, 1), (1, 8), (5, 3)])
 def test_kernel_equals_the_reference_on_meshes_of_any_size(mesh):
     rng = np.random.default_rng(mesh[0])
     arch = random_architecture(rng, mesh_width=mesh[0], mesh_height=mesh[1], lanes=4, neurons=16)
