@@ -9,6 +9,8 @@ fired) is not counted here: see counting.py.
 # Numba's dialect: types are inferred by the compiler, and an @intrinsic takes one argument less than it declares.
 from __future__ import annotations
 
+from hashlib import sha256
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -427,8 +429,8 @@ def finish(sample, cycles, sizes, job, fired):
     job.sample_cycles[sample] = cycles
 
 
-@njit(nogil=True, cache=True)
-def run_samples(begin, end, tables, memories, job):
+@inner
+def simulate(begin, end, tables, memories, job):
     """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
 
     Args:
@@ -484,3 +486,24 @@ def run_samples(begin, end, tables, memories, job):
             note(sample, now, job, state)
         finish(sample, cycles, sizes, job, fired)
     return recorded[:have]
+
+
+def _sources() -> int:
+    """A number for all code that is compiled in."""
+    here = Path(__file__).parent
+    code = b"".join(path.read_bytes() for folder in (here, here / "spec") for path in sorted(folder.glob("*.py")))
+    return int.from_bytes(sha256(code).digest()[:6], "big")
+
+
+def _cached(sources):
+    # Numba's cache looks at this file and at what the function closes over, not at the functions that it calls.
+    @njit(nogil=True, cache=True)
+    def run_samples(begin, end, tables, memories, job):
+        if sources == 0:
+            return None
+        return simulate(begin, end, tables, memories, job)
+
+    return run_samples
+
+
+run_samples = _cached(_sources())

@@ -158,6 +158,46 @@ def test_kernel_equals_the_reference_on_meshes_of_any_size(mesh):
     check_equal(2_000_000 + mesh[0], arch=arch, sections=2)
 
 
+MESHES = [(2, 1), (1, 3), (2, 2), (3, 2), (4, 3), (8, 1), (1, 8), (5, 3), (9, 2)]
+
+
+@pytest.mark.parametrize("mesh", MESHES)
+def test_packets_that_block_each_other_take_the_cycles_of_the_reference(mesh):
+    rng = np.random.default_rng(mesh)
+    for crowd in (1, 4):
+        check_image_equal(crowded_image(rng, *mesh, crowd), rng, f"mesh {mesh}, crowd {crowd}")
+
+
+def crowded_image(rng: np.random.Generator, width: int, height: int, crowd: int) -> Image:
+    """Neurons that fire at random, up to two thirds of them at once, to `crowd` times as many axons of any cores."""
+    arch = random_architecture(rng, mesh_width=width, mesh_height=height, lanes=4, neurons=24, state_bits=16, axons=32)
+    cores = []
+    for _ in range(arch.cores):
+        fire = int(rng.choice([0, 2, 5]))
+        ops = [
+            Op("range", imm=isa.halves(0, 6), d=3),
+            Op("rnd", d=0, shift=3),
+            Op("cgt", d=0, a=0, imm_b=1, imm=7 - fire),
+            Op("spk", pred=1),
+            Op("end", imm=6),
+        ]
+        counts = rng.integers(0, 2 * crowd, 24)
+        to = rng.integers(0, arch.cores if rng.random() < 0.7 else 1, counts.sum())
+        cores.append(
+            replace(
+                empty_core(arch),
+                program=np.array([isa.encode(op) for op in ops], np.uint64),
+                reset_entry=len(ops) - 1,
+                pointers=(counts << 20 | np.cumsum(counts) - counts).astype(np.uint32),
+                routes=(to << 24 | rng.integers(0, 32, len(to))).astype(np.uint32),
+                seeds=rng.integers(1, 1 << 32, 4).astype(np.uint32),
+            )
+        )
+    image = Image(arch, tuple(cores), np.arange(2), np.zeros(1, np.uint32), np.zeros((1, 2), np.int32), 3, (), {})
+    check_image(image)
+    return image
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_layers_spread_over_cores_are_delivered_together_exactly(seed):
     """Dense and sparse rows that one source reaches on many cores, as compilers lay them out."""
