@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from .layout import WORD, Machine
+from .layout import STREAMS, WORD, Machine
 from .spec import isa
 from .spec.image import Image
 from .spec.isa import Op
@@ -179,6 +179,6 @@ def learned(machine: Machine, state: State) -> Image:
         ended = state.registers[first : first + arch.registers * lanes].reshape(arch.registers, lanes)
         registers[:, :kept] = ended[:, :kept]
         registers = registers.reshape(core.registers.shape)
-        seeds = state.random[k * arch.lanes : (k + 1) * arch.lanes].copy()
+        seeds = state.random[k * STREAMS :][: arch.lanes].copy()
         cores[number] = replace(core, synapses=synapses, registers=registers, seeds=seeds)
     return replace(machine.image, cores=tuple(cores))

@@ -326,17 +326,13 @@ def add_sparse(pointers, targets, weights, entry, wide, rows, factors, graded, c
 
 
 @inner
-def integ(k, pc, slot, code, sizes, cores, synapses, learning, inbox, weights, delivered):
+def integ(k, op, slot, sizes, cores, synapses, learning, inbox, weights, delivered):
     """Deliver what is pending in a core's granules, in place, one event after the other; their cycles."""
-    lo = code[pc * t.COLUMNS + t.LO] * GRANULE
-    stop = lo + code[pc * t.COLUMNS + t.HI] * GRANULE
+    lo = op[t.LO] * GRANULE
+    stop = lo + op[t.HI] * GRANULE
     base = cores.pending[k]
-    sums = behind(inbox.accumulators, code[pc * t.COLUMNS + t.D] * sizes.neurons + cores.neuron[k])
-    shift, graded, signed = (
-        code[pc * t.COLUMNS + t.SHIFT],
-        code[pc * t.COLUMNS + t.FLAG],
-        code[pc * t.COLUMNS + t.FLAG2],
-    )
+    sums = behind(inbox.accumulators, op[t.D] * sizes.neurons + cores.neuron[k])
+    shift, graded, signed = op[t.SHIFT], op[t.FLAG], op[t.FLAG2]
     learns = cores.axon_words[k] > 0
     cost = 0
     for word in range(lo >> 6, (stop + 63) >> 6):
@@ -381,10 +377,12 @@ def add_row(row, sums, factor, shift, learning, weights):
     """Add a plastic row to an accumulator; how many of its weights are not zero."""
     source = address(weights) + learning.start[row] * 2
     to = address(sums) + learning.word[row] * STEP
-    count = 0
+    count, factor = np.int64(0), factor << shift
     for i in range(learning.words[row]):
-        weight = widen32(load16(source + i * 128))
-        count += 64 - count_lanes(equal(weight, splat32(0)))
-        product = shl(mul(weight, splat32(factor)), splat32(shift))
-        store(to + i * STEP, add(load32(to + i * STEP), product))
+        short = load16(source + i * 128)
+        count += 64 - count_lanes(equal(short, splat16(0)))
+        weight = widen32(short)
+        if factor != 1:
+            weight = mul(weight, splat32(factor))
+        store(to + i * STEP, add(load32(to + i * STEP), weight))
     return count

@@ -36,18 +36,18 @@ from .vectors import (
     lesser,
     load16,
     load32,
+    load_word,
     narrow16,
     prefetch,
     raw,
+    splat16,
     splat32,
     store,
     store_word,
     widen32,
 )
 
-END, WHEN, RANGE, INTEG, ROWS, ENDROWS = (
-    BY_NAME[name].opcode for name in ("end", "when", "range", "integ", "rows", "endrows")
-)
+END, WHEN, RANGE, INTEG, ROWS = (BY_NAME[name].opcode for name in ("end", "when", "range", "integ", "rows"))
 COMPUTE, FABRIC, BARRIER, RESET = range(4)  # of State.chip
 SIGNED = PAYLOADS.index("signed")
 ONE = np.uint64(1)
@@ -62,7 +62,7 @@ class State(NamedTuple):
     payloads: np.ndarray  # (neurons,) int32
     traces: np.ndarray  # int32, per core [trace][axon]
     delivered: np.ndarray
-    random: np.ndarray  # (busy cores * lanes,) uint32
+    random: np.ndarray  # (busy cores * 16,) uint32, see layout.Start
     weights: np.ndarray  # int16 plastic rows
     old: np.ndarray  # int16 weights of the row that is being updated
     scratch: np.ndarray  # int32, see vector_unit.SCRATCH_BYTES
@@ -138,99 +138,122 @@ def set_core(k, sizes, cores, state, accumulators):
     set_memory(unit, np.int64(t.PREDICATES), address(state.predicates) + first // 8, sizes.neurons // 8)
     set_memory(unit, np.int64(t.DELIVERED), address(state.delivered) + axon // 8, np.int64(0))
     unit[u.SPIKES], unit[u.PAYLOADS] = address(state.spikes) + first // 8, address(state.payloads) + first * 4
-    unit[u.RANDOM] = address(state.random) + k * sizes.lanes * 4
+    unit[u.RANDOM] = address(state.random) + k * t.STREAMS * 4
 
 
 @inner
-def due(code, pc, now, timesteps):
+def due(op, now, timesteps):
     """Is this timestep inside the window of a `when`?"""
-    hi = code[pc * t.COLUMNS + t.HI] + (timesteps if code[pc * t.COLUMNS + t.FLAG] else 0)
-    return code[pc * t.COLUMNS + t.LO] <= now < hi
+    return op[t.LO] <= now < op[t.HI] + (timesteps if op[t.FLAG] else 0)
 
 
 @inner
-def any_holds(k, code, pc, cores, sizes, state):
+def any_holds(op, unit):
     """Does any neuron in the range of a `rows` hold its predicate?"""
-    words = code[pc * t.COLUMNS + t.WORDS]
-    at = (
-        code[pc * t.COLUMNS + t.A_INDEX] * (sizes.neurons >> 6)
-        + (cores.neuron[k] >> 6)
-        + code[pc * t.COLUMNS + t.FIRST_WORD]
-    )
-    for i in range(words):
-        lanes = state.predicates[at + i]
+    at = locate(unit, np.int64(t.PREDICATES), op[t.A_INDEX], op[t.FIRST_WORD] * t.MASK_BYTES)
+    last = op[t.WORDS] - 1
+    held = NONE
+    for i in range(last + 1):
+        lanes = load_word(at + i * t.MASK_BYTES)
         if i == 0:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
-        if i == words - 1:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.INSIDE])
-        if lanes:
-            return True
-    return False
+            lanes &= np.uint64(op[t.FIRST])
+        if i == last:
+            lanes &= np.uint64(op[t.INSIDE])
+        held |= lanes
+    return held != NONE
 
 
 @inner
-def next_row(k, row, did, code, pc, reward, cores, sizes, state, learning):
-    """The next plastic row, from `row` on, that a `rows` selects, or -1; its traces are broadcast."""
-    mask, lo = code[pc * t.COLUMNS + t.SHIFT], code[pc * t.COLUMNS + t.LO] * GRANULE
-    stop = lo + code[pc * t.COLUMNS + t.HI] * GRANULE
-    axon0, axons = cores.axon[k], cores.axon_words[k] * 64
-    for candidate in range(row, learning.since[k + 1]):
-        axon = learning.axon[candidate]
-        if axon < lo or axon >= stop:
-            continue
-        at = axon0 * sizes.traces + axon
-        selected = (mask & 8) != 0 or ((mask & 4) != 0 and reward != 0)
-        if mask & 1:
-            selected |= (state.delivered[(axon0 + axon) >> 6] >> np.uint64(axon & 63)) & ONE != NONE
-        if mask & 2 and did:
-            selected |= state.traces[at + code[pc * t.COLUMNS + t.C_INDEX] * axons] != 0
-        if selected:
-            for x in range(sizes.traces):
-                trace = np.int64(state.traces[at + x * axons])
-                store(address(state.scratch) + (t.ROW_TRACE + x) * STEP, splat32(trace))
-            return candidate
-    return -1
-
-
-@inner
-def load_row(row, code, pc, unit, state, learning):
+def load_row(weights, words, first, last, register, old):
     """r<d> := the weights of a plastic row."""
-    words = code[pc * t.COLUMNS + t.WORDS]
-    register = locate(
-        unit, np.int64(t.REGISTERS), code[pc * t.COLUMNS + t.D], code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
-    )
-    weights = address(state.weights) + learning.start[row] * 2
     for i in range(words):
-        lanes = ALL
-        if i == 0:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
-        if i == words - 1:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.LAST])
         weight = load16(weights + i * 128)
-        store(address(state.old) + i * 128, weight)
         at = register + i * STEP
-        store(at, choose(lanes, widen32(weight), load32(at)))
+        store(old + i * 128, weight)
+        lanes = first if i == 0 else ALL
+        if i == words - 1:
+            lanes &= last
+        if lanes == ALL:
+            store(at, widen32(weight))
+        else:
+            store(at, choose(lanes, widen32(weight), load32(at)))
 
 
 @inner
-def store_row(row, code, pc, unit, state, learning):
-    """The weights of a plastic row := r<d>, saturated, 0 beyond the population."""
-    words, bits = code[pc * t.COLUMNS + t.WORDS], learning.bits[row]
-    register = locate(
-        unit, np.int64(t.REGISTERS), code[pc * t.COLUMNS + t.D], code[pc * t.COLUMNS + t.FIRST_WORD] * STEP
-    )
-    weights = address(state.weights) + learning.start[row] * 2
+def store_row(weights, words, first, inside, register, old, bits, keep):
+    """The weights of a plastic row := r<d>, saturated, 0 beyond the population; `keep` those that are 0."""
     high = (1 << (bits - 1)) - 1
     for i in range(words):
-        lanes = ALL
-        if i == 0:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.FIRST])
+        lanes = first if i == 0 else ALL
         if i == words - 1:
-            lanes &= np.uint64(code[pc * t.COLUMNS + t.INSIDE])
-        if code[pc * t.COLUMNS + t.SHIFT] & 16:
-            lanes &= ~equal(widen32(load16(address(state.old) + i * 128)), splat32(0))
-        weight = greater(lesser(load32(register + i * STEP), splat32(high)), splat32(-high - 1))
-        store(weights + i * 128, narrow16(choose(lanes, weight, splat32(0))))
+            lanes &= inside
+        if keep:
+            lanes &= ~equal(load16(old + i * 128), splat16(0))
+        weight = narrow16(greater(lesser(load32(register + i * STEP), splat32(high)), splat32(-high - 1)))
+        store(weights + i * 128, weight if lanes == ALL else choose(lanes, weight, splat16(0)))
+
+
+@inner
+def selected(word, op, did, reward, axon0, traces, words, learning, delivered):
+    """The plastic axons of one word that a `rows` selects."""
+    mask, lo = op[t.SHIFT], op[t.LO] * GRANULE
+    stop = lo + op[t.HI] * GRANULE
+    axons = learning.there[(axon0 >> 6) + word]
+    if word == lo >> 6:
+        axons &= ALL << np.uint64(lo & 63)
+    if word == stop >> 6:
+        axons &= (ONE << np.uint64(stop & 63)) - ONE
+    if mask & 8 or (mask & 4 and reward != 0):
+        return axons
+    chosen = delivered[(axon0 >> 6) + word] if mask & 1 else NONE
+    if mask & 2 and did:
+        trace = load32(traces + (op[t.C_INDEX] * words + word) * STEP)
+        chosen |= ~equal(trace, splat32(0))
+    return axons & chosen
+
+
+@inner
+def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
+    """`rows`: one selected row after the other, the body in between; cycles of the rows."""
+    op, unit, cost = behind(code, pc * t.COLUMNS), state.unit, np.int64(0)
+    end = pc + op[t.SKIP]
+    did = any_holds(op, unit)
+    first, last, inside = np.uint64(op[t.FIRST]), np.uint64(op[t.LAST]), np.uint64(op[t.INSIDE])
+    register = locate(unit, np.int64(t.REGISTERS), op[t.D], op[t.FIRST_WORD] * STEP)
+    axon0, words, old = cores.axon[k], cores.axon_words[k], address(state.old)
+    traces = address(state.traces) + axon0 * sizes.traces * 4
+    scratch = unit[u.SCRATCH]
+    lo = op[t.LO] * GRANULE
+    for word in range(lo >> 6, (lo + op[t.HI] * GRANULE + 63) >> 6):
+        axons = selected(word, op, did, reward, axon0, traces, words, learning, state.delivered)
+        pre = state.delivered[(axon0 >> 6) + word]
+        while axons:
+            bit = first_lane(axons)
+            axons &= axons - ONE
+            row = learning.row[axon0 + word * 64 + bit]
+            for x in range(sizes.traces):
+                trace = np.int64(state.traces[axon0 * sizes.traces + (x * words + word) * 64 + bit])
+                store(scratch + (t.ROW_TRACE + x) * STEP, splat32(trace))
+            store_word(scratch + t.ROW_PRE * STEP, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
+            weights = address(state.weights) + learning.start[row] * 2
+            load_row(weights, op[t.WORDS], first, last, register, old)
+            cost += ROW_CYCLES + 2 * op[t.BLOCKS]
+            at = pc + 1
+            while True:
+                step = behind(code, at * t.COLUMNS)
+                state.executions[at] += 1
+                cost += step[t.COST]
+                if at == end:
+                    break
+                if step[t.OP] == WHEN:
+                    at += 0 if due(step, now, timesteps) else step[t.SKIP]
+                else:
+                    vector(step, unit)
+                at += 1
+            bits = learning.bits[row]
+            store_row(weights, op[t.WORDS], first, inside, register, old, bits, op[t.SHIFT] & 16)
+            state.row_words[k] += (op[t.BLOCKS] * bits + 15) >> 4
+    return cost
 
 
 @inner
@@ -238,48 +261,27 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
     """Run a core's program from an address to its `end`; its cycles without the events of banks."""
     code = program.code
     set_core(k, sizes, cores, state, inbox.accumulators)
-    unit = state.unit
     slot = now % sizes.slots
-    row, sweep, did = np.int64(-1), np.int64(0), False
     cost = np.int64(0)
     while True:
+        step = behind(code, pc * t.COLUMNS)
         state.executions[pc] += 1
-        cost += code[pc * t.COLUMNS + t.COST]
-        op = code[pc * t.COLUMNS + t.OP]
+        cost += step[t.COST]
+        op = step[t.OP]
         if op == END:
-            state.scan[cores.number[k]] = code[pc * t.COLUMNS + t.LO]
+            state.scan[cores.number[k]] = step[t.LO]
             return cost
         if op == WHEN:
-            pc += 1 if due(code, pc, now, timesteps) else 1 + code[pc * t.COLUMNS + t.SKIP]
-        elif op == RANGE:
-            pc += 1
+            pc += 0 if due(step, now, timesteps) else step[t.SKIP]
         elif op == INTEG:
-            if not code[pc * t.COLUMNS + t.AHEAD]:
-                cost += integ(
-                    k, pc, slot, code, sizes, cores, synapses, learning, inbox, state.weights, state.delivered
-                )
-            pc += 1
-        elif op in (ROWS, ENDROWS):  # one row after the other, the body in between
-            if op == ROWS:
-                sweep, did = pc, any_holds(k, code, pc, cores, sizes, state)
-                row = learning.since[k]
-            else:
-                store_row(row, code, sweep, unit, state, learning)
-                state.row_words[k] += (code[sweep * t.COLUMNS + t.BLOCKS] * learning.bits[row] + 15) >> 4
-                row += 1
-            row = next_row(k, row, did, code, sweep, reward, cores, sizes, state, learning)
-            if row < 0:
-                pc = sweep + code[sweep * t.COLUMNS + t.SKIP] + 1
-            else:
-                load_row(row, code, sweep, unit, state, learning)
-                axon = cores.axon[k] + learning.axon[row]
-                pre = ALL if (state.delivered[axon >> 6] >> np.uint64(axon & 63)) & ONE else NONE
-                store_word(unit[u.SCRATCH] + t.ROW_PRE * STEP, pre)
-                cost += ROW_CYCLES + 2 * code[sweep * t.COLUMNS + t.BLOCKS]
-                pc = sweep + 1
-        else:
-            vector(behind(code, pc * t.COLUMNS), unit)
-            pc += 1
+            if not step[t.AHEAD]:
+                cost += integ(k, step, slot, sizes, cores, synapses, learning, inbox, state.weights, state.delivered)
+        elif op == ROWS:
+            cost += sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state)
+            pc += step[t.SKIP]
+        elif op != RANGE:
+            vector(step, state.unit)
+        pc += 1
 
 
 @inner
@@ -368,7 +370,7 @@ def clear(afresh, sizes, start, state, inbox, fired):
     neurons = sizes.neurons
     if afresh:
         copy(address(state.registers), address(start.registers), sizes.registers * neurons * 4)
-        copy(address(state.random), address(start.random), sizes.busy * sizes.lanes * 4)
+        copy(address(state.random), address(start.random), sizes.busy * t.STREAMS * 4)
         copy(address(state.weights), address(start.weights), sizes.plastic * 2)
         clear_bytes(address(state.traces), sizes.traces * sizes.trace_axons * 4)
     clear_bytes(address(inbox.accumulators), 2 * neurons * 4)

@@ -18,6 +18,7 @@ from .spec.rows import beat_table, expand, unpack
 from .synapses import Members, Synapses, lay_out
 
 WORD: Final = 64  # lanes of a kernel vector
+STREAMS: Final = 16  # random generators of a core, of which its lanes use the first
 VECTOR_BYTES: Final = 4 * WORD
 MASK_BYTES: Final = WORD // 8
 
@@ -45,7 +46,8 @@ MASK_BYTES: Final = WORD // 8
     SHIFT,
     BIAS,  # rounding: added to every product
     BIAS_NEGATIVE,  # rounding: added to negative ones
-    WIDE,  # the product needs 64 bits
+    PRODUCT,  # SHORT: it fits 32 bits; LONG: it needs 64; n: two of 32 bits do, of a's bits from n on and those below
+    ROOMY,  # the sum of an add, sub, or mac fits 32 bits
     FIRST_WORD,
     WORDS,
     FIRST,  # lanes in range in the first word
@@ -61,9 +63,10 @@ MASK_BYTES: Final = WORD // 8
     BLOCKS,
     AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(38)
+) = range(39)
 # Memories of a Unit: where each begins, and bytes from one row of it to the next.
 REGISTERS, ACCUMULATORS, TRACES, IMMEDIATES, BROADCASTS, PREDICATES, DELIVERED = range(7)
+SHORT, LONG = 0, -1  # of PRODUCT
 ALWAYS, ROW_PRE, ROW_TRACE, REWARD = 0, 1, 2, 5  # rows of BROADCASTS: masks of 64 lanes, then vectors
 
 
@@ -114,7 +117,7 @@ class Program(NamedTuple):
 
 
 class Learning(NamedTuple):
-    """Plastic rows, all int64 but `of`; a core's rows are from[k]..from[k + 1], by ascending axon."""
+    """Plastic rows, all int64 but `of`; a core's rows are since[k]..since[k + 1], by ascending axon."""
 
     of: np.ndarray  # (pending,) int32 plastic row, or -1
     start: np.ndarray  # first weight
@@ -123,6 +126,8 @@ class Learning(NamedTuple):
     bits: np.ndarray
     axon: np.ndarray
     since: np.ndarray  # (busy cores + 1,)
+    row: np.ndarray  # (lanes of the axon space,) row of each axon of a core that has one
+    there: np.ndarray  # uint64, which axons do, a bit each
 
 
 class Routes(NamedTuple):
@@ -140,7 +145,7 @@ class Start(NamedTuple):
     """Initial values of what a run changes."""
 
     registers: np.ndarray  # int32, per core [register][lane]
-    random: np.ndarray  # (busy cores * lanes,) uint32
+    random: np.ndarray  # (busy cores * STREAMS,) uint32, a core's lanes first
     weights: np.ndarray  # int16 plastic rows, in the lanes of their neurons
 
 
@@ -257,9 +262,31 @@ def _instruction(arch, op: Op, space: Op | None, address: int) -> np.ndarray:
     low = (1 << op.shift) - 1
     row[BIAS] = (0, low, (1 << op.shift) >> 1, 0)[op.round]
     row[BIAS_NEGATIVE] = low if op.round == 3 else 0
-    most = abs(op.imm) if op.imm_b else 1 << (min(arch.coef_bits, arch.state_bits) - 1)
-    row[WIDE] = (most << (arch.state_bits - 1)) + low >= 1 << 31
+    row[PRODUCT], row[ROOMY] = _widths(arch, op, int(row[BIAS]))
     return row
+
+
+def _widths(arch, op: Op, bias: int) -> tuple[int, bool]:
+    """PRODUCT and ROOMY of an instruction: how its widest intermediate result is held."""
+
+    def largest(code: int) -> int:
+        return 1 << ((arch.acc_bits if isa.SRC_ACC <= code < isa.SRC_TRACE else arch.state_bits) - 1)
+
+    a, b = largest(op.a), abs(op.imm) if op.imm_b else largest(op.imm & 15)
+    if op.name in ("add", "sub"):
+        return SHORT, a + b < 1 << 31
+    if op.name not in ("mul", "mac"):
+        return SHORT, True
+    b = min(b, 1 << (arch.coef_bits - 1))
+    low = (1 << op.shift) - 1
+    roomy = (a * b + low >> op.shift) + 1 + largest(op.c) < 1 << 31
+    if a * b + low < 1 << 31:
+        return SHORT, roomy
+    for cut in range(op.shift if op.round < 3 else 0, 0, -1):
+        below = ((1 << cut) - 1) * b + (1 << cut)
+        if below < 1 << 31 and max(1, a >> cut) * b + (bias >> cut) + (below >> cut) + 1 < 1 << 31:
+            return cut, roomy
+    return LONG, roomy
 
 
 def prepare(image: Image) -> Machine:
@@ -312,12 +339,14 @@ def prepare(image: Image) -> Machine:
     plastic = np.full(pending.lanes, -1, np.int32)
     learnt: list[_Plastic] = []
     plastic_from = [0]
+    row_of = np.full(int(axon_first[-1]), -1, np.int64)
     for k, i in enumerate(busy):
         mine = plastic_rows(programs[k], entries[k])
         for axon in mine:
             q = pending.lookup[k * arch.axons + axon]
             if q >= 0:
                 plastic[q] = len(learnt)
+            row_of[axon_first[k] + axon] = len(learnt)
             learnt.append(_Plastic(arch, image.cores[i], entries[k], axon, learnt[-1].stop if learnt else 0))
         plastic_from.append(len(learnt))
     synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, plastic)
@@ -374,11 +403,13 @@ def prepare(image: Image) -> Machine:
             bits=np.array([p.bits for p in learnt], np.int64),
             axon=np.array([p.axon for p in learnt], np.int64),
             since=np.array(plastic_from, np.int64),
+            row=row_of,
+            there=np.packbits(row_of >= 0, bitorder="little").view(np.uint64),
         ),
         routes=Routes(send_pointers, sends, input_pointers, input_sends, pointers, route["core"].astype(np.uint8)),
         start=Start(
             _registers(image, busy, neuron_words),
-            np.array([image.cores[i].seeds for i in busy], np.uint32).reshape(-1),
+            _seeds(image, busy),
             np.concatenate([np.zeros(0, np.int16), *(p.weights for p in learnt)]),
         ),
         programs=tuple(map(tuple, programs)),
@@ -460,6 +491,13 @@ class _Plastic:
         self.weights = np.zeros(self.words * WORD, np.int16)
         rows = expand(arch, core, entries[axon : axon + 1])
         self.weights[rows.targets.astype(np.int64) - self.word * WORD] = rows.weights
+
+
+def _seeds(image: Image, busy: list[int]) -> np.ndarray:
+    seeds = np.zeros((len(busy), STREAMS), np.uint32)
+    for k, i in enumerate(busy):
+        seeds[k, : image.arch.lanes] = image.cores[i].seeds
+    return seeds.reshape(-1)
 
 
 def _registers(image: Image, busy: list[int], words: list[int]) -> np.ndarray:

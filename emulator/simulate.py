@@ -12,7 +12,7 @@ import numpy as np
 from . import counting, delivery, kernel, mesh_slices, mesh_word
 from . import fabric as fabric_module
 from .emitters import WHEEL
-from .layout import WORD, Machine, aligned, prepare
+from .layout import STREAMS, WORD, Machine, aligned, prepare
 from .result import RunResult
 from .spec import isa
 from .spec.errors import InputError, UsageError
@@ -269,7 +269,7 @@ def _state(machine: Machine) -> kernel.State:
         payloads=aligned(sizes.neurons if sizes.graded else 0, np.int32),
         traces=aligned(sizes.trace_axons * sizes.traces, np.int32),
         delivered=aligned(sizes.trace_axons // WORD, np.uint64),
-        random=aligned(busy * sizes.lanes, np.uint32),
+        random=aligned(busy * STREAMS, np.uint32),
         weights=aligned(len(start.weights), np.int16),
         old=aligned(256 * 16, np.int16),  # the lanes of the largest core
         scratch=aligned(SCRATCH_BYTES // 4, np.int32),

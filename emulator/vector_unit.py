@@ -20,23 +20,29 @@ from .vectors import (
     at_least,
     both,
     choose,
+    count_lanes,
+    either,
     equal,
+    first_lane,
     greater,
     inner,
     lesser,
     load32,
+    load_streams,
     load_word,
+    lshr,
     more,
     mul,
     narrow32,
-    peek32,
-    poke32,
     shl,
     splat32,
     splat64,
+    splat_streams,
     store,
     store_word,
+    sub,
     sub_sat,
+    unlike,
     widen64,
 )
 
@@ -48,9 +54,10 @@ STEP = 4 * t.WORD  # bytes of a vector of 32-bit lanes
 FRESH = (1 << LFSR_STEPS) - 1
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 NONE = np.uint64(0)
-# rows of the scratch memory: broadcasts (two masks, three traces, the reward), then one vector of random bits
+# rows of the scratch memory: broadcasts (two masks, three traces, the reward), then one vector of random bits,
+# which a block may overrun
 FRESH_ROW = 6
-SCRATCH_BYTES = 7 * STEP
+SCRATCH_BYTES = 8 * STEP
 
 
 # A unit is one table of int64, so that a call passes one pointer: address and row bytes of the memories of the core
@@ -85,10 +92,12 @@ def vector(code, unit):
             store(sums + i * STEP, ashr(shl(load32(sums + i * STEP), up), up))
 
     high = unit[HIGH]
-    if op <= RND:
+    if op == RND:
+        draw(code, unit, chosen_at, locate(unit, code[t.OUT], code[t.D], start))
+    elif op < RND:
         out = locate(unit, code[t.OUT], code[t.D], start)
         factor_high = unit[FACTOR_HIGH]
-        wide, shift = code[t.WIDE], code[t.SHIFT]
+        product, roomy, shift = code[t.PRODUCT], code[t.ROOMY], code[t.SHIFT]
         bias, negative = code[t.BIAS], code[t.BIAS_NEGATIVE]
         for i in range(words):
             chosen = load_word(chosen_at + i * chosen_step) ^ invert
@@ -96,16 +105,18 @@ def vector(code, unit):
                 chosen &= head
             if i == words - 1:
                 chosen &= tail
+            if not chosen:
+                continue
             a = load32(a_at + i * a_step)
             b = load32(b_at + i * b_step)
             value = b
             if op == ADD:
-                value = add_sat(a, b)
+                value = add(a, b) if roomy else add_sat(a, b)
             elif op == SUB:
-                value = sub_sat(a, b)
+                value = sub(a, b) if roomy else sub_sat(a, b)
             elif op in (MUL, MAC):
                 b = greater(lesser(b, splat32(factor_high)), splat32(-factor_high - 1))
-                if wide:
+                if product == t.LONG:
                     long = mul(widen64(a), widen64(b))
                     long = add(long, both(ashr(long, splat64(63)), splat64(negative)))
                     long = ashr(add(long, splat64(bias)), splat64(shift))
@@ -113,20 +124,22 @@ def vector(code, unit):
                         long = add(long, widen64(load32(c_at + i * c_step)))
                     value = narrow32(greater(lesser(long, splat64(high)), splat64(-high - 1)))
                 else:
-                    value = mul(a, b)
-                    value = add(value, both(ashr(value, splat32(31)), splat32(negative)))
-                    value = ashr(add(value, splat32(bias)), splat32(shift))
+                    if product == t.SHORT:
+                        value = mul(a, b)
+                        value = add(value, both(ashr(value, splat32(31)), splat32(negative)))
+                        value = ashr(add(value, splat32(bias)), splat32(shift))
+                    else:  # a = above * 2**product + below: two products of 32 bits
+                        cut, mask = splat32(product), (1 << product) - 1
+                        below = add(mul(both(a, splat32(mask)), b), splat32(bias & mask))
+                        value = add(add(mul(ashr(a, cut), b), splat32(bias >> product)), ashr(below, cut))
+                        value = ashr(value, splat32(shift - product))
                     if op == MAC:
-                        value = add_sat(value, load32(c_at + i * c_step))
+                        c = load32(c_at + i * c_step)
+                        value = add(value, c) if roomy else add_sat(value, c)
             elif op == MIN:
                 value = lesser(a, b)
             elif op == MAX:
                 value = greater(a, b)
-            elif op == RND:
-                low = head if i == 0 else ALL
-                stop = tail if i == words - 1 else ALL
-                draw(unit[RANDOM], unit[SCRATCH] + FRESH_ROW * STEP, low & stop, unit[LANES], (1 << shift) - 1)
-                value = load32(unit[SCRATCH] + FRESH_ROW * STEP)
             value = greater(lesser(value, splat32(high)), splat32(-high - 1))
             store(out + i * STEP, choose(chosen, value, load32(out + i * STEP)))
     else:
@@ -192,13 +205,28 @@ def vector(code, unit):
 
 
 @inner
-def draw(random, fresh, inrange, lanes, mask):
-    """Random bits for the lanes in range of one word: each lane of the core draws once a block."""
-    for block in range(t.WORD // lanes):
-        if not (inrange >> np.uint64(block * lanes)) & np.uint64(1):
-            continue
-        for lane in range(lanes):
-            s = peek32(random + lane * 4)
-            new = (s >> 8 ^ s >> 6 ^ s >> 2 ^ s >> 1) & FRESH
-            poke32(random + lane * 4, s << LFSR_STEPS | new)
-            poke32(fresh + (block * lanes + lane) * 4, new & mask)
+def draw(code, unit, chosen_at, out):
+    """`rnd`: every lane of the core draws once a block, predicated or not."""
+    lanes, words = unit[LANES], code[t.WORDS]
+    mask = splat_streams((1 << code[t.SHIFT]) - 1)
+    fresh_at = unit[SCRATCH] + FRESH_ROW * STEP
+    s = load_streams(unit[RANDOM])
+    for i in range(words):
+        inrange = ALL
+        if i == 0:
+            inrange &= np.uint64(code[t.FIRST])
+        if i == words - 1:
+            inrange &= np.uint64(code[t.LAST])
+        first = first_lane(inrange)
+        for lane in range(first, first + count_lanes(inrange), lanes):
+            # what lies beyond the lanes of the core is overwritten by the next block
+            fresh = unlike(
+                unlike(lshr(s, splat_streams(8)), lshr(s, splat_streams(6))),
+                unlike(lshr(s, splat_streams(2)), lshr(s, splat_streams(1))),
+            )
+            fresh = both(fresh, splat_streams(FRESH))
+            s = either(shl(s, splat_streams(LFSR_STEPS)), fresh)
+            store(fresh_at + lane * 4, both(fresh, mask))
+        chosen = (load_word(chosen_at + i * code[t.PRED_STEP]) ^ np.uint64(code[t.INVERT])) & inrange
+        store(out + i * STEP, choose(chosen, load32(fresh_at), load32(out + i * STEP)))
+    store(unit[RANDOM], s)

@@ -47,6 +47,7 @@ class _VectorModel(models.PrimitiveModel):
 
 V16, V32, V64 = Vector(16), Vector(32), Vector(64)
 PLANES = Vector(64, 8)
+STREAMS = Vector(32, 16)  # random generators, one a lane of a core
 
 
 def _splat(builder, scalar, kind: ir.VectorType):
@@ -146,6 +147,8 @@ def _splatter(vector: Vector, doc: str, scalar_type=types.int64):
 
 
 splat32 = _splatter(V32, "An int64 in all 64 int32 lanes.")
+load_streams = _loader(STREAMS, "16 int32 from an address.")
+splat_streams = _splatter(STREAMS, "An int64 in all 16 int32 lanes.")
 splat64 = _splatter(V64, "An int64 in all 64 int64 lanes.")
 planes = _splatter(PLANES, "A uint64 in all 8 planes.", types.uint64)
 load_planes = _loader(PLANES, "8 planes from an address.")
@@ -333,29 +336,6 @@ def _scalar_loader(bits: int, doc: str):
 
 peek8 = _scalar_loader(8, "One int8 from an address.")
 peek16 = _scalar_loader(16, "One int16 from an address.")
-
-
-def _unsigned_peek(typingctx, where):
-    """One uint32 from an address."""
-
-    def codegen(context, builder, signature, args):
-        return builder.zext(builder.load(_pointer(builder, args[0], _I32), align=4, typ=_I32), _I64)
-
-    return types.int64(types.int64), codegen
-
-
-peek32 = intrinsic(_unsigned_peek)
-
-
-@intrinsic
-def poke32(typingctx, where, value):
-    """Write the low 32 bits of a value to an address."""
-
-    def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[1], _I32), _pointer(builder, args[0], _I32), align=4)
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), codegen
 
 
 @intrinsic

@@ -10,10 +10,12 @@ The neuron is an integer LIF: v -= v >> 4; v += I; spike if v >= threshold; v = 
     W2  4,096 recurrent neurons, 10 % dense, 3 % firing, 1,000 timesteps, on 2 x 2 cores
     W3  65,536 neurons, 256 random targets each, 1 % firing, 200 timesteps, on 8 x 8 cores (a model: no chip has
         cores that hear 65,536 axons)
+    W4  784 inputs learn onto 400 neurons by pair STDP, 8-bit weights, 20 images of 350 timesteps in a row, inputs up
+        to 6.4 % active, 15 spikes an image; changes are rounded to nearest, W4r: at random
 
 The bound is a Numba kernel with nothing but the arithmetic: dense int8 rows into int16 sums, or CSR with prefetch,
-then threshold; no cycles, no counters, no programs. Spike counts of both must be equal, and the synaptic
-operations that the machine counts must be the workload's own.
+then threshold; no cycles, no counters, no programs. Spike counts of both must be equal, learned weights too, and the
+synaptic operations that the machine counts must be the workload's own.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -175,6 +177,99 @@ def plain_sparse(csr, threshold, drive):
     return counts
 
 
+DECAY = 124680  # of traces, of 2**17: 20 timesteps
+UP, DOWN = 83231, -87392  # weight change per unit of a trace, 2**-29 each
+TRACE = 8192  # of one spike
+
+
+@inner
+def decay_pass(traces):
+    for i in range(len(traces)):
+        traces[i] = np.int64(traces[i]) * DECAY >> 17
+
+
+@inner
+def amount_pass(traces, factor, shift, amounts):
+    """Weight changes of traces, rounded to nearest; whoever reads a trace this often reads them from here."""
+    for i in range(len(traces)):
+        amounts[i] = (np.int64(traces[i]) * factor + (1 << (shift - 1))) >> shift
+
+
+@inner
+def draw_pass(state, draws):
+    """15 random bits a neuron; a generator a lane, as on the machine."""
+    for block in range(0, len(draws), 8):
+        for lane in range(8):
+            s = state[lane]
+            fresh = (s >> np.uint32(8) ^ s >> np.uint32(6) ^ s >> np.uint32(2) ^ s >> np.uint32(1)) & np.uint32(
+                0xFFFFFF
+            )
+            state[lane] = s << np.uint32(24) | fresh
+            draws[block + lane] = fresh & np.uint32(0x7FFF)
+
+
+@njit(nogil=True)
+def plain_learning(start, threshold, inputs, at_random):
+    """W4: (spikes of each sample, learned weights); a row changes if it was delivered, or if a neuron fired."""
+    samples, steps, n = inputs.shape
+    counts, weights = np.zeros(samples, np.int64), start.copy()
+    v, sums, x, y = np.zeros(400, np.int32), np.zeros(400, np.int32), np.zeros(n, np.int32), np.zeros(400, np.int32)
+    flags, fired, came = np.zeros(400, np.uint8), np.zeros(400, np.int64), np.zeros(n, np.int64)
+    up, down, draws = np.zeros(n, np.int32), np.zeros(400, np.int32), np.zeros(400, np.int32)
+    short, state = np.zeros(400, np.int16), np.ones(8, np.uint32)
+    shift = 14 if at_random else 29
+    for s in range(samples):
+        v[:], x[:], y[:] = 0, 0, 0
+        for t in range(steps):
+            n_came = 0
+            words = inputs[s, t].view(np.uint64)
+            for word in range(len(words)):
+                if words[word]:
+                    for j in range(8 * word, 8 * word + 8):
+                        if inputs[s, t, j]:
+                            came[n_came] = j
+                            n_came += 1
+            dense_pass(weights, came, n_came, short, sums)
+            n_fired = threshold_pass(v, sums, threshold, flags, fired)
+            counts[s] += n_fired
+            decay_pass(x)
+            decay_pass(y)
+            for i in range(n_came):
+                x[came[i]] += TRACE
+            if n_came or n_fired:
+                amount_pass(y, DOWN, shift, down)
+            if n_fired:
+                amount_pass(x, UP, shift, up)
+                for i in range(n):
+                    if x[i]:
+                        row, more = weights[i], up[i]
+                        if at_random:
+                            draw_pass(state, draws)
+                            less = inputs[s, t, i]
+                            for j in range(400):
+                                change = draws[j] + more * flags[j] + down[j] * less
+                                row[j] = min(max(row[j] + (change >> 15), 0), 127)
+                        elif inputs[s, t, i]:
+                            for j in range(400):
+                                row[j] = min(max(row[j] + more * flags[j] + down[j], 0), 127)
+                        else:
+                            for j in range(n_fired):
+                                row[fired[j]] = min(row[fired[j]] + more, 127)
+            else:
+                for i in range(n_came):
+                    row = weights[came[i]]
+                    if at_random:
+                        draw_pass(state, draws)
+                        for j in range(400):
+                            row[j] = max(row[j] + ((draws[j] + down[j]) >> 15), 0)
+                    else:
+                        for j in range(400):
+                            row[j] = max(row[j] + down[j], 0)
+            for j in range(n_fired):
+                y[fired[j]] += TRACE
+    return counts, weights
+
+
 # --------------------------------------------------------------------------------------------- the networks
 def make_layers(seed: int = 101) -> dict[str, np.ndarray]:
     """W1: weights w0..w2 int8 (the last padded to 16 columns), thresholds, inputs (20, 100, 784) uint8."""
@@ -220,6 +315,23 @@ def make_recurrent(seed: int, n: int, fan: int | float, steps: int, rate: float,
         got = plain_sparse(csr, middle, driven[:60])[30:].mean() / n
         lo, hi = (middle, hi) if got > rate else (lo, middle)
     return {**csr._asdict(), "threshold": np.array(hi), "drive": driven}
+
+
+def make_learning(seed: int = 104) -> dict[str, np.ndarray]:
+    """W4: weights (784, 400) int8, threshold, inputs (20, 350, 784) uint8: blobs of four spots."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:28, 0:28]
+    inputs = np.zeros((20, 350, 784), np.uint8)
+    for image in inputs:
+        spots = sum(np.exp(-((y - a) ** 2 + (x - b) ** 2) / 12) for a, b in rng.uniform(6, 22, (4, 2)))
+        image[:] = rng.random((350, 784)) < 0.064 * np.clip(spots, 0, 1).ravel()
+    weights = rng.integers(1, 39, (784, 400)).astype(np.int8)
+    lo, hi = 1, 1 << 20
+    while hi - lo > 1:
+        middle = (lo + hi) // 2
+        got = plain_learning(weights, middle, inputs, False)[0].mean()
+        lo, hi = (middle, hi) if got > 15 else (lo, middle)
+    return {"weights": weights, "threshold": np.array(hi), "inputs": inputs}
 
 
 # ----------------------------------------------------------------------------------------------- the images
@@ -360,6 +472,49 @@ def recurrent_image(net: dict[str, np.ndarray], side: int, dense: bool) -> Image
     return Image(arch, tuple(cores), np.arange(n + 1), routes, np.zeros((0, 2), np.int32), 0, (), {})
 
 
+def learning_image(net: dict[str, np.ndarray], at_random: bool) -> Image:
+    """W4 on one core of `large`: neurons in blocks 0..49, the weight in r1, their trace in r2, changes in r3."""
+    arch = load_architecture("large")
+    neurons, axons = Op("range", imm=isa.halves(0, 50), d=7), Op("range", imm=isa.halves(0, 98), d=7, flag=1)
+    changed, shift = (3, 14) if at_random else (1, 29)
+    body = [
+        Op("mac", pred=1, d=changed, a=isa.SRC_TRACE, c=changed, imm_b=1, imm=UP, shift=shift, round=2),
+        Op("mac", pred=isa.PRED_PRE, d=changed, a=2, c=changed, imm_b=1, imm=DOWN, shift=shift, round=2),
+        Op("max", d=1, a=1, imm_b=1, imm=0),
+    ]
+    if at_random:
+        body.insert(0, Op("rnd", d=3, shift=15))
+        body.insert(3, Op("mac", d=1, a=3, c=1, imm_b=1, imm=1, shift=15))
+    ops = [
+        Op("integ", imm=isa.halves(0, 49)),
+        *neuron_program(0, 50, 8, int(net["threshold"])),
+        axons,
+        Op("mul", d=0, a=0, imm_b=1, imm=DECAY, shift=17),
+        Op("add", pred=isa.PRED_PRE, d=0, a=0, imm_b=1, imm=TRACE),
+        neurons,
+        Op("mul", d=2, a=2, imm_b=1, imm=DECAY, shift=17),
+        Op("rows", imm=isa.halves(0, 49), d=1, a=0, c=0, shift=3),
+        *body,
+        Op("endrows"),
+        Op("add", pred=1, d=2, a=2, imm_b=1, imm=TRACE),
+        Op("end", imm=50),
+    ]
+    nothing = [Op("mov", d=0, imm_b=1), Op("end")]
+    reset = [neurons, Op("mov", d=2, imm_b=1), Op("mov", d=0, imm_b=1), axons, *nothing]
+    core = CoreImage(
+        words(ops + reset),
+        len(ops),
+        axon_words(word=25 * np.arange(784), beats=49, format=isa.DENSE8),
+        np.ascontiguousarray(net["weights"]).view(np.uint16).reshape(-1, 8),
+        np.zeros((arch.registers, 0, 8), np.int32),
+        np.zeros(0, np.uint32),
+        np.zeros(0, np.uint32),
+        np.ones(8, np.uint32),
+    )
+    cores = (core, *(empty_core(arch) for _ in range(arch.cores - 1)))
+    return Image(arch, cores, np.arange(785), np.arange(784, dtype=np.uint32), np.zeros((0, 2), np.int32), 0, (), {})
+
+
 def pack_sparse(source, local, weight, n: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:
     """Sparse rows of one core: a target sits in its own lane, in the first word where that is free."""
     lane = local % lanes
@@ -388,57 +543,78 @@ class Workload(NamedTuple):
 
     image: Image
     inputs: np.ndarray  # (samples, T, inputs) uint8
-    plain: Callable[[], np.ndarray]  # the bound; its spike counts
-    operations: Callable[[np.ndarray], int]  # of those counts' spikes, without the one-to-one drive
-    spikes: Callable[[emulator.RunResult], np.ndarray]  # what must equal the bound's counts
+    plain: Callable[[], Any]  # the bound
+    operations: Callable[[emulator.RunResult, Any], int]  # counted on the machine, if it did what the bound did
+    learn: bool = False
+
+
+def same(ok: Any, text: str) -> None:
+    if not ok:
+        raise AssertionError(f"the machine and the bound {text}")
 
 
 def load(name: str, cache: Path) -> Workload:
-    path = cache / f"{name}.npz"
-    if path.exists():
-        net = dict(np.load(path))
-    else:
-        net = {
-            "W1": lambda: make_layers(),
-            "W2": lambda: make_recurrent(102, 4096, 0.10, 1000, 0.03, 0.05),
-            "W3": lambda: make_recurrent(103, 65536, 256, 200, 0.01, 0.02),
-        }[name]()
-        np.savez(path, **net)
-    if name == "W1":
-        weights = (net["w0"], net["w1"], net["w2"])
-        inputs, thresholds = net["inputs"], net["thresholds"]
-        fan = np.array([512, 256, 10])
+    makers = {
+        "W1": lambda: make_layers(),
+        "W2": lambda: make_recurrent(102, 4096, 0.10, 1000, 0.03, 0.05),
+        "W3": lambda: make_recurrent(103, 65536, 256, 200, 0.01, 0.02),
+        "W4": lambda: make_learning(),
+    }
+    path = cache / f"{name[:2]}.npz"
+    if not path.exists():
+        np.savez(path, **makers[name[:2]]())
+    net = dict(np.load(path))
+    return {"W1": layers, "W2": recurrent, "W3": recurrent, "W4": learning}[name[:2]](name, net)
 
-        def layer_operations(counts: np.ndarray) -> int:
-            return int(np.concatenate([[inputs.sum()], counts.sum(axis=0)[:2]]) @ fan)
 
-        def layer_spikes(result: emulator.RunResult) -> np.ndarray:
-            fired = result.neuron_spikes[0]
-            return np.array([fired[:512].sum(), fired[512:768].sum(), fired[768:778].sum()])
+def layers(name: str, net: dict[str, np.ndarray]) -> Workload:
+    weights, inputs = (net["w0"], net["w1"], net["w2"]), net["inputs"]
 
-        def layers() -> np.ndarray:
-            return plain_layers(weights, thresholds, inputs)
+    def operations(result: emulator.RunResult, counts: np.ndarray) -> int:
+        fired = result.neuron_spikes[0]
+        spikes = np.array([fired[:512].sum(), fired[512:768].sum(), fired[768:778].sum()])
+        same(np.array_equal(spikes, counts.sum(axis=0)), "fire differently")
+        counted = result.total("synaptic_operations")
+        same(counted == np.concatenate([[inputs.sum()], spikes[:2]]) @ (512, 256, 10), "count other operations")
+        return counted
 
-        return Workload(layer_image(net), inputs, layers, layer_operations, layer_spikes)
+    return Workload(layer_image(net), inputs, lambda: plain_layers(weights, net["thresholds"], inputs), operations)
+
+
+def recurrent(name: str, net: dict[str, np.ndarray]) -> Workload:
     csr = Csr(net["pointers"], net["targets"], net["weights"])
     drive, threshold = net["drive"], int(net["threshold"])
     n = len(csr.pointers) - 1
-    fan_out = np.diff(csr.pointers)
     if name == "W2":
         rows = np.zeros((n, n), np.int8)
-        rows[np.repeat(np.arange(n), fan_out), csr.targets] = csr.weights
-
-        def plain() -> np.ndarray:
-            return plain_dense(rows, threshold, drive)
-
-        image = recurrent_image(net, 2, dense=True)
+        rows[np.repeat(np.arange(n), np.diff(csr.pointers)), csr.targets] = csr.weights
+        image, plain = recurrent_image(net, 2, dense=True), lambda: plain_dense(rows, threshold, drive)
     else:
+        image, plain = recurrent_image(net, 8, dense=False), lambda: plain_sparse(csr, threshold, drive)
 
-        def plain() -> np.ndarray:
-            return plain_sparse(csr, threshold, drive)
+    def operations(result: emulator.RunResult, counts: np.ndarray) -> int:
+        same(result.neuron_spikes.sum() == counts.sum(), "fire differently")
+        driven = sum(int(events[n:].sum()) for events in result.axon_events)
+        same(driven == drive.sum(), "are driven differently")
+        return result.total("synaptic_operations") - driven
 
-        image = recurrent_image(net, 8, dense=False)
-    return Workload(image, drive[None], plain, lambda counts: -1, lambda result: result.neuron_spikes.sum())
+    return Workload(image, drive[None], plain, operations)
+
+
+def learning(name: str, net: dict[str, np.ndarray]) -> Workload:
+    at_random, inputs, threshold = name == "W4r", net["inputs"], int(net["threshold"])
+
+    def operations(result: emulator.RunResult, plain: tuple[np.ndarray, np.ndarray]) -> int:
+        counts, weights = plain
+        same(result.neuron_spikes.sum() == counts.sum(), "fire differently")
+        learned = result.learned.cores[0].synapses.reshape(-1).view(np.int8).reshape(784, 400)
+        same(np.array_equal(learned, weights), "learn different weights")
+        return 400 * result.total("events")
+
+    def plain() -> tuple[np.ndarray, np.ndarray]:
+        return plain_learning(net["weights"], threshold, inputs, at_random)
+
+    return Workload(learning_image(net, at_random), inputs, plain, operations, learn=True)
 
 
 def measure(name: str, cache: Path, repeats: int, table: Table) -> None:
@@ -448,27 +624,20 @@ def measure(name: str, cache: Path, repeats: int, table: Table) -> None:
     begun = time.perf_counter()
     machine = emulator.prepare(work.image)
     laid_out = time.perf_counter() - begun
-    counts = work.plain()  # compiles
-    results = {fabric: emulator.run(machine, work.inputs, fabric=fabric) for fabric in ("off", "exact")}
+
+    def run(fabric: str) -> emulator.RunResult:
+        return emulator.run(machine, work.inputs, fabric=fabric, learn=work.learn)
+
+    plain = work.plain()  # compiles
+    result = run("exact")
+    operations, timesteps = work.operations(result, plain), result.chip["timesteps"]
     seconds: dict[str, list[float]] = {"bound": [], "off": [], "exact": []}
     for _ in range(repeats):
         begun = time.perf_counter()
         work.plain()
         seconds["bound"].append(time.perf_counter() - begun)
         for fabric in ("off", "exact"):
-            seconds[fabric].append(emulator.run(machine, work.inputs, fabric=fabric).elapsed_s)
-    result = results["exact"]
-    if name == "W1":
-        assert np.array_equal(work.spikes(result), counts.sum(axis=0)), "the machine and the bound fire differently"
-        operations = result.total("synaptic_operations")
-        assert operations == work.operations(counts), "the machine counts other synaptic operations"
-    else:
-        assert work.spikes(result) == counts.sum(), "the machine and the bound fire differently"
-        per_core = work.image.arch.axons - 1024
-        drive = sum(int(events[per_core:].sum()) for events in result.axon_events)
-        assert drive == work.inputs.sum(), "the drive is not delivered"
-        operations = result.total("synaptic_operations") - drive
-    timesteps = result.chip["timesteps"]
+            seconds[fabric].append(run(fabric).elapsed_s)
     median = {key: statistics.median(values) for key, values in seconds.items()}
     speed = {key: operations / value / 1e9 for key, value in median.items()}
     table.add_row(
@@ -487,7 +656,7 @@ def measure(name: str, cache: Path, repeats: int, table: Table) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workloads", nargs="*", metavar="W", help="W1, W2, W3; all if none is named")
+    parser.add_argument("workloads", nargs="*", metavar="W", help="W1, W2, W3, W4, W4r; all if none is named")
     parser.add_argument("-r", "--repeats", type=int, default=5, help="interleaved runs of each (default 5)")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "nmcompile-bench")
     options = parser.parse_args()
@@ -506,7 +675,7 @@ def main() -> None:
         "load s",
     ):
         table.add_column(heading, justify="right")
-    for name in options.workloads or ["W1", "W2", "W3"]:
+    for name in options.workloads or ["W1", "W2", "W3", "W4", "W4r"]:
         measure(name, options.cache, options.repeats, table)
     Console(width=115).print(table)
 
