@@ -14,26 +14,27 @@ ONE = np.uint64(1)
 
 
 @inner
-def schedule(mesh, spikes, first, scan, pointers, wires):
+def schedule(mesh, spikes, first, pointers, wires):
     """When emitters can offer: one entry a spike that sends, core by core; the longest scan without one.
 
     An entry is the cycles from the spike before it (block by block, two a spike) and its packets; `wires.gap` of an
     entry behind a core's last holds the cycles that it still scans.
     """
-    entry, longest = np.int64(0), np.int64(0)
-    for core in range(mesh.width * mesh.height):
+    entry, longest = np.int64(0), mesh.longest
+    for k in range(mesh.busy):
+        core = mesh.number[k]
         wires.at[core] = entry
         gap, block = np.int64(0), np.int64(0)
-        for i in range(first[core], first[core + 1]):
+        for i in range(first[k], first[k + 1]):
             neuron = spikes[i]
-            scanned = (neuron - mesh.neuron[core]) // mesh.lanes + 1
+            scanned = (neuron - mesh.neuron[k]) // mesh.lanes + 1
             gap += scanned - block + EMIT_SPIKE_CYCLES
             block = scanned
             if pointers[neuron] < pointers[neuron + 1]:
                 wires.gap[entry], wires.begin[entry], wires.end[entry] = gap, pointers[neuron], pointers[neuron + 1]
                 gap = 0
                 entry += 1
-        gap += scan[core] - block
+        gap += mesh.scan[core] - block
         wires.gap[entry], wires.begin[entry] = gap, -1
         if wires.at[core] == entry:
             longest = max(longest, gap)
@@ -45,7 +46,8 @@ def schedule(mesh, spikes, first, scan, pointers, wires):
 def begin(mesh, wires):
     """Enter the first packet of each core in the wheel; the cores that have one."""
     waiting = np.uint64(0)
-    for core in range(mesh.width * mesh.height):
+    for k in range(mesh.busy):
+        core = mesh.number[k]
         entry = wires.at[core]
         if wires.begin[entry] >= 0:
             wires.packet[core], wires.stop[core] = wires.begin[entry], wires.end[entry]

@@ -18,11 +18,10 @@ from numba import njit
 
 from . import fabric
 from . import layout as t
-from . import vector_unit as u
 from .delivery import deliver_banks, integ
 from .spec.image import PAYLOADS
 from .spec.isa import BARRIER_CYCLES, BY_NAME, GRANULE, N_PREDICATES, ROW_CYCLES
-from .vector_unit import ALL, NONE, STEP, locate, vector
+from .vector_unit import ALL, NONE, STEP, vector
 from .vectors import (
     address,
     behind,
@@ -65,19 +64,18 @@ class State(NamedTuple):
     random: np.ndarray  # (busy cores * 16,) uint32, see layout.Start
     weights: np.ndarray  # int16 plastic rows
     old: np.ndarray  # int16 weights of the row that is being updated
-    scratch: np.ndarray  # int32, see vector_unit.SCRATCH_BYTES
-    unit: np.ndarray  # int64, see vector_unit.UNIT_WORDS
+    broadcasts: np.ndarray  # int32, see layout.BROADCASTS
+    code: np.ndarray  # (instructions, COLUMNS) int64, bound, see simulate._Memories.bind
     executions: np.ndarray  # (instructions,) int64
     row_words: np.ndarray  # (busy cores,) int64 synapse words read by rows
     busy: np.ndarray  # (busy cores,) int64 cycles
-    scan: np.ndarray  # (cores of the mesh,) int64 blocks that emitters scan
 
 
 class Fired(NamedTuple):
     """Spikes of the run."""
 
     list: np.ndarray  # flat neurons that fired in this timestep, ascending
-    first: np.ndarray  # (cores of the mesh + 1,) first of each core
+    first: np.ndarray  # (busy cores + 1,) first of each core
     total: np.ndarray  # (neurons,) int64, all samples
     sample: np.ndarray  # (neurons,) int32, this sample
     carried: np.ndarray  # (neurons,) int32, what they carried in this sample, where the job asks for it
@@ -110,48 +108,15 @@ class Job(NamedTuple):
 
 
 @inner
-def set_memory(unit, memory, where, step):
-    """Enter a memory of the core that runs now."""
-    unit[2 * memory], unit[2 * memory + 1] = where, step
-
-
-@inner
-def set_machine(unit, sizes, program, scratch):
-    """Enter what all cores share."""
-    set_memory(unit, np.int64(t.IMMEDIATES), address(program.splats), np.int64(STEP))
-    set_memory(unit, np.int64(t.BROADCASTS), scratch, np.int64(STEP))
-    unit[u.SCRATCH], unit[u.LANES], unit[u.GRADED] = scratch, sizes.lanes, sizes.graded
-    unit[u.ACC_UP] = 32 - sizes.acc_bits
-    unit[u.HIGH] = (np.int64(1) << (sizes.state_bits - 1)) - 1
-    unit[u.FACTOR_HIGH] = (np.int64(1) << (sizes.coef_bits - 1)) - 1
-    store_word(scratch + t.ALWAYS * STEP, ALL)
-
-
-@inner
-def set_core(k, sizes, cores, state, accumulators):
-    """Enter the memories of core k."""
-    unit, first, axon = state.unit, cores.neuron[k], cores.axon[k]
-    lanes, axons = cores.neuron_words[k] * STEP, cores.axon_words[k] * STEP
-    set_memory(unit, np.int64(t.REGISTERS), address(state.registers) + first * sizes.registers * 4, lanes)
-    set_memory(unit, np.int64(t.ACCUMULATORS), address(accumulators) + first * 4, sizes.neurons * 4)
-    set_memory(unit, np.int64(t.TRACES), address(state.traces) + axon * sizes.traces * 4, axons)
-    set_memory(unit, np.int64(t.PREDICATES), address(state.predicates) + first // 8, sizes.neurons // 8)
-    set_memory(unit, np.int64(t.DELIVERED), address(state.delivered) + axon // 8, np.int64(0))
-    unit[u.SPIKES], unit[u.PAYLOADS] = address(state.spikes) + first // 8, address(state.payloads) + first * 4
-    unit[u.RANDOM] = address(state.random) + k * t.STREAMS * 4
-
-
-@inner
 def due(op, now, timesteps):
     """Is this timestep inside the window of a `when`?"""
     return op[t.LO] <= now < op[t.HI] + (timesteps if op[t.FLAG] else 0)
 
 
 @inner
-def any_holds(op, unit):
+def any_holds(op):
     """Does any neuron in the range of a `rows` hold its predicate?"""
-    at = locate(unit, np.int64(t.PREDICATES), op[t.A_INDEX], op[t.FIRST_WORD] * t.MASK_BYTES)
-    last = op[t.WORDS] - 1
+    at, last = op[t.A], op[t.WORDS] - 1
     held = NONE
     for i in range(last + 1):
         lanes = load_word(at + i * t.MASK_BYTES)
@@ -164,12 +129,13 @@ def any_holds(op, unit):
 
 
 @inner
-def load_row(weights, words, first, last, register, old):
-    """r<d> := the weights of a plastic row."""
+def load_row(weights, words, first, last, register, old, keep):
+    """r<d> := the weights of a plastic row; noted, if those that are 0 must stay so."""
     for i in range(words):
         weight = load16(weights + i * 128)
         at = register + i * STEP
-        store(old + i * 128, weight)
+        if keep:
+            store(old + i * 128, weight)
         lanes = first if i == 0 else ALL
         if i == words - 1:
             lanes &= last
@@ -194,7 +160,7 @@ def store_row(weights, words, first, inside, register, old, bits, keep):
 
 
 @inner
-def selected(word, op, did, reward, axon0, traces, words, learning, delivered):
+def selected(word, op, did, reward, axon0, learning, delivered):
     """The plastic axons of one word that a `rows` selects."""
     mask, lo = op[t.SHIFT], op[t.LO] * GRANULE
     stop = lo + op[t.HI] * GRANULE
@@ -207,36 +173,33 @@ def selected(word, op, did, reward, axon0, traces, words, learning, delivered):
         return axons
     chosen = delivered[(axon0 >> 6) + word] if mask & 1 else NONE
     if mask & 2 and did:
-        trace = load32(traces + (op[t.C_INDEX] * words + word) * STEP)
-        chosen |= ~equal(trace, splat32(0))
+        chosen |= ~equal(load32(op[t.C] + word * STEP), splat32(0))
     return axons & chosen
 
 
 @inner
 def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
     """`rows`: one selected row after the other, the body in between; cycles of the rows."""
-    op, unit, cost = behind(code, pc * t.COLUMNS), state.unit, np.int64(0)
+    op, cost = behind(code, pc * t.COLUMNS), np.int64(0)
     end = pc + op[t.SKIP]
-    did = any_holds(op, unit)
+    did, keep = any_holds(op), op[t.SHIFT] & 16
     first, last, inside = np.uint64(op[t.FIRST]), np.uint64(op[t.LAST]), np.uint64(op[t.INSIDE])
-    register = locate(unit, np.int64(t.REGISTERS), op[t.D], op[t.FIRST_WORD] * STEP)
-    axon0, words, old = cores.axon[k], cores.axon_words[k], address(state.old)
-    traces = address(state.traces) + axon0 * sizes.traces * 4
-    scratch = unit[u.SCRATCH]
+    register, axon0, words, old = op[t.OUT], cores.axon[k], cores.axon_words[k], address(state.old)
+    broadcasts = address(state.broadcasts)
     lo = op[t.LO] * GRANULE
     for word in range(lo >> 6, (lo + op[t.HI] * GRANULE + 63) >> 6):
-        axons = selected(word, op, did, reward, axon0, traces, words, learning, state.delivered)
+        axons = selected(word, op, did, reward, axon0, learning, state.delivered)
         pre = state.delivered[(axon0 >> 6) + word]
         while axons:
             bit = first_lane(axons)
             axons &= axons - ONE
             row = learning.row[axon0 + word * 64 + bit]
-            for x in range(sizes.traces):
+            for x in range(op[t.TABLE]):
                 trace = np.int64(state.traces[axon0 * sizes.traces + (x * words + word) * 64 + bit])
-                store(scratch + (t.ROW_TRACE + x) * STEP, splat32(trace))
-            store_word(scratch + t.ROW_PRE * STEP, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
+                store(broadcasts + (t.ROW_TRACE + x) * STEP, splat32(trace))
+            store_word(broadcasts + t.ROW_PRE * STEP, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
             weights = address(state.weights) + learning.start[row] * 2
-            load_row(weights, op[t.WORDS], first, last, register, old)
+            load_row(weights, op[t.WORDS], first, last, register, old, keep)
             cost += ROW_CYCLES + 2 * op[t.BLOCKS]
             at = pc + 1
             while True:
@@ -248,19 +211,17 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
                 if step[t.OP] == WHEN:
                     at += 0 if due(step, now, timesteps) else step[t.SKIP]
                 else:
-                    vector(step, unit)
+                    vector(step)
                 at += 1
             bits = learning.bits[row]
-            store_row(weights, op[t.WORDS], first, inside, register, old, bits, op[t.SHIFT] & 16)
+            store_row(weights, op[t.WORDS], first, inside, register, old, bits, keep)
             state.row_words[k] += (op[t.BLOCKS] * bits + 15) >> 4
     return cost
 
 
 @inner
-def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, learning, state, inbox):
+def run_program(k, pc, now, timesteps, reward, code, sizes, cores, synapses, learning, state, inbox):
     """Run a core's program from an address to its `end`; its cycles without the events of banks."""
-    code = program.code
-    set_core(k, sizes, cores, state, inbox.accumulators)
     slot = now % sizes.slots
     cost = np.int64(0)
     while True:
@@ -269,7 +230,6 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
         cost += step[t.COST]
         op = step[t.OP]
         if op == END:
-            state.scan[cores.number[k]] = step[t.LO]
             return cost
         if op == WHEN:
             pc += 0 if due(step, now, timesteps) else step[t.SKIP]
@@ -280,7 +240,7 @@ def run_program(k, pc, now, timesteps, reward, program, sizes, cores, synapses, 
             cost += sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state)
             pc += step[t.SKIP]
         elif op != RANGE:
-            vector(step, state.unit)
+            vector(step)
         pc += 1
 
 
@@ -319,12 +279,10 @@ def inject(sample, now, job, fired, routes, sizes, inbox):
 @inner
 def collect(sizes, cores, state, routes, fired):
     """List the neurons that fired, ascending, and clear the spike bitmaps; how many there are."""
-    count, core = 0, 0
+    count = 0
     sends, packets, sample = address(routes.send_pointers), address(routes.pointers), address(fired.sample)
     for k in range(sizes.busy):
-        while core <= cores.number[k]:
-            fired.first[core] = count
-            core += 1
+        fired.first[k] = count
         first = cores.neuron[k] >> 6
         for word in range(first, first + cores.neuron_words[k]):
             lanes = state.spikes[word]
@@ -338,9 +296,7 @@ def collect(sizes, cores, state, routes, fired):
                     prefetch(packets + neuron * 8)
                     prefetch(sample + neuron * 4)
                     lanes &= lanes - ONE
-    while core <= sizes.cores:
-        fired.first[core] = count
-        core += 1
+    fired.first[sizes.busy] = count
     return count
 
 
@@ -402,7 +358,7 @@ def record(recorded, have, count, sample, now, sizes, cores, fired):
         recorded = longer
     for k in range(sizes.busy):
         core = cores.number[k]
-        for i in range(fired.first[core], fired.first[core + 1]):
+        for i in range(fired.first[k], fired.first[k + 1]):
             recorded[have + i, 0] = sample
             recorded[have + i, 1] = now
             recorded[have + i, 2] = core
@@ -431,65 +387,6 @@ def finish(sample, cycles, sizes, job, fired):
     job.sample_cycles[sample] = cycles
 
 
-@inner
-def simulate(begin, end, tables, memories, job):
-    """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
-
-    Args:
-        tables: sizes, then cores, program, synapses, learning, routes, start of layout.Machine.
-        memories: state, inbox, fired, mesh, wires of a thread.
-    """
-    sizes, cores, program = tables[0], raw(tables[1]), raw(tables[2])
-    synapses, learning, routes, start = raw(tables[3]), raw(tables[4]), raw(tables[5]), raw(tables[6])
-    state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
-    mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
-    set_machine(state.unit, sizes, program, address(state.scratch))
-    recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
-    steps, clock = job.timesteps + job.latency, 0
-    for sample in range(begin, end):
-        reward = job.rewards[sample]
-        store(address(state.scratch) + t.REWARD * STEP, splat32(reward))
-        clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
-        cycles = np.int64(0)
-        for now in range(-1, steps):  # -1: the reset programs
-            if now == job.latency:
-                tally(sample, np.int64(-1), job, fired)
-            if 0 <= now < job.timesteps:
-                inject(sample, now, job, fired, routes, sizes, inbox)
-            if now >= 0:
-                clock += 1
-                deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
-            slowest = sizes.idle_cost
-            for k in range(sizes.busy):
-                entry = cores.reset[k] if now < 0 else cores.entry[k]
-                at = max(now, 0)
-                cost = run_program(
-                    k, entry, at, job.timesteps, reward, program, sizes, cores, synapses, learning, state, inbox
-                )
-                if now >= 0:
-                    cost += inbox.cost[k]
-                    state.busy[k] += cost
-                slowest = max(slowest, cost)
-            if now < 0:
-                fired.chip[RESET] += sizes.clear_cost + slowest
-                continue
-            count = collect(sizes, cores, state, routes, fired)
-            send(count, now, state.payloads, routes, sizes, fired, inbox)
-            if job.carry:
-                carry(count, state.payloads, job.carry == SIGNED, fired)
-            spent = fabric.phase(mesh, fired.list, fired.first, state.scan, routes.pointers, routes.cores, wires)
-            fired.chip[COMPUTE] += slowest
-            fired.chip[FABRIC] += spent
-            fired.chip[BARRIER] += BARRIER_CYCLES
-            cycles += slowest + spent + BARRIER_CYCLES
-            if job.record:
-                recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
-                have += count
-            note(sample, now, job, state)
-        finish(sample, cycles, sizes, job, fired)
-    return recorded[:have]
-
-
 def _sources() -> int:
     """A number for all code that is compiled in."""
     here = Path(__file__).parent
@@ -501,9 +398,62 @@ def _cached(sources):
     # Numba's cache looks at this file and at what the function closes over, not at the functions that it calls.
     @njit(nogil=True, cache=True)
     def run_samples(begin, end, tables, memories, job):
-        if sources == 0:
-            return None
-        return simulate(begin, end, tables, memories, job)
+        """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
+
+        Args:
+            tables: sizes, then cores, synapses, learning, routes, start of layout.Machine.
+            memories: state, inbox, fired, mesh, wires of a thread.
+        """
+        _ = sources
+        sizes, cores, synapses, learning = tables[0], raw(tables[1]), raw(tables[2]), raw(tables[3])
+        routes, start = raw(tables[4]), raw(tables[5])
+        state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
+        mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
+        store_word(address(state.broadcasts) + t.ALWAYS * STEP, ALL)
+        recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
+        steps, clock = job.timesteps + job.latency, 0
+        for sample in range(begin, end):
+            reward = job.rewards[sample]
+            store(address(state.broadcasts) + t.REWARD * STEP, splat32(reward))
+            clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
+            cycles = np.int64(0)
+            for now in range(-1, steps):  # -1: the reset programs
+                if now == job.latency:
+                    tally(sample, np.int64(-1), job, fired)
+                if 0 <= now < job.timesteps:
+                    inject(sample, now, job, fired, routes, sizes, inbox)
+                if now >= 0:
+                    clock += 1
+                    deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
+                slowest = sizes.idle_cost
+                for k in range(sizes.busy):
+                    entry = cores.reset[k] if now < 0 else cores.entry[k]
+                    at = max(now, 0)
+                    cost = run_program(
+                        k, entry, at, job.timesteps, reward, state.code, sizes, cores, synapses, learning, state, inbox
+                    )
+                    if now >= 0:
+                        cost += inbox.cost[k]
+                        state.busy[k] += cost
+                    slowest = max(slowest, cost)
+                if now < 0:
+                    fired.chip[RESET] += sizes.clear_cost + slowest
+                    continue
+                count = collect(sizes, cores, state, routes, fired)
+                send(count, now, state.payloads, routes, sizes, fired, inbox)
+                if job.carry:
+                    carry(count, state.payloads, job.carry == SIGNED, fired)
+                spent = fabric.phase(mesh, fired.list, fired.first, routes.pointers, routes.cores, wires)
+                fired.chip[COMPUTE] += slowest
+                fired.chip[FABRIC] += spent
+                fired.chip[BARRIER] += BARRIER_CYCLES
+                cycles += slowest + spent + BARRIER_CYCLES
+                if job.record:
+                    recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
+                    have += count
+                note(sample, now, job, state)
+            finish(sample, cycles, sizes, job, fired)
+        return recorded[:have]
 
     return run_samples
 

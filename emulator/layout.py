@@ -26,23 +26,29 @@ MASK_BYTES: Final = WORD // 8
 (
     OP,
     COST,  # cycles that do not depend on events or rows
-    PRED,  # memory of the predicate
-    PRED_INDEX,
-    PRED_STEP,
+    PRED,  # memory of the predicate,
+    PRED_INDEX,  # which row of it,
+    PRED_STEP,  # bytes from one vector to the next, 0 for a broadcast; `bind` turns a memory into an address
     INVERT,  # 0, or -1: all lanes inverted
-    D,
-    A,  # sources: one of the memories of a Unit,
-    A_INDEX,  # which register, trace or immediate of it,
-    A_STEP,  # bytes from one vector to the next, 0 for a broadcast
+    A,  # sources in the same way; of plog, and of rows (its neurons), a predicate
+    A_INDEX,
+    A_STEP,
     B,
     B_INDEX,
     B_STEP,
-    C,
+    C,  # of plog a predicate, of spk where payloads go, of rows the trace
     C_INDEX,
     C_STEP,
-    OUT,  # memory of the destination
-    CLEAR,  # accumulator to clear, or -1
-    READS,  # accumulator read, or -1
+    OUT,  # destination; of rows the register of the weights
+    OUT_INDEX,
+    OUT_STEP,
+    SUMS,  # the accumulator that is read
+    SUMS_INDEX,
+    SUMS_STEP,
+    CLEARS,  # and cleared
+    WRAP,  # bits above its width
+    HIGH,  # largest value of the state
+    FACTOR_HIGH,  # and of a second factor
     SHIFT,
     BIAS,  # rounding: added to every product
     BIAS_NEGATIVE,  # rounding: added to negative ones
@@ -53,21 +59,37 @@ MASK_BYTES: Final = WORD // 8
     FIRST,  # lanes in range in the first word
     LAST,  # and in the last one
     INSIDE,  # lanes of the last word that belong to the population
-    AXON,  # axon space
     LO,
     HI,
     SKIP,
     FLAG,
     FLAG2,
-    TABLE,
+    D,
+    TABLE,  # of plog; of rows how many traces its body may read
     BLOCKS,
+    LANES,
     AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(39)
-# Memories of a Unit: where each begins, and bytes from one row of it to the next.
-REGISTERS, ACCUMULATORS, TRACES, IMMEDIATES, BROADCASTS, PREDICATES, DELIVERED = range(7)
+) = range(46)
+OPERANDS = (PRED, A, B, C, OUT, SUMS)
 SHORT, LONG = 0, -1  # of PRODUCT
-ALWAYS, ROW_PRE, ROW_TRACE, REWARD = 0, 1, 2, 5  # rows of BROADCASTS: masks of 64 lanes, then vectors
+# Memories of operands.
+(
+    NOWHERE,
+    REGISTERS,
+    ACCUMULATORS,
+    TRACES,
+    IMMEDIATES,
+    BROADCASTS,
+    PREDICATES,
+    DELIVERED,
+    SPIKES,
+    PAYLOADS,
+    RANDOM,
+    MEMORIES,
+) = range(12)
+# Rows of BROADCASTS: masks of 64 lanes, vectors, and a vector of random bits, which a block of lanes may overrun.
+ALWAYS, ROW_PRE, ROW_TRACE, REWARD, FRESH, BROADCAST_ROWS = 0, 1, 2, 5, 6, 8
 
 
 class Sizes(NamedTuple):
@@ -87,7 +109,6 @@ class Sizes(NamedTuple):
     idle_cost: int  # cycles of a core that only reaches `end`, 0 if there is none
     clear_cost: int  # cycles of the clearing between samples
     busy: int  # cores that do anything
-    cores: int  # of the mesh
     banks: int
     plastic: int  # lanes of all plastic rows
 
@@ -112,7 +133,7 @@ class Cores(NamedTuple):
 class Program(NamedTuple):
     """The instructions of all busy cores."""
 
-    code: np.ndarray  # (instructions, COLUMNS) int64
+    code: np.ndarray  # (instructions, COLUMNS) int64, to be bound
     splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
 
 
@@ -224,13 +245,15 @@ def _predicate(pred: int, axon_space: bool) -> tuple[int, int, int]:
     return (DELIVERED, 0, MASK_BYTES) if axon_space else (BROADCASTS, ROW_PRE, 0)
 
 
-def _instruction(arch, op: Op, space: Op | None, address: int) -> np.ndarray:
+def _instruction(arch, op: Op, space: Op | None, address: int, graded: bool) -> np.ndarray:
     """One row of the instruction table."""
     row = np.zeros(COLUMNS, np.int64)
     row[OP], row[D], row[LO], row[HI], row[SKIP] = op.row.opcode, op.d, op.lo, op.hi, op.skip
     row[FLAG], row[FLAG2], row[SHIFT], row[TABLE] = op.flag, op.flag2, op.shift, op.imm & 15
-    row[A_INDEX], row[C_INDEX] = op.a, op.c
-    row[CLEAR] = row[READS] = -1
+    row[LANES], row[WRAP] = arch.lanes, 32 - arch.acc_bits
+    row[HIGH], row[FACTOR_HIGH] = (1 << (arch.state_bits - 1)) - 1, (1 << (arch.coef_bits - 1)) - 1
+    for operand in (PRED, A, B, C):  # something that may be read
+        row[operand : operand + 3] = BROADCASTS, ALWAYS, 0
     row[COST] = {
         "end": isa.END_CYCLES,
         "integ": isa.INTEG_CYCLES + op.hi,
@@ -239,26 +262,37 @@ def _instruction(arch, op: Op, space: Op | None, address: int) -> np.ndarray:
         first, last = space.lo * arch.lanes, (space.lo + space.hi) * arch.lanes
         inside = last - arch.lanes + space.d + 1
         row[FIRST_WORD], row[WORDS], row[FIRST], row[LAST], row[INSIDE] = lane_masks(first, last, inside)
-        row[AXON], row[BLOCKS] = space.flag, space.hi
+        row[BLOCKS] = space.hi
         if op.name == "rows":
+            row[A : A + 3] = PREDICATES, op.a, MASK_BYTES
+            row[C : C + 3] = TRACES, op.c, 0
+            row[OUT : OUT + 3] = REGISTERS, op.d, VECTOR_BYTES
             row[COST] = isa.ROWS_CYCLES + max(space.hi, isa.PIPELINE) + op.hi * isa.GRANULE // arch.lanes
     if not op.row.vector or space is None:
         return row
     row[COST] = max(space.hi, isa.PIPELINE)
     axon_space = bool(space.flag)
     row[INVERT] = -1 if op.pred & isa.PRED_NOT else 0
-    row[PRED : PRED_STEP + 1] = _predicate(op.pred, axon_space)
+    row[PRED : PRED + 3] = _predicate(op.pred, axon_space)
     for name, at in (("a", A), ("b", B), ("c", C)):
         if name in op.row.reads or f"{name}?" in op.row.reads:
             row[at : at + 3] = _source(op.imm & 15 if name == "b" else getattr(op, name), axon_space)
     if op.imm_b:
-        row[B : B_STEP + 1] = IMMEDIATES, address, 0
-    row[OUT] = PREDICATES if op.row.writes == "predicate" else TRACES if axon_space else REGISTERS
+        row[B : B + 3] = IMMEDIATES, address, 0
+    row[OUT : OUT + 3] = TRACES if axon_space else REGISTERS, op.d, VECTOR_BYTES
+    if op.row.writes == "predicate":
+        row[OUT : OUT + 3] = PREDICATES, op.d, MASK_BYTES
+    if op.name == "plog":
+        row[A : A + 3], row[C : C + 3] = (PREDICATES, op.a, MASK_BYTES), (PREDICATES, op.c, MASK_BYTES)
+    elif op.name == "spk":
+        row[OUT : OUT + 3] = SPIKES, 0, MASK_BYTES
+        row[C : C + 3] = (PAYLOADS, 0, VECTOR_BYTES) if graded else (NOWHERE, 0, 0)
+    elif op.name == "rnd":
+        row[A : A + 3], row[B : B + 3] = (RANDOM, 0, 0), (BROADCASTS, FRESH, 0)
     for source in op.sources:
         if isa.SRC_ACC <= source < isa.SRC_TRACE:
-            row[READS] = source & 1
-            if source >= isa.SRC_ACC_CLEAR:
-                row[CLEAR] = source & 1
+            row[SUMS : SUMS + 3] = ACCUMULATORS, source & 1, VECTOR_BYTES
+            row[CLEARS] |= source >= isa.SRC_ACC_CLEAR
     low = (1 << op.shift) - 1
     row[BIAS] = (0, low, (1 << op.shift) >> 1, 0)[op.round]
     row[BIAS_NEGATIVE] = low if op.round == 3 else 0
@@ -352,14 +386,18 @@ def prepare(image: Image) -> Machine:
     synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, plastic)
 
     entry = _running([len(ops) for ops in programs])
+    graded = any(op.name in ("integ", "spk") and op.flag for ops in programs for op in ops)
     code = np.zeros((int(entry[-1]), COLUMNS), np.int64)
     for k, (ops, where) in enumerate(zip(programs, all_spaces, strict=True)):
         for pc, (op, space) in enumerate(zip(ops, where, strict=True)):
-            code[entry[k] + pc] = _instruction(arch, op, space, int(entry[k]) + pc)
+            code[entry[k] + pc] = _instruction(arch, op, space, int(entry[k]) + pc, graded)
             found = sites[k]
             code[entry[k] + pc, AHEAD] = found is not None and pc in found
             if op.name == "rows":
-                code[entry[k] + pc, SKIP] = next(n for n, o in enumerate(ops[pc:]) if o.name == "endrows")
+                skip = next(n for n, o in enumerate(ops[pc:]) if o.name == "endrows")
+                traces = [c for o in ops[pc : pc + skip] for c in o.sources if isa.SRC_TRACE <= c < isa.SRC_REWARD]
+                code[entry[k] + pc, SKIP] = skip
+                code[entry[k] + pc, TABLE] = max(traces, default=isa.SRC_TRACE - 1) - isa.SRC_TRACE + 1
     imm = np.array([op.imm for ops in programs for op in ops], np.int64).astype(np.int32)
     sizes = Sizes(
         lanes=arch.lanes,
@@ -369,14 +407,13 @@ def prepare(image: Image) -> Machine:
         registers=arch.registers,
         traces=arch.traces,
         slots=arch.delay_slots,
-        graded=any(op.name in ("integ", "spk") and op.flag for ops in programs for op in ops),
+        graded=graded,
         neurons=neurons,
         trace_axons=int(axon_first[-1]),
         pending=pending.lanes,
         idle_cost=isa.END_CYCLES if len(busy) < arch.cores else 0,
         clear_cost=isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
         busy=len(busy),
-        cores=arch.cores,
         banks=len(synapses.banks),
         plastic=learnt[-1].stop if learnt else 0,
     )

@@ -46,14 +46,14 @@ def step_codes(width: int, sender: np.ndarray, target: np.ndarray) -> np.ndarray
 
 
 @inner
-def slice_mesh(mesh, spikes, first, scan, pointers, wires):
+def slice_mesh(mesh, spikes, first, pointers, wires):
     """Cycles of one fabric phase."""
     one, tall = planes(ONE), planes(np.uint64(mesh.width))
     down = np.uint64(mesh.width)
     table = address(mesh.table)
     wheel = wires.wheel
     ready = NONE
-    emitted = schedule(mesh, spikes, first, scan, pointers, wires)
+    emitted = schedule(mesh, spikes, first, pointers, wires)
     waiting = begin(mesh, wires)
 
     # heads and tails: x and y planes, eastward and southward; occupied: 1 the head, 2 the tail too

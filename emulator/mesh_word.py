@@ -50,7 +50,7 @@ def differ(d, target, far, beyond):
 
 
 @inner
-def word_mesh(mesh, spikes, first, scan, pointers, wires):
+def word_mesh(mesh, spikes, first, pointers, wires):
     """Cycles of one fabric phase."""
     size = mesh.width * mesh.height
     one, n, down = ONE, np.uint64(size), np.uint64(mesh.width)
@@ -64,7 +64,7 @@ def word_mesh(mesh, spikes, first, scan, pointers, wires):
     y0, y1, y2 = mesh.places[4], mesh.places[5], mesh.places[6]
     wide = mesh.width > 2 or mesh.height > 2
     table, wheel = address(mesh.table), wires.wheel
-    emitted = schedule(mesh, spikes, first, scan, pointers, wires)
+    emitted = schedule(mesh, spikes, first, pointers, wires)
     waiting = begin(mesh, wires)
     ready, busy = NONE, NONE
     heads, tails = planes(NONE), planes(NONE)

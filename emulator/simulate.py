@@ -9,16 +9,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import counting, delivery, kernel, mesh_slices, mesh_word
+from . import counting, delivery, kernel, layout, mesh_slices, mesh_word
 from . import fabric as fabric_module
 from .emitters import WHEEL
-from .layout import STREAMS, WORD, Machine, aligned, prepare
+from .layout import STREAMS, VECTOR_BYTES, WORD, Machine, aligned, prepare
 from .result import RunResult
 from .spec import isa
 from .spec.errors import InputError, UsageError
 from .spec.image import PAYLOADS, Image, PopulationMap
 from .spec.ledger import CHIP_COUNTERS
-from .vector_unit import SCRATCH_BYTES, UNIT_WORDS
 
 
 def run(
@@ -234,13 +233,39 @@ class _Memories(NamedTuple):
     @classmethod
     def of(cls, machine: Machine, fabric: str) -> _Memories:
         memories = cls(machine, _state(machine), _inbox(machine), _fired(machine), *_mesh(machine, fabric))
+        memories.bind()
         nothing = _job(machine, np.zeros((0, 1, 1), np.uint64), 1, np.zeros(0, np.int64), False, False, ())
         memories.run(0, 0, nothing)  # compiles, or reads the cache, before anybody's clock starts
         return memories
 
+    def bind(self) -> None:
+        """Give the operands of all instructions their addresses: the memories of their core stay where they are."""
+        sizes, cores, state, program = self.machine.sizes, self.machine.cores, self.state, self.machine.program
+        k = np.repeat(np.arange(len(cores.number)), np.diff(cores.entry))
+        neuron, axon = cores.neuron[k], cores.axon[k]
+        where, step = np.zeros((2, layout.MEMORIES, len(k)), np.int64)  # of row 0 of a memory; from row to row
+
+        def place(memory: int, array: np.ndarray, first: Any, row: Any) -> None:
+            where[memory], step[memory] = array.ctypes.data + first, row
+
+        place(layout.REGISTERS, state.registers, neuron * sizes.registers * 4, cores.neuron_words[k] * VECTOR_BYTES)
+        place(layout.ACCUMULATORS, self.inbox.accumulators, neuron * 4, sizes.neurons * 4)
+        place(layout.TRACES, state.traces, axon * sizes.traces * 4, cores.axon_words[k] * VECTOR_BYTES)
+        place(layout.IMMEDIATES, program.splats, 0, VECTOR_BYTES)
+        place(layout.BROADCASTS, state.broadcasts, 0, VECTOR_BYTES)
+        place(layout.PREDICATES, state.predicates, neuron // 8, sizes.neurons // 8)
+        place(layout.DELIVERED, state.delivered, axon // 8, 0)
+        place(layout.SPIKES, state.spikes, neuron // 8, 0)
+        place(layout.PAYLOADS, state.payloads, neuron * 4, 0)
+        place(layout.RANDOM, state.random, k * STREAMS * 4, 0)
+        code, each = state.code, np.arange(len(k))
+        for operand in layout.OPERANDS:
+            memory, index, stride = code[:, operand], code[:, operand + 1], code[:, operand + 2]
+            code[:, operand] = where[memory, each] + index * step[memory, each] + code[:, layout.FIRST_WORD] * stride
+
     def run(self, begin: int, end: int, job: kernel.Job) -> np.ndarray:
         m = self.machine
-        tables = (m.sizes, m.cores, m.program, m.synapses, m.learning, m.routes, m.start)
+        tables = (m.sizes, m.cores, m.synapses, m.learning, m.routes, m.start)
         return kernel.run_samples(begin, end, tables, self[1:], job)
 
     def counted(self) -> counting.Counted:
@@ -272,12 +297,11 @@ def _state(machine: Machine) -> kernel.State:
         random=aligned(busy * STREAMS, np.uint32),
         weights=aligned(len(start.weights), np.int16),
         old=aligned(256 * 16, np.int16),  # the lanes of the largest core
-        scratch=aligned(SCRATCH_BYTES // 4, np.int32),
-        unit=np.zeros(UNIT_WORDS, np.int64),
+        broadcasts=aligned(layout.BROADCAST_ROWS * WORD, np.int32),
+        code=machine.program.code.copy(),
         executions=np.zeros(len(machine.program.code), np.int64),
         row_words=np.zeros(busy, np.int64),
         busy=np.zeros(busy, np.int64),
-        scan=machine.scan.copy(),
     )
 
 
@@ -305,7 +329,7 @@ def _fired(machine: Machine) -> kernel.Fired:
     neurons = machine.sizes.neurons
     return kernel.Fired(
         list=np.zeros(neurons, np.int64),
-        first=np.zeros(len(machine.image.cores) + 1, np.int64),
+        first=np.zeros(len(machine.cores.number) + 1, np.int64),
         total=np.zeros(neurons, np.int64),
         sample=np.zeros(neurons, np.int32),
         carried=np.zeros(neurons, np.int32),
@@ -321,9 +345,7 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
     way = fabric_module.choose_way(
         fabric, arch.mesh_width, arch.mesh_height, bool(np.array_equal(sender, routes.cores))
     )
-    neuron = np.zeros(arch.cores, np.int64)
-    neuron[cores.number] = cores.neuron[:-1]
-    entries = machine.sizes.neurons + arch.cores
+    entries, stepped = machine.sizes.neurons + arch.cores, arch.cores if way == fabric_module.STEPPED else 0
     target, width = routes.cores.astype(np.int64), arch.mesh_width
     steps, table, wheel = np.zeros(0, np.uint8), np.zeros(0, np.uint64), 0
     if way == fabric_module.WORD:
@@ -332,7 +354,20 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
         steps, table, wheel = mesh_slices.step_codes(width, sender, target), mesh_slices.one_hot(), WHEEL
     places = mesh_word.places(width, arch.mesh_height) if way == fabric_module.WORD else np.zeros(8, np.uint64)
     return (
-        fabric_module.Mesh(way, width, arch.mesh_height, arch.lanes, neuron, steps, table, places),
+        fabric_module.Mesh(
+            way=way,
+            width=width,
+            height=arch.mesh_height,
+            lanes=arch.lanes,
+            busy=len(cores.number),
+            longest=int(machine.scan.max()),
+            number=cores.number,
+            neuron=cores.neuron,
+            scan=machine.scan,
+            steps=steps,
+            table=table,
+            places=places,
+        ),
         fabric_module.Wires(
             gap=np.zeros(entries, np.int64),
             begin=np.zeros(entries, np.int64),
@@ -340,6 +375,11 @@ def _mesh(machine: Machine, fabric: str) -> tuple[fabric_module.Mesh, fabric_mod
             at=np.zeros(arch.cores, np.int64),
             packet=np.zeros(arch.cores, np.int64),
             stop=np.zeros(arch.cores, np.int64),
+            queue=np.zeros(stepped * isa.FIFO_DEPTH * 5, np.int64),
+            held=np.zeros(stepped * 5, np.int64),
+            left=np.zeros(stepped, np.int64),
+            busy=np.zeros(stepped, np.int64),
+            moves=np.zeros(stepped * 6 * 3, np.int64),
             wheel=np.zeros(wheel, np.uint64),
         ),
     )

@@ -17,6 +17,9 @@ LANES = 64
 
 # A function that only kernels call: nothing is compiled for calling it from Python.
 inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+# One that becomes part of its callers before anything is compiled: for functions that mostly call others, as each
+# level of calls is one more time that LLVM optimises all below it.
+spliced = njit(nogil=True, inline="always")
 
 _I64 = ir.IntType(64)
 _I32 = ir.IntType(32)
