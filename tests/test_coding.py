@@ -344,5 +344,7 @@ def test_thresholds_that_no_state_reaches_are_not_reached():
         (1,), (lif("a", (1,), model="IF", dt=1.0),), (dense("w", INPUT, "a", [[1.0]]),), "a", input_levels=255
     )
     drive = np.ones((1, 4, 1), np.uint8)  # the calibration leaves room for 2 thresholds, the proof for 256
-    image = compile_network(network, ECP5, MULTI, 16, calibrate=drive).image
+    image = compile_network(network, load_architecture("large"), MULTI, 16, calibrate=drive).image
     assert emulator.run(image, drive).output_counts.tolist() == [[4]]
+    drive[0, 0] = 255  # more than the state holds: it saturates, but is not taken for 128 thresholds
+    assert 3 <= emulator.run(image, drive).output_counts[0, 0] < 16

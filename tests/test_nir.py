@@ -528,6 +528,12 @@ def test_an_unknown_node_is_named_even_where_nothing_flows(path, rng):
     assert message(path) == f"'x' is a Izhikevich, which this compiler cannot express; it reads {READS}"
 
 
+def test_names_that_a_terminal_cannot_show_are_escaped(path, rng):
+    write(path, two_layers(rng), LAYERS)
+    edit(path, lambda file: put(file, "node/nodes/lif1/type", "\x01IF"))
+    assert message(path) == f"'lif1' is a \\x01IF, which this compiler cannot express; it reads {READS}"
+
+
 def test_an_edge_to_nowhere_is_named(path, rng):
     write(path, two_layers(rng), [*LAYERS, ("lif1", "fc3")])
     assert message(path) == (

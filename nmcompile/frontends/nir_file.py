@@ -67,7 +67,8 @@ def _flatten(group: h5py.Group, prefix: str) -> Graph:
     entry: dict[str, list[str]] = {}
     leave: dict[str, list[str]] = {}
     kinds: dict[str, str] = {}
-    for name, item in group["nodes"].items():
+    for key, item in group["nodes"].items():
+        name = printable(key)
         if not isinstance(item, h5py.Group) or "type" not in item:
             raise InputError(f"node {prefix + name!r} has no type; export it again")
         if item["type"].size != 1:
@@ -98,7 +99,8 @@ def _flatten(group: h5py.Group, prefix: str) -> Graph:
 def _values(item: h5py.Group) -> dict[str, np.ndarray]:
     """The parameters of a node; None, which some exporters write as an empty dataset, counts as absent."""
     values = {}
-    for key, data in item.items():
+    for name, data in item.items():
+        key = printable(name)
         if key in ("type", "metadata") or not isinstance(data, h5py.Dataset) or data.shape is None:
             continue
         if data.size > LARGEST:
@@ -137,4 +139,9 @@ def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple
 
 
 def as_text(value: object) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    return printable(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
+
+
+def printable(text: str) -> str:
+    """The same, with what a terminal cannot show escaped: names end up in messages."""
+    return text if text.isprintable() else repr(text)[1:-1]
