@@ -30,8 +30,8 @@ module nm_ram #(
   assign unused_address = &{1'b0, raddr_i, waddr_i, waddr};
 
 `ifdef NM_RAM_LUT
-  // of 512 words in a block RAM, these would use an eighth at most
-  localparam STYLE = (WORDS <= 64) ? "distributed" : "auto";
+  // of 512 words of 36 bits in a block RAM, these would use an eighth at most
+  localparam STYLE = (WORDS <= 64 || WORDS * WIDTH <= 2048) ? "distributed" : "auto";
   (* no_rw_check, ram_style = STYLE *) logic [WIDTH-1:0] mem[WORDS];
 `else
   (* no_rw_check *) logic [WIDTH-1:0] mem[WORDS];

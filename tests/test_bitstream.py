@@ -277,7 +277,7 @@ def random_programs_equal_the_emulator(simulated_board, programs):
     assert line.retries == 0
 
 
-@pytest.mark.parametrize("name", BUILT if LONG else ["icebreaker", "tang_nano_20k"])
+@pytest.mark.parametrize("name", BUILT if LONG else ["icebreaker"])
 def test_the_chip_of_a_board_equals_the_emulator(name, monkeypatch):
     """With the parameters and defines of its bitstream, behind its UART."""
     monkeypatch.setattr(link, "QUIET", 0.0)
