@@ -8,6 +8,7 @@ import pytest
 from networks import dense, lif, random_network
 from nirfiles import write
 from scipy import sparse
+from test_verify import TINY
 
 import emulator
 import nmcompile as nm
@@ -183,11 +184,6 @@ def test_a_bound_leaves_accumulator_bits_to_the_weights():
 
 
 # ---------------------------------------------------------------------------------------- what outputs carried
-TINY = dataclasses.replace(
-    ECP5, name="tiny", mesh_height=1, lanes=4, neurons=32, axons=64, synapse_words=512, program_words=128, routes=128
-)
-
-
 @pytest.fixture(scope="module")
 def carrying():
     """(image whose outputs send graded spikes, inputs, what they add up to in floats)."""

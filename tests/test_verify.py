@@ -21,7 +21,7 @@ TINY = dataclasses.replace(
     neurons=32,
     axons=64,
     synapse_words=512,
-    program_words=64,
+    program_words=128,
     routes=128,
 )
 
