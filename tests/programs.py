@@ -22,7 +22,7 @@ from emulator.spec.isa import Op
 
 Rng = np.random.Generator
 
-MESHES = ((1, 1), (1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (3, 3), (4, 2))
+MESHES = ((1, 1), (1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 2))
 COMPARES = ("cge", "cgt", "ceq")
 ARITHMETIC = ("mov", "add", "sub", "mul", "mac", "min", "max", "rnd")
 
@@ -330,7 +330,7 @@ class _CoreMaker:
     def vector(self, axon: bool, in_rows: bool, resetting: bool, space: Op, w: int | None = None) -> Op:
         """One legal vector instruction."""
         rng, arch = self.rng, self.arch
-        kinds = list(ARITHMETIC)
+        kinds = [*ARITHMETIC, "mul", "mac"]
         if not axon:
             kinds += [*COMPARES, "cge", "plog"]
             if not (resetting or in_rows):
@@ -360,7 +360,7 @@ class _CoreMaker:
             return Op(name, imm=int(rng.integers(16)), **fields)
         if name == "spk":
             self.fired = max(self.fired, space.lo + space.hi)
-            if arch.graded and rng.random() < 0.6:
+            if arch.graded and rng.random() < 0.8:
                 return Op(name, a=source(), flag=1, flag2=int(rng.integers(2)), **fields)
             return Op(name, **fields)
         if name == "rnd":
@@ -379,6 +379,8 @@ class _CoreMaker:
         if rng.random() < 0.5:
             bits = arch.coef_bits if multiply else arch.state_bits
             fields |= {"imm_b": 1, "imm": corner(rng, bits)}
+            if multiply and 0 < fields["shift"] < bits and rng.random() < 0.5:  # drops exactly a half of odd values
+                fields["imm"] = int(rng.choice([-1, 1])) << (fields["shift"] - 1)
         else:
             fields["imm"] = source(multiply)
         if name == "mac":

@@ -1,132 +1,447 @@
-"""Mutate the Verilog and see whether lockstep notices: the share of mutants killed, and every survivor by line.
+"""Mutate the Verilog and see whether its tests notice: the share of mutants killed, and every survivor by line.
 
     python tools/mutate.py                      a seeded sample of 40 mutants
-    python tools/mutate.py --mutants 300        the campaign
+    python tools/mutate.py --mutants 300 --state runs.jsonl   the campaign; run again, it goes on where it stopped
     python tools/mutate.py --only nm_router     mutants of one file
 
-A mutant changes one operator or constant of one line. It is built for the architectures of tests/rtl/cases.py and runs
-in lockstep with the reference on random programs until the first difference. One that does not build is not counted.
+A mutant changes one operator, constant, condition, choice or assignment. A sample is built into one model of each
+architecture, every mutant beside what it replaces, and a number picks one when the model starts: a mutant costs no
+build. It runs in lockstep with recordings of the reference on random programs, then on illegal images, then, if it
+still lives, in the benches of its module. Survivors that `tools/mutants.toml` explains are listed with its reason.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import itertools
+import json
 import os
 import random
 import re
+import resource
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parent.parent
-ARCHITECTURES = ("one narrow lane", "like up5k", "like ecp5")
-IMAGES = 25  # random programs per architecture before a mutant counts as a survivor
-SECONDS = 600  # for one mutant, builds included; a mutant that hangs is killed
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "rtl"), str(ROOT)]
 
-# (what is found, what it becomes); applied to code without comments, away from declarations
-OPERATORS = [
-    (r" \+ ", " - "),
-    (r" - ", " + "),
-    (r" && ", " || "),
-    (r" \|\| ", " && "),
-    (r" == ", " != "),
-    (r" != ", " == "),
-    (r" < ", " >= "),
-    (r" >= ", " < "),
-    (r" > ", " <= "),
-    (r" & ", " | "),
-    (r" \| ", " & "),
-    (r" \^ ", " & "),
-    (r" >> ", " << "),
-    (r"(?<=[ (])!(?=[a-z(])", ""),
-    (r"(?<=[ (,{])~(?=[a-z({])", ""),
-    (r"1'b0", "1'b1"),
-    (r"1'b1", "1'b0"),
-    (r"(?<=')\(1\)", "(2)"),
-    (r"\[0\]", "[1]"),
-    (r"\? ([\w'\[\]:.]+) : ([\w'\[\]:.]+);", r"? \2 : \1;"),
-]
-DECLARATION = re.compile(r"^\s*(parameter|localparam|input|output|typedef|`|module|endmodule|function|\.)")
+ARCHITECTURES = {"one narrow lane": {}, "like up5k": {"SHARED_AXONS": 1}, "like ecp5": {}}
+IMAGES = 25  # random programs per architecture before a mutant goes on to the next trial
+SECONDS = 60  # of processor time of one trial on one architecture; a mutant that hangs is killed
+SWAPS = {
+    "+": "-", "-": "+", "&&": "||", "||": "&&", "==": "!=", "!=": "==", "<": "<=", ">=": ">", ">": ">=", "<=": "<",
+    "&": "|", "|": "&", "^": "|", ">>": "<<", "<<": ">>", ">>>": ">>",
+}  # fmt: skip
+BINARY = re.compile(
+    r"(Add|Subtract|Logical(And|Or)|Equality|Inequality|(Less|Greater)Than(Equal)?|Binary(And|Or|Xor)"
+    r"|(Logical|Arithmetic)Shift(Left|Right))Expression"
+)
+# where a value must be constant, or is a name: nothing inside is changed
+CONSTANT = re.compile(
+    r"Declaration|Declarator|Dimension|Select$|ParameterValueAssignment|EventControl|InstanceName|MacroUsage|Port$"
+)
+PACKAGE = """package nm_mutant;
+  import "DPI-C" function int nm_mutant_number();
+  int number = nm_mutant_number();
+endpackage
+"""
+NUMBER = """#include <cstdlib>
+extern "C" int nm_mutant_number() {
+  const char* number = std::getenv("NM_MUTANT");
+  return number ? std::atoi(number) : 0;
+}
+"""
 
 
+# ------------------------------------------------------------------------------------------------------ mutants
 @dataclass(frozen=True)
 class Mutant:
-    """One change: `old` becomes `new` in a line of a file."""
+    """One change: text `old` at an offset of a file becomes `new`."""
 
     file: str
-    line: int
+    start: int
     old: str
     new: str
+    line: int
+    code: str  # the line that it begins on
 
     @property
-    def name(self) -> str:
-        return f"{self.file}:{self.line}"
+    def key(self) -> str:
+        """A name that outlives changes elsewhere in the file."""
+        return " | ".join(" ".join(text.split()) for text in (self.file, self.code, self.old, self.new))
 
 
 def mutants_of(path: Path) -> list[Mutant]:
     """Every mutant of a file."""
-    found = []
-    for number, text in enumerate(path.read_text().splitlines(), 1):
-        code = text.split("//")[0]
-        if DECLARATION.match(code):
-            continue
-        for pattern, change in OPERATORS:
-            for match in re.finditer(pattern, code):
-                new = code[: match.start()] + match.expand(change) + code[match.end() :]
-                found.append(Mutant(path.name, number, code, new))
-    return found
+    import pyslang
+    from pyslang.parsing import PreprocessorOptions, Token
+    from pyslang.syntax import SyntaxTree
+
+    options = PreprocessorOptions()
+    options.predefines = ["NM_POISON 1", "VERILATOR 1"]
+    options.additionalIncludePaths = [str(path.parent)]
+    manager = pyslang.SourceManager()
+    text = path.read_text()
+    tree = SyntaxTree.fromText(text, manager, path.name, str(path), pyslang.Bag([options]))
+    lines = text.splitlines()
+    found: list[Mutant] = []
+
+    def span(node: Any) -> tuple[int, int] | None:
+        """Offsets of a node in the file; an end that a macro wrote is where the macro was used."""
+        start, end = node.sourceRange.start, node.sourceRange.end
+        if not manager.isFileLoc(start) or manager.getFileName(start) != manager.getFileName(
+            tree.root.sourceRange.start
+        ):
+            return None
+        if not manager.isFileLoc(end):
+            end = manager.getExpansionRange(end).end
+        return (start.offset, end.offset) if end.offset > start.offset else None
+
+    def add(node: Any, new: str) -> None:
+        place = span(node)
+        if place is None:
+            return
+        line = text.count("\n", 0, place[0])
+        old = text[place[0] : place[1]]
+        found.append(Mutant(path.name, place[0], old, new, line + 1, lines[line].split("//")[0].strip()))
+
+    def source(node: Any) -> str:
+        place = span(node)
+        return text[place[0] : place[1]] if place else ""
+
+    def visit(node: Any) -> None:
+        kind = node.kind.name
+        if CONSTANT.search(kind) and kind not in ("ModuleDeclaration", "FunctionDeclaration"):
+            return
+        children = [child for child in node if not isinstance(child, Token) and hasattr(child, "sourceRange")]
+        if kind in ("IfGenerate", "LoopGenerate"):  # their conditions are constant
+            children = [
+                child for child in children if child.kind.name == "GenerateBlock" or "Clause" in child.kind.name
+            ]
+        elif kind == "ForLoopStatement":
+            children = [node.statement]
+        elif kind == "CastExpression":
+            children = [node.right]
+        elif kind == "MultipleConcatenationExpression":
+            children = [node.concatenation]
+        elif kind == "StandardCaseItem":
+            children = [node.clause]
+        elif BINARY.fullmatch(kind) and span(node):
+            operator = node.operatorToken
+            at, (start, _) = operator.location.offset - span(node)[0], span(node)
+            old, word = source(node), operator.rawText
+            if word in SWAPS and text[start + at : start + at + len(word)] == word:
+                add(node, old[:at] + SWAPS[word] + old[at + len(word) :])
+        elif kind in ("UnaryLogicalNotExpression", "UnaryBitwiseNotExpression"):
+            add(node, source(node.operand))
+        elif kind in ("UnaryBitwiseAndExpression", "UnaryBitwiseOrExpression"):
+            other = "|" if "And" in kind else "&"
+            add(node, f"({other}{source(node.operand)})")
+        elif kind == "ConditionalExpression":
+            add(node, f"{source(node.predicate)} ? {source(node.right)} : {source(node.left)}")
+        elif kind == "IntegerVectorExpression":
+            match = re.fullmatch(r"(\d+)'([bdh])([0-9a-f]+)", source(node))
+            if match:
+                bits, base = int(match[1]), {"b": 2, "d": 10, "h": 16}[match[2]]
+                add(node, f"{bits}'d{(int(match[3], base) + 1) % (1 << bits)}")
+        elif kind == "ConditionalPattern":  # of if; the pieces of its condition are mutated below
+            add(node, f"!({source(node)})")
+        elif kind == "NonblockingAssignmentExpression":
+            add(node.right, source(node.left))  # it is left out
+            children = [node.right]
+        elif kind == "AssignmentExpression":
+            children = [] if source(node.left).startswith("unused") else [node.right]
+        for child in children:
+            visit(child)
+
+    visit(tree.root)
+    return [m for m in found if m.old != m.new and m.new]
 
 
-def run(mutant: Mutant) -> str:
-    """ "killed", "survived" or "stillborn" (does not build)."""
-    with tempfile.TemporaryDirectory() as folder:
-        rtl = Path(folder) / "rtl"
-        shutil.copytree(ROOT / "rtl", rtl, ignore=shutil.ignore_patterns("boards"))
-        lines = (rtl / mutant.file).read_text().splitlines()
-        assert lines[mutant.line - 1].startswith(mutant.old)
-        lines[mutant.line - 1] = mutant.new
-        (rtl / mutant.file).write_text("\n".join(lines) + "\n")
-        environment = os.environ | {"NMC_CACHE": str(Path(folder) / "cache")}
-        command = [sys.executable, __file__, "--run", str(rtl)]
+def woven(text: str, mutants: list[tuple[int, Mutant]]) -> str:
+    """A file's text with all its numbered mutants in it, each behind a choice; ranges nest or are apart."""
+    ordered = sorted(mutants, key=lambda pair: (pair[1].start, -len(pair[1].old)))
+
+    def render(start: int, end: int, inner: list[tuple[int, Mutant]]) -> str:
+        parts, at = [], start
+        while inner:
+            number, mutant = inner[0]
+            stop = mutant.start + len(mutant.old)
+            nested = [pair for pair in inner[1:] if pair[1].start < stop]
+            inner = [pair for pair in inner[1:] if pair[1].start >= stop]
+            parts.append(text[at : mutant.start])
+            original = render(mutant.start, stop, nested)
+            parts.append(f"((nm_mutant::number == {number}) ? ({mutant.new}) : ({original}))")
+            at = stop
+        return "".join(parts) + text[at:end]
+
+    return render(0, len(text), ordered)
+
+
+def weave(folder: Path, mutants: list[tuple[int, Mutant]]) -> None:
+    """Copy rtl/ to `folder`, with these numbered mutants in it."""
+    shutil.copytree(ROOT / "rtl", folder, ignore=shutil.ignore_patterns("boards", "formal"))
+    for file, group in itertools.groupby(sorted(mutants, key=lambda p: p[1].file), key=lambda p: p[1].file):
+        path = folder / file
+        path.write_text(woven(path.read_text(), list(group)))
+    (folder / "nm_mutant.v").write_text(PACKAGE)
+    (folder / "nm_mutant.cpp").write_text(NUMBER)
+    wrapper = folder / "nm_verilated.cpp"
+    wrapper.write_text(wrapper.read_text() + NUMBER)
+
+
+# ------------------------------------------------------------------------------------------------------- trials
+class Recording:
+    """A run of the reference: what it told, fired and held after each reset and step."""
+
+    def __init__(self, case: tuple[Any, Any, Any]):
+        from emulator.lockstep import Lockstep
+        from emulator.reference import Reference
+
+        self.case, self.frames = case, []
+
+        def recorded(image: Any, retire: Any) -> Any:
+            machine = Reference(image, lambda *row: (self.rows.append(row), retire(*row)))
+            self.rows: list[Any] = []
+            reset, step = machine.reset, machine.step
+            machine.reset = lambda *a: self.keep(machine, reset(*a))  # type: ignore[method-assign]
+            machine.step = lambda: self.keep(machine, step())  # type: ignore[method-assign]
+            return machine
+
+        # lockstep of two references: the right one sees to nothing but that the driver does its part
+        run = Lockstep(case[0], left=recorded, right=Reference)
+        run.recorders[1].clocked = False
+        run.run(case[1], case[2])
+
+    def keep(self, machine: Any, result: Any) -> Any:
+        from emulator.lockstep import reference_state, weights_of
+
+        cores = range(machine.arch.cores)
+        self.frames.append(
+            SimpleNamespace(
+                rows=self.rows[:],
+                result=result,
+                counters=dict(machine.counters),
+                core_counters=[dict(core.counters) for core in machine.cores],
+                states=[reference_state(core) for core in machine.cores],
+                weights=[weights_of(machine, core) for core in cores],
+                cycles=machine.cycles(),
+            )
+        )
+        self.rows.clear()
+        return result
+
+    def machine(self, image: Any, retire: Any) -> Any:
+        return Replay(self.frames, retire)
+
+
+class Replay:
+    """The interface of a machine, from a recording."""
+
+    def __init__(self, frames: list[Any], retire: Any):
+        self.coming, self.retire = iter(frames), retire
+
+    def next(self, *_: Any) -> Any:
+        self.frame = next(self.coming)
+        for row in self.frame.rows:
+            self.retire(*row)
+        return self.frame.result
+
+    reset = step = next
+
+    def inject(self, *_: Any) -> None:
+        pass
+
+    @property
+    def counters(self) -> dict[str, int]:
+        return self.frame.counters
+
+    @property
+    def cores(self) -> list[Any]:
+        return [SimpleNamespace(counters=counters) for counters in self.frame.core_counters]
+
+    def cycles(self) -> int:
+        return self.frame.cycles
+
+    def state(self, core: int) -> Any:
+        return self.frame.states[core]
+
+    def synapses(self, core: int) -> Any:
+        return self.frame.weights[core]
+
+
+class Trials:
+    """Everything that a mutant must pass; made before the mutants run, so that each of them only replays."""
+
+    def __init__(self, rtl: Path):
+        from cases import architecture, case
+        from illegal import illegal_cases
+        from test_lockstep import has_rows
+
+        from emulator import verilated
+
+        self.rtl = rtl
+        verilated.rtl_directory = lambda: rtl
+        sources = verilated.rtl_sources
+        verilated.rtl_sources = lambda: [rtl / "nm_mutant.v", *sources()]
+        verilated.COMMAND_LIMIT = 300_000  # type: ignore[misc]
+        self.recordings, self.illegal = {}, {}
+        for name, override in track(ARCHITECTURES.items(), description="building, recording"):
+            arch = architecture(name)
+            verilated.build(verilated.rtl_parameters(arch, **override))
+            cases = (case(arch, 9, i, timesteps=4) for i in range(2 * IMAGES))
+            legal = itertools.islice((c for c in cases if not has_rows(c[0])), IMAGES)
+            self.recordings[name] = [Recording(c) for c in legal]
+            self.illegal[name] = list(illegal_cases(arch, 9, count=6))
+
+    def programs(self, name: str) -> None:
+        """Lockstep with the recordings; raises at a difference."""
+        from emulator.lockstep import Lockstep
+        from emulator.verilated import Verilated
+
+        def right(image: Any, retire: Any) -> Verilated:
+            return Verilated(image, retire, **ARCHITECTURES[name])
+
+        for recording in self.recordings[name]:
+            image, inputs, rewards = recording.case
+            Lockstep(image, left=recording.machine, right=right, every=2).run(inputs, rewards)
+
+    def faults(self, name: str) -> None:
+        from illegal import check_fault
+
+        for case in self.illegal[name]:
+            check_fault(case, **ARCHITECTURES[name])
+
+    def benches(self, module: str) -> None:
+        """Raise if a bench of the module fails; a bench is built once for all mutants."""
+        from test_benches import BENCHES, simulate
+
+        for name, (others, sizes) in BENCHES.items():
+            if module in (name, *others.split()):
+                for i, size in enumerate(sizes):
+                    folder = self.rtl.parent / f"bench-{name}-{i}-{os.getpid()}"
+                    extra = (self.rtl / "nm_mutant.v", self.rtl / "nm_mutant.cpp")
+                    log = simulate(name, size, "verilator", folder, self.rtl, extra)
+                    shutil.rmtree(folder, ignore_errors=True)
+                    assert "FAIL=0" in log
+
+
+def attempt(number: int, trial: Any) -> str:
+    """Run a trial with a mutant in a process of its own: "" if it passes, else how it ended."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.environ["NM_MUTANT"] = str(number)
+        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(15 * SECONDS)  # a bench is a process of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        os.dup2(1, 2)
+        ending = "passed"
         try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            return "killed"
-        return {0: "survived", 3: "stillborn"}.get(done.returncode, "killed")
+            trial()
+        except BaseException as error:
+            ending = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        os.write(writer, ending.encode()[:400])
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        ending = pipe.read()
+    os.waitpid(child, 0)
+    return "" if ending == "passed" else ending or "hang or crash"
 
 
-def lockstep_with(rtl: Path) -> int:
-    """Exit code of one mutant's own process: 0 nothing noticed, 1 a difference, 3 it does not build."""
-    sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "rtl")]
-    from cases import architecture, case
-    from test_lockstep import has_rows
-
-    from emulator import verilated
-    from emulator.lockstep import lockstep
-    from emulator.spec.errors import DeviceError, MachineError
-
-    verilated.rtl_directory = lambda: rtl
+def judge(number: int, mutant: Mutant, trials: Trials) -> dict[str, str]:
+    """How a mutant was killed, and by what; or that it survived."""
     for name in ARCHITECTURES:
-        arch = architecture(name)
-        for i in range(IMAGES):
-            image, inputs, rewards = case(arch, 9, i)
-            if has_rows(image):
-                continue
-            try:
-                lockstep(image, inputs, rewards)
-            except DeviceError:
-                return 3
-            except MachineError:
-                return 1
-    return 0
+        if found := attempt(number, lambda name=name: trials.programs(name)):
+            return {"result": "killed", "by": "lockstep", "how": found}
+    for name in ARCHITECTURES:
+        if found := attempt(number, lambda name=name: trials.faults(name)):
+            return {"result": "killed", "by": "illegal images", "how": found}
+    if found := attempt(number, lambda: trials.benches(mutant.file.removeprefix("nm_").removesuffix(".v"))):
+        return {"result": "killed", "by": "benches", "how": found}
+    return {"result": "survived", "by": "", "how": ""}
+
+
+# ----------------------------------------------------------------------------------------------------- campaign
+def reasons() -> dict[str, str]:
+    """Known survivors: key -> why the mutant computes the same, or why nobody can see it."""
+    path = Path(__file__).with_name("mutants.toml")
+    entries = tomllib.loads(path.read_text())["survivor"] if path.exists() else []
+    return {entry["mutant"]: entry["reason"] for entry in entries}
+
+
+def sound(rtl: Path) -> str:
+    """What is wrong with a woven copy of rtl/: Verilator's first complaint, or nothing."""
+    import subprocess
+
+    from emulator.verilated import CHIP_MODULES, tool_environment
+
+    files = [str(rtl / "nm_mutant.v"), *(str(rtl / f"nm_{name}.v") for name in CHIP_MODULES)]
+    command = ["verilator", "--lint-only", "-Wno-fatal", "-Wno-lint", f"-I{rtl}", "+define+NM_POISON", *files]
+    done = subprocess.run([*command, "--top-module", "nm_chip"], env=tool_environment(), capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
+
+
+def buildable(numbered: list[tuple[int, Mutant]], folder: Path) -> list[tuple[int, Mutant]]:
+    """Without those that Verilator refuses, found by its messages."""
+    for attempt_ in range(10):
+        rtl = folder / f"try{attempt_}"
+        weave(rtl, numbered)
+        complaint = sound(rtl)
+        if not complaint:
+            return numbered
+        bad = set()
+        for file, line in re.findall(r"%Error[^:]*: \S*?(nm_\w+\.v):(\d+):", complaint):
+            text = (rtl / file).read_text().splitlines()[int(line) - 1]
+            bad |= {int(n) for n in re.findall(r"nm_mutant::number == (\d+)", text)}
+        if not bad:
+            raise SystemExit(complaint)
+        numbered = [(n, m) for n, m in numbered if n not in bad]
+    raise SystemExit("the mutants do not build together")
+
+
+def sample(only: str, count: int, seed: int) -> tuple[list[Mutant], int]:
+    """A seeded sample, and how many there are."""
+    from emulator.verilated import CHIP_MODULES
+
+    names = [f"nm_{name}.v" for name in CHIP_MODULES]
+    pool = [m for name in names if only in name for m in mutants_of(ROOT / "rtl" / name)]
+    return random.Random(seed).sample(pool, min(count, len(pool))), len(pool)
+
+
+def results(numbered: list[tuple[int, Mutant]], state: Path | None, folder: Path) -> Iterator[tuple[Mutant, dict]]:
+    """Judge each, or take what an earlier run of the same Verilog found."""
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "rtl").glob("nm_*")))).hexdigest()[:16]
+    known: dict[str, dict] = {}
+    if state and state.exists():
+        rows = (json.loads(line) for line in state.read_text().splitlines())
+        known = {row["mutant"]: row for row in rows if row["rtl"] == digest}
+    trials = None
+    for number, mutant in track(numbered, description="mutants"):
+        key = f"{mutant.key} @ {mutant.start}"
+        if key not in known:
+            if trials is None:
+                trials = Trials(folder / "rtl")
+            known[key] = judge(number, mutant, trials) | {"mutant": key, "rtl": digest}
+            if state:
+                with state.open("a") as out:
+                    out.write(json.dumps(known[key]) + "\n")
+        yield mutant, known[key]
 
 
 def main() -> int:
@@ -134,30 +449,28 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="part of a file name")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--run", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--state", type=Path, help="file of results, to go on from")
     args = parser.parse_args()
-    if args.run:
-        return lockstep_with(args.run)
-
-    from emulator.verilated import rtl_sources
-
-    pool = [m for path in rtl_sources() if args.only in path.name for m in mutants_of(path)]
-    chosen = random.Random(args.seed).sample(pool, min(args.mutants, len(pool)))
-    with ThreadPoolExecutor(args.jobs) as workers:
-        results = list(track(workers.map(run, chosen), total=len(chosen), description="mutants"))
-    console = Console(width=120)
-    alive = [m for m, result in zip(chosen, results, strict=True) if result == "survived"]
-    counted = len(chosen) - results.count("stillborn")
-    table = Table("survivor", "was", "became")
-    for m in sorted(alive, key=lambda m: (m.file, m.line)):
-        table.add_row(m.name, m.old.strip(), m.new.strip())
+    chosen, possible = sample(args.only, args.mutants, args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        numbered = buildable(list(enumerate(chosen, 1)), folder)
+        weave(folder / "rtl", numbered)
+        found = list(results(numbered, args.state, folder))
+    console, explained = Console(width=140), reasons()
+    alive = sorted((m for m, row in found if row["result"] == "survived"), key=lambda m: (m.file, m.line))
+    table = Table("survivor", "was", "became", "why")
+    for m in alive:
+        table.add_row(f"{m.file}:{m.line}", m.old, m.new, explained.get(m.key, ""))
     if alive:
         console.print(table, markup=False)
-    killed = counted - len(alive)
+    killers = {by: sum(row["by"] == by for _, row in found) for by in ("lockstep", "illegal images", "benches")}
+    killed = sum(killers.values())
+    meant = len(found) - sum(m.key in explained for m in alive)
     console.print(
-        f"{killed} of {counted} mutants killed ({100 * killed / max(1, counted):.1f} %), of {len(pool):,} possible; "
-        f"{results.count('stillborn')} did not build; seed {args.seed}"
+        f"{killed} of {len(found)} mutants killed ({100 * killed / max(1, len(found)):.1f} %; "
+        f"{100 * killed / max(1, meant):.1f} % without the explained), of {possible:,} possible; seed {args.seed}; "
+        f"by {', '.join(f'{by} {n}' for by, n in killers.items())}; {len(chosen) - len(numbered)} did not build"
     )
     return 0
 

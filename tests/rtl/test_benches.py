@@ -7,7 +7,9 @@ import contextlib
 import json
 import os
 import re
+import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from cocotb_tools.runner import get_runner
@@ -148,34 +150,45 @@ RUNS = [
 VERILATOR = ["-O1", "--x-initial", "unique", "--x-assign", "unique", "-Wno-fatal", "-Wno-lint", "-CFLAGS", "-O0"]
 
 
-@pytest.mark.parametrize(("module", "size", "simulator"), RUNS)
-def test_module(module, size, simulator, tmp_path, monkeypatch):
-    for name, value in tool_environment().items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("NM_BENCH", json.dumps(size))
-    monkeypatch.setenv("NM_SEED", os.environ.get("NM_SEED", "1"))
-    monkeypatch.syspath_prepend(HERE / "benches")  # the runner hands it on
-    monkeypatch.syspath_prepend(HERE.parent.parent)
+def simulate(module, size, simulator, folder, rtl=None, extra=()):
+    """Build and run one bench; the tails of its logs."""
+    rtl = rtl or rtl_directory()
     names = [*BENCHES[module][0].split(), module]
+    defines = {"NM_POISON": 1} | ({"NM_RAM_ADDRESS": 1} if size.get("ADDRESS") else {})
+    environment = {"NM_BENCH": json.dumps(size), "NM_SEED": os.environ.get("NM_SEED", "1")}
+    path = [str(HERE / "benches"), str(HERE), str(HERE.parent), str(HERE.parent.parent), *sys.path]
     runner = get_runner(simulator)
-    shared = {"build_dir": tmp_path, "timescale": ("1ns", "1ps"), "hdl_toplevel": f"nm_{module}"}
-    logs = tmp_path / "build.log", tmp_path / "run.log"
-    with contextlib.suppress(SystemExit):  # the logs say what failed
+    shared = {"build_dir": folder, "timescale": ("1ns", "1ps"), "hdl_toplevel": f"nm_{module}"}
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = folder / "build.log", folder / "run.log"
+    with (
+        mock.patch.dict(os.environ, tool_environment()),
+        mock.patch.object(sys, "path", path),  # the runner hands it on
+        contextlib.suppress(SystemExit),  # the logs say what failed
+    ):
         runner.build(
-            sources=[rtl_directory() / f"nm_{name}.v" for name in names],
-            includes=[rtl_directory()],
-            parameters={k: v for k, v in size.items() if k != "ADDRESS"},
-            defines={"NM_POISON": 1} | ({"NM_RAM_ADDRESS": 1} if size.get("ADDRESS") else {}),
-            build_args=VERILATOR if simulator == "verilator" else ["-g2012"],
+            sources=[file for file in extra if file.suffix == ".v"] + [rtl / f"nm_{name}.v" for name in names],
+            includes=[rtl],
+            parameters={key: value for key, value in size.items() if key != "ADDRESS"},
+            defines=defines,
+            build_args=[*VERILATOR, *(str(file) for file in extra if file.suffix != ".v")]
+            if simulator == "verilator"
+            else ["-g2012"],
             log_file=logs[0],
             **shared,
         )
         runner.test(
             test_module=module,
-            test_dir=tmp_path,
-            results_xml=str(tmp_path / "results.xml"),
+            test_dir=folder,
+            results_xml=str(folder / "results.xml"),
             log_file=logs[1],
+            extra_env=environment,
             **shared,
         )
-    text = "".join(log.read_text()[-6000:] for log in logs if log.exists())
-    assert re.search(r"PASS=[1-9]\d* FAIL=0 SKIP=0", text), text
+    return "".join(log.read_text()[-6000:] for log in logs if log.exists())
+
+
+@pytest.mark.parametrize(("module", "size", "simulator"), RUNS)
+def test_module(module, size, simulator, tmp_path):
+    log = simulate(module, size, simulator, tmp_path / "bench")
+    assert re.search(r"PASS=[1-9]\d* FAIL=0 SKIP=0", log), log

@@ -1,18 +1,21 @@
 """The Verilog against the reference, timestep by timestep: events, spikes, every bit of state, counters, cycles."""
 
+import functools
 import os
 
 import numpy as np
 import pytest
 from cases import ARCHITECTURES, architecture, case
+from functional import BINS, watch
 from programs import random_architecture
 
 from emulator.icarus import Icarus
 from emulator.lockstep import lockstep
+from emulator.reference import Reference
 from emulator.spec import isa
 
 LONG = bool(os.environ.get("NM_LONG"))
-IMAGES = 400 if LONG else 40
+IMAGES = 400 if LONG else 80
 
 
 def has_rows(image) -> bool:
@@ -22,7 +25,7 @@ def has_rows(image) -> bool:
 def run(arch, seeds, **options):
     """Lockstep over the images of these seeds; the core clock cycles they took."""
     # reading all state of many cores takes longer than running them
-    options.setdefault("every", 1 if arch.cores == 1 else 4)
+    options.setdefault("every", 2 if arch.cores == 1 else 8)
     cycles = spikes = images = 0
     for seed in seeds:
         image, inputs, rewards = case(arch, *seed)
@@ -39,11 +42,28 @@ def run(arch, seeds, **options):
     return cycles
 
 
+def watching(hits):
+    """A factory of references that note the bins they go through."""
+    return lambda image, retire: watch(Reference(image, retire), hits)
+
+
+@functools.cache
+def covered(name):
+    """Lockstep on random programs of an architecture: clock cycles, and the functional coverage they reached."""
+    arch, hits = architecture(name), set()
+    seeds = [(1, i) for i in range(IMAGES if arch.cores == 1 else IMAGES // 2)]
+    return run(arch, seeds, left=watching(hits)), frozenset(hits)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_random_programs_run_alike(name):
-    arch = architecture(name)
-    cycles = run(arch, [(1, i) for i in range(IMAGES if arch.cores == 1 else IMAGES // 2)])
+    cycles, _ = covered(name)
     assert cycles > IMAGES * 500
+
+
+def test_random_programs_reach_every_bin():
+    holes = BINS - frozenset().union(*(covered(name)[1] for name in ARCHITECTURES))
+    assert not holes, "\n".join(sorted(holes))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +86,10 @@ def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
 @pytest.mark.skipif(not LONG, reason="NM_LONG=1 runs the ten million cycles")
 def test_ten_million_cycles_on_random_architectures():
     total = done = 0
+    hits: set[str] = set()
     while total < 10_000_000:
         arch = random_architecture(np.random.default_rng((4, done)))
-        total += run(arch, [(4, done, i) for i in range(60)])
+        total += run(arch, [(4, done, i) for i in range(60)], left=watching(hits))
         done += 1
         print(f"{done} architectures, {total:,} core clock cycles, 0 mismatches", flush=True)
+    assert not BINS - hits
