@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from emulator.result import RunResult
@@ -16,7 +18,7 @@ from emulator.spec.image import Image
 
 from .pipeline import Compilation
 from .study.learning import learning_facts
-from .study.page import quantity
+from .study.page import count, quantity
 
 _console = Console(highlight=False, soft_wrap=False)
 
@@ -26,6 +28,16 @@ def _table(*columns: str, title: str = "") -> Table:
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     return table
+
+
+def _show(table: Table) -> None:
+    """Print a table; in a terminal too narrow for it, headings and texts break between words, numbers never."""
+    if Measurement.get(_console, _console.options.update(width=10_000), table).maximum > _console.width:
+        table.padding, table.show_edge = 0, False
+        for column in table.columns[1:]:
+            words = [word for text in (column.header, *column.cells) for word in re.findall(r"\S+ %|\S+", str(text))]
+            column.width = max(map(len, words))
+    _console.print(table)
 
 
 def _facts(*rows: tuple[str, str]) -> None:
@@ -38,7 +50,7 @@ def _facts(*rows: tuple[str, str]) -> None:
 
 
 def _share(pair: list[int] | tuple[int, int]) -> str:
-    return f"{pair[0]:,} ({100 * pair[0] / pair[1]:.0f} %)"
+    return f"{pair[0]:,} ({100 * pair[0] / pair[1]:.0f}%)"
 
 
 def _fill(rows: list[dict[str, Any]]) -> None:
@@ -48,11 +60,11 @@ def _fill(rows: list[dict[str, Any]]) -> None:
             f"{row['core']}  {escape(', '.join(dict.fromkeys(row['populations'])))}",
             *(_share(row[k]) for k in ("neurons", "axons", "synapse words", "routes", "program words")),
         )
-    _console.print(table)
+    _show(table)
 
 
 def _drift(rows: list[dict[str, Any]]) -> None:
-    table = _table("population", "float spikes", "fixed", "per-neuron error", "saturated", "silent", "zero weights")
+    table = _table("population", "float spikes", "fixed", "error per neuron", "saturated", "silent", "zero weights")
     table.title = "Drift on the calibration inputs"
     for row in rows:
         table.add_row(
@@ -64,7 +76,7 @@ def _drift(rows: list[dict[str, Any]]) -> None:
             f"{row['silent_neurons']:,}",
             f"{100 * row['zero_weights']:.1f} %",
         )
-    _console.print(table)
+    _show(table)
     for row in rows:
         if row["advice"]:
             _console.print(f"[yellow]![/] {escape(row['advice'])}")
@@ -82,7 +94,7 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
         ("semantics", values["semantics"]),
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
-        ("latency", f"{values['latency_timesteps']} timesteps"),
+        ("latency", count(values["latency_timesteps"], "timestep")),
         *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
     )
     _fill_of(image)
@@ -155,7 +167,7 @@ def _costs(rows: list[dict[str, Any]], samples: int) -> None:
             f"{len(row['cores'])}",
             *(f"{row[k] / samples:,.0f}" for k in ("busy_cycles", "events", "synaptic_operations", "spikes")),
         )
-    _console.print(table)
+    _show(table)
 
 
 def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, Any], html: str | None) -> None:
@@ -251,7 +263,7 @@ def devices(found: list[dict[str, str]]) -> None:
     table = _table("port", "device", "serial number")
     for port in found:
         table.add_row(*(escape(port[key]) for key in ("port", "device", "serial_number")))
-    _console.print(table)
+    _show(table)
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:
@@ -263,13 +275,13 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
         table = _table("counter", "total")
         for name, total in values["counters"].items():
             table.add_row(name, f"{total:,}")
-        _console.print(table)
+        _show(table)
         return
     _facts(
         ("network", f"{values['network']}: {values['inputs']:,} inputs, {values['outputs']:,} outputs"),
         ("architecture", f"{values['architecture']} ({values['architecture_hash']})"),
         ("semantics", values["semantics"]),
-        ("latency", f"{values['latency_timesteps']} timesteps"),
+        ("latency", count(values["latency_timesteps"], "timestep")),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
     )
     table = _table("projection", "synapses", "weights", "bits", "synapse memory", "of its weights", "cores")
@@ -283,19 +295,19 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
             f"{p['memory_bits'] / max(1, p['distinct_bits']):.2f} x",
             f"{p['cores']}",
         )
-    _console.print(table)
+    _show(table)
     learning = [p for p in values["projections"] if "learns" in p]
     if learning:
         table = _table("learns", "rule", "least weight", "mean", "largest", "in steps of")
         for p in learning:
             numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], _step(p))
             table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
-        _console.print(table)
+        _show(table)
     if values["thresholds"]:
         table = _table("moving threshold", "least", "mean", "largest")
         for name, numbers in values["thresholds"].items():
             table.add_row(escape(name), *(f"{number:.4g}" for number in numbers))
-        _console.print(table)
+        _show(table)
     _fill(values["fill"])
     for core in values["cores"]:
         _console.print(f"[bold]Program of core {core['core']}[/]")
@@ -339,7 +351,7 @@ def synthesised(values: dict[str, Any]) -> None:
         table.add_row(row["module"], f"{row['instances']:,}", *(f"{row[key]:,}" for key in columns))
     table.add_section()
     table.add_row("optimised as one", "", *(f"{values['area'][key]:,}" for key in columns))
-    _console.print(table)
+    _show(table)
     clock = "not placed"
     if values["fits"]:
         clock = f"{quantity(values['fmax_hz'], 'Hz')}, asked for {quantity(values['constraint_hz'], 'Hz')}"

@@ -14,11 +14,12 @@ import nir
 import numpy as np
 import pytest
 from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, write
+from rich.console import Console
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image import load_image, save_image
-from nmcompile import cli
+from nmcompile import cli, show
 
 COMPILE_KEYS = {
     "cores",
@@ -294,6 +295,20 @@ def test_a_narrow_terminal_cuts_no_number(made, file):
     assert numbers[0] - numbers[1] == Counter()
 
 
+def test_tables_in_a_narrow_terminal_break_between_words(monkeypatch, capsys):
+    row = {"name": "lif1", "neurons": 65_536, "cores": [0], "spikes": 2_083}
+    row |= {"busy_cycles": 147_460, "events": 76_019, "synaptic_operations": 150_673}
+    monkeypatch.setattr(show, "_console", Console(width=60, highlight=False))
+    show._costs([row], 1)
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
+        "Cost per sample",
+        "                                        synaptic",
+        "population neurons cores  cycles events      ops spikes",
+        "───────────────────────────────────────────────────────",
+        "lif1        65,536     1 147,460 76,019  150,673  2,083",
+    ]
+
+
 # ------------------------------------------------------------------------------------------------------ bad usage
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
@@ -385,7 +400,7 @@ def test_a_network_that_is_wrong_is_exit_code_3(fails, tmp_path):
     )
     fails(
         3,
-        f"n.nir: 'lif1' is a Resonator, which this compiler cannot express; it reads {reads}",
+        f"n.nir: 'lif1' is of type Resonator, which this compiler cannot express; put it in terms of {reads}",
         run=compiling(net, tmp_path),
     )
     assert not (tmp_path / "out.nmi").exists()
