@@ -69,7 +69,10 @@ def compile_command(
     plasticity: str | None,
     as_json: bool,
 ) -> None:
-    """Compile NET, a trained network (.nir, lava-dl's .net, or a networkx graph), to an image."""
+    """Compile a trained network to an image.
+
+    NET is a .nir file, lava-dl's .net, or a networkx graph (.graphml, node-link .json).
+    """
     from emulator.spec.arch import load_architecture
     from emulator.spec.image import save_image
 
@@ -203,7 +206,10 @@ def inspect(file: str, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @_JSON
 def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit: int | None, as_json: bool) -> None:
-    """Run the bundled Verilog beside the emulator and compare every spike, counter and clock cycle."""
+    """Run the Verilog beside the emulator and compare them.
+
+    Every spike, counter and clock cycle; stops at the first difference.
+    """
     from emulator.spec.image import load_image
 
     from . import show
@@ -220,7 +226,10 @@ def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit
 @click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
 @click.option("--tcp", type=click.IntRange(0, 65535), help="Serve on this TCP port of 127.0.0.1 instead; 0 takes any.")
 def board(arch: str, tcp: int | None) -> None:
-    """Serve a simulated board, the whole Verilog with its UART, until stopped; prints its port."""
+    """Serve a simulated board: the whole Verilog with its UART.
+
+    Prints its port, and runs until stopped.
+    """
     from emulator.spec.arch import load_architecture
 
     from .board.simulated import SimulatedBoard, serve
@@ -236,7 +245,10 @@ def board(arch: str, tcp: int | None) -> None:
 @_BAUD
 @_JSON
 def flash(image: str, port: str, baud: int, as_json: bool) -> None:
-    """Load IMAGE into a board: what differs only, read back on the board and compared."""
+    """Load IMAGE into a board.
+
+    Only what differs is sent; all is read back on the board and compared.
+    """
     from emulator.spec.image import load_image
 
     from . import show
@@ -307,7 +319,10 @@ def devices(as_json: bool) -> None:
 @click.option("--target", required=True, help="up5k, ecp5-25k, ecp5-45k, ecp5-85k or gw2ar-18.")
 @_JSON
 def synth(arch: str, target: str, as_json: bool) -> None:
-    """Area and clock of an architecture, with its link and UART, on an FPGA; takes minutes."""
+    """Area and clock of an architecture on an FPGA; takes minutes.
+
+    The whole chip, with its link and UART.
+    """
     from emulator.spec.arch import load_architecture
 
     from . import show
@@ -354,7 +369,7 @@ def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> N
 @click.option("--html", required=True, help="The page to write.")
 @_JSON
 def report(run: str, html: str, as_json: bool) -> None:
-    """Write a self-contained HTML page about a result of `nmc emulate -o`."""
+    """Write an HTML page about a result of `nmc emulate -o`."""
     from emulator.result import load_result
 
     from .study.report import write_report
@@ -375,7 +390,7 @@ def report(run: str, html: str, as_json: bool) -> None:
 def demo(
     name: str, weight_bits: int, limit: int | None, html: str | None, threads: int, prices: str, as_json: bool
 ) -> None:
-    """Compile a bundled trained network and run it on real test images.
+    """Compile and run a bundled network on real test images.
 
     NAME is mnist_mlp, mnist_conv or mnist_rows.
     """
