@@ -53,10 +53,12 @@ def leaky(shape: tuple[int, ...], beta: float, reset: str) -> snn.Leaky:
 def mnist_mlp() -> nn.Sequential:
     """784-80-10: 63,520 weights, so that 8-bit synapses fit in 64 KiB. Input (n, 784)."""
     return nn.Sequential(
-        nn.Linear(784, 80),
-        leaky((80,), 0.9, "subtract"),
-        nn.Linear(80, 10),
-        leaky((10,), 0.9, "subtract"),
+        OrderedDict(
+            fc1=nn.Linear(784, 80),
+            lif1=leaky((80,), 0.9, "subtract"),
+            readout=nn.Linear(80, 10),
+            lif_out=leaky((10,), 0.9, "subtract"),
+        )
     )
 
 
@@ -84,7 +86,10 @@ def mnist_rows() -> nn.Sequential:
     with torch.no_grad():
         # A row has few spikes: at torch's initial size they hardly drive the hidden layer; learning is slow.
         rows.weight.mul_(2)
-    return nn.Sequential(rows, hidden, nn.Linear(128, 10), leaky((10,), 0.9, "subtract"))
+    readout = nn.Linear(128, 10)
+    return nn.Sequential(
+        OrderedDict(fc1=rows, recurrent=hidden, readout=readout, lif_out=leaky((10,), 0.9, "subtract"))
+    )
 
 
 @dataclass(frozen=True)
