@@ -525,13 +525,13 @@ READS = (
 def test_an_unknown_node_is_named_even_where_nothing_flows(path, rng):
     write(path, two_layers(rng) | {"x": lif(2)}, LAYERS)
     edit(path, lambda file: put(file, "node/nodes/x/type", "Izhikevich"))
-    assert message(path) == f"'x' is a Izhikevich, which this compiler cannot express; it reads {READS}"
+    assert message(path) == f"'x' is of type Izhikevich, which this compiler cannot express; put it in terms of {READS}"
 
 
 def test_names_that_a_terminal_cannot_show_are_escaped(path, rng):
     write(path, two_layers(rng), LAYERS)
     edit(path, lambda file: put(file, "node/nodes/lif1/type", "\x01IF"))
-    assert message(path) == f"'lif1' is a \\x01IF, which this compiler cannot express; it reads {READS}"
+    assert message(path) == f"'lif1' is of type \\x01IF, which this compiler cannot express; put it in terms of {READS}"
 
 
 def test_an_edge_to_nowhere_is_named(path, rng):

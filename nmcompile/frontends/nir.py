@@ -80,7 +80,9 @@ class _Reader:
         for name, node in self.nodes.items():
             if node.kind not in (*MODELS, *LINEAR, "Delay", "Input", "Output"):
                 reads = ", ".join((*MODELS, *LINEAR, "Delay"))
-                raise self.fail(f"{name!r} is a {node.kind}, which this compiler cannot express; it reads {reads}")
+                raise self.fail(
+                    f"{name!r} is of type {node.kind}, which this compiler cannot express; put it in terms of {reads}"
+                )
             if name == INPUT and node.kind != "Input":
                 raise self.fail(f"a {node.kind} is called {INPUT!r}, which names what comes from outside; rename it")
         if len(self.top_inputs) != 1 or len(self.top_outputs) != 1:
