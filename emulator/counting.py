@@ -84,7 +84,7 @@ def instruction_counts(op: Op, space: Op | None, lanes: int) -> dict[str, int]:
         count["pending_reads"] = op.hi
     elif op.name == "rows":
         count["predicate_reads"] = blocks
-        count["trace_reads"] = op.hi * isa.GRANULE // lanes
+        count["trace_reads"] = -(-len(op.swept) // lanes)
     elif op.name == "endrows":  # once a row
         count["rows"] = 1
         count["register_reads"] = count["register_writes"] = blocks

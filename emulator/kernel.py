@@ -63,7 +63,6 @@ class State(NamedTuple):
     delivered: np.ndarray
     random: np.ndarray  # (busy cores * 16,) uint32, see layout.Start
     weights: np.ndarray  # int16 plastic rows
-    old: np.ndarray  # int16 weights of the row that is being updated
     broadcasts: np.ndarray  # int32, see layout.BROADCASTS
     code: np.ndarray  # (instructions, COLUMNS) int64, bound, see simulate._Memories.bind
     executions: np.ndarray  # (instructions,) int64
@@ -129,13 +128,11 @@ def any_holds(op):
 
 
 @inner
-def load_row(weights, words, first, last, register, old, keep):
-    """r<d> := the weights of a plastic row; noted, if those that are 0 must stay so."""
+def load_row(weights, words, first, last, register):
+    """r<d> := the weights of a plastic row."""
     for i in range(words):
         weight = load16(weights + i * 128)
         at = register + i * STEP
-        if keep:
-            store(old + i * 128, weight)
         lanes = first if i == 0 else ALL
         if i == words - 1:
             lanes &= last
@@ -146,15 +143,13 @@ def load_row(weights, words, first, last, register, old, keep):
 
 
 @inner
-def store_row(weights, words, first, inside, register, old, bits, keep):
-    """The weights of a plastic row := r<d>, saturated, 0 beyond the population; `keep` those that are 0."""
+def store_row(weights, words, first, inside, register, bits):
+    """The weights of a plastic row := r<d>, saturated, 0 beyond the population."""
     high = (1 << (bits - 1)) - 1
     for i in range(words):
         lanes = first if i == 0 else ALL
         if i == words - 1:
             lanes &= inside
-        if keep:
-            lanes &= ~equal(load16(old + i * 128), splat16(0))
         weight = narrow16(greater(lesser(load32(register + i * STEP), splat32(high)), splat32(-high - 1)))
         store(weights + i * 128, weight if lanes == ALL else choose(lanes, weight, splat16(0)))
 
@@ -163,7 +158,7 @@ def store_row(weights, words, first, inside, register, old, bits, keep):
 def selected(word, op, did, reward, axon0, learning, delivered):
     """The plastic axons of one word that a `rows` selects."""
     mask, lo = op[t.SHIFT], op[t.LO] * GRANULE
-    stop = lo + op[t.HI] * GRANULE
+    stop = lo + op[t.HI] + 1
     axons = learning.there[(axon0 >> 6) + word]
     if word == lo >> 6:
         axons &= ALL << np.uint64(lo & 63)
@@ -182,12 +177,12 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
     """`rows`: one selected row after the other, the body in between; cycles of the rows."""
     op, cost = behind(code, pc * t.COLUMNS), np.int64(0)
     end = pc + op[t.SKIP]
-    did, keep = any_holds(op), op[t.SHIFT] & 16
+    did = any_holds(op)
     first, last, inside = np.uint64(op[t.FIRST]), np.uint64(op[t.LAST]), np.uint64(op[t.INSIDE])
-    register, axon0, words, old = op[t.OUT], cores.axon[k], cores.axon_words[k], address(state.old)
+    register, axon0, words = op[t.OUT], cores.axon[k], cores.axon_words[k]
     broadcasts = address(state.broadcasts)
     lo = op[t.LO] * GRANULE
-    for word in range(lo >> 6, (lo + op[t.HI] * GRANULE + 63) >> 6):
+    for word in range(lo >> 6, (lo + op[t.HI] + 64) >> 6):
         axons = selected(word, op, did, reward, axon0, learning, state.delivered)
         pre = state.delivered[(axon0 >> 6) + word]
         while axons:
@@ -199,7 +194,7 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
                 store(broadcasts + (t.ROW_TRACE + x) * STEP, splat32(trace))
             store_word(broadcasts + t.ROW_PRE * STEP, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
             weights = address(state.weights) + learning.start[row] * 2
-            load_row(weights, op[t.WORDS], first, last, register, old, keep)
+            load_row(weights, op[t.WORDS], first, last, register)
             cost += ROW_CYCLES + 2 * op[t.BLOCKS]
             at = pc + 1
             while True:
@@ -214,7 +209,7 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
                     vector(step)
                 at += 1
             bits = learning.bits[row]
-            store_row(weights, op[t.WORDS], first, inside, register, old, bits, keep)
+            store_row(weights, op[t.WORDS], first, inside, register, bits)
             state.row_words[k] += (op[t.BLOCKS] * bits + 15) >> 4
     return cost
 

@@ -267,7 +267,7 @@ def _instruction(arch, op: Op, space: Op | None, address: int, graded: bool) -> 
             row[A : A + 3] = PREDICATES, op.a, MASK_BYTES
             row[C : C + 3] = TRACES, op.c, 0
             row[OUT : OUT + 3] = REGISTERS, op.d, VECTOR_BYTES
-            row[COST] = isa.ROWS_CYCLES + max(space.hi, isa.PIPELINE) + op.hi * isa.GRANULE // arch.lanes
+            row[COST] = isa.ROWS_CYCLES + max(space.hi, isa.PIPELINE) + -(-len(op.swept) // arch.lanes)
     if not op.row.vector or space is None:
         return row
     row[COST] = max(space.hi, isa.PIPELINE)
@@ -375,8 +375,7 @@ def prepare(image: Image) -> Machine:
     plastic_from = [0]
     row_of = np.full(int(axon_first[-1]), -1, np.int64)
     for k, i in enumerate(busy):
-        mine = plastic_rows(programs[k], entries[k])
-        for axon in mine:
+        for axon in plastic_rows(programs[k]):
             q = pending.lookup[k * arch.axons + axon]
             if q >= 0:
                 plastic[q] = len(learnt)
@@ -394,7 +393,7 @@ def prepare(image: Image) -> Machine:
             found = sites[k]
             code[entry[k] + pc, AHEAD] = found is not None and pc in found
             if op.name == "rows":
-                skip = next(n for n, o in enumerate(ops[pc:]) if o.name == "endrows")
+                skip = op.body + 1
                 traces = [c for o in ops[pc : pc + skip] for c in o.sources if isa.SRC_TRACE <= c < isa.SRC_REWARD]
                 code[entry[k] + pc, SKIP] = skip
                 code[entry[k] + pc, TABLE] = max(traces, default=isa.SRC_TRACE - 1) - isa.SRC_TRACE + 1
@@ -506,13 +505,13 @@ def _integ_reach(arch, core: CoreImage, entries: np.ndarray, ops: list[Op]) -> d
     return found
 
 
-def plastic_rows(ops: list[Op], entries: np.ndarray) -> list[int]:
+def plastic_rows(ops: list[Op]) -> list[int]:
     """The axons that some `rows` sweeps, ascending."""
     found: set[int] = set()
     for op in ops:
         if op.name == "rows":
-            found.update(range(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE))
-    return sorted(axon for axon in found if int(entries[axon]) & 7)
+            found.update(op.swept)
+    return sorted(found)
 
 
 class _Plastic:

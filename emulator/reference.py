@@ -273,24 +273,20 @@ class Core:
         arch, count, space = self.arch, self.counters, self.space
         assert space is not None
         lanes = arch.lanes
-        last = pc
-        while self.program[last].name != "endrows":
-            last += 1
         neurons = range(space.lo * lanes, (space.lo + space.hi - 1) * lanes + space.d + 1)
         did = any(self.predicates[op.a][n] for n in neurons)
         count["predicate_reads"] += space.hi
-        axons = range(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE)
-        count["trace_reads"] += len(axons) // lanes
-        cost = isa.ROWS_CYCLES + max(space.hi, PIPELINE) + len(axons) // lanes
-        for axon in axons:
+        axon_blocks = -(-len(op.swept) // lanes)
+        count["trace_reads"] += axon_blocks
+        cost = isa.ROWS_CYCLES + max(space.hi, PIPELINE) + axon_blocks
+        for axon in op.swept:
             select = op.shift & 8
             select = select or (op.shift & 1 and self.delivered[axon])
             select = select or (op.shift & 2 and did and self.traces[op.c][axon] != 0)
             select = select or (op.shift & 4 and self.reward != 0)
-            if not select or self.axons[axon]["format"] == isa.NONE:
-                continue
-            cost += isa.ROW_CYCLES + 2 * space.hi + self.row(op, axon, pc + 1)
-        return cost, last + 1
+            if select:
+                cost += isa.ROW_CYCLES + 2 * space.hi + self.row(op, axon, pc + 1)
+        return cost, pc + 1 + op.body + 1
 
     def row(self, op: Op, axon: int, pc: int) -> int:
         """Load one row, run the body, store the row; the body's cycles."""
@@ -303,11 +299,9 @@ class Core:
         count["synapse_writes"] += words
         count["register_writes"] += space.hi
         count["register_reads"] += space.hi
-        old = {}
         for beat, _, block in self.window(entry):
             for lane in range(lanes):
-                n = block * lanes + lane
-                old[n] = register[n] = self.synapse(entry["format"], beat, lane)[1]
+                register[block * lanes + lane] = self.synapse(entry["format"], beat, lane)[1]
         cost = 0
         while True:
             step = self.program[pc]
@@ -326,8 +320,7 @@ class Core:
             for lane in range(lanes):
                 n = block * lanes + lane
                 inside = block < space.lo + space.hi - 1 or lane <= space.d
-                keep = inside and not (op.shift & 16 and old[n] == 0)
-                self.store(entry["format"], beat, lane, saturate(register[n], bits) if keep else 0)
+                self.store(entry["format"], beat, lane, saturate(register[n], bits) if inside else 0)
         self.retire("row", self.number, axon)
         return cost
 

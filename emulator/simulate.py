@@ -296,7 +296,6 @@ def _state(machine: Machine) -> kernel.State:
         delivered=aligned(sizes.trace_axons // WORD, np.uint64),
         random=aligned(busy * STREAMS, np.uint32),
         weights=aligned(len(start.weights), np.int16),
-        old=aligned(256 * 16, np.int16),  # the lanes of the largest core
         broadcasts=aligned(layout.BROADCAST_ROWS * WORD, np.int32),
         code=machine.program.code.copy(),
         executions=np.zeros(len(machine.program.code), np.int64),

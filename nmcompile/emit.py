@@ -146,7 +146,7 @@ def _core(
                 }
             )
             if p.plastic:
-                plastic.append(Axons(p, n_axons, granules))
+                plastic.append(Axons(p, n_axons, len(rows.sources)))
             n_axons += granules * isa.GRANULE
             n_words += len(rows.words)
         depth = network.depth[part.population]

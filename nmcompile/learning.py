@@ -36,11 +36,11 @@ ALWAYS, NEVER = halves(0, 0xFFFF), halves(0, 0)  # timesteps of the switch
 
 @dataclass(frozen=True)
 class Axons:
-    """A learning projection in one core: its first axon, and how many granules of them."""
+    """A learning projection in one core: its first axon, and how many of them."""
 
     projection: QuantizedProjection
     first: int
-    granules: int
+    count: int
 
     @property
     def learned(self) -> PlasticWeights:
@@ -102,7 +102,7 @@ class _Writer:
         self.fired = self._fired()
         on = {term.on for term in self.rule.terms}
         self.selector, self.alive = self._selector() if "post" in on else (0, None)
-        self.mask = ("pre" in on) | ("post" in on) << 1 | self.learned.masked << 4
+        self.mask = ("pre" in on) | ("post" in on) << 1
         self._fits()
         self.weight = program.number("weight")
         self.units = {t.name: self._unit(t) for t in self.rule.traces}
@@ -182,7 +182,7 @@ class _Writer:
     # ---------------------------------------------------------------------------------------------- axons
     def _axon_range(self) -> Op:
         lanes = self.arch.lanes
-        first, n = self.axons.first // lanes, self.axons.granules * isa.GRANULE // lanes
+        first, n = self.axons.first // lanes, -(-self.axons.count // lanes)
         return Op("range", imm=halves(first, n), d=lanes - 1, flag=1)
 
     def _decay(self, trace: Trace, register: int) -> list[Op]:
@@ -237,9 +237,22 @@ class _Writer:
         return ops + ([self._axon_range(), *late] if late else [])
 
     def _rows(self, mask: int, body: list[Op]) -> list[Op]:
-        where = halves(self.axons.first // isa.GRANULE, self.axons.granules)
-        rows = Op("rows", imm=where, d=self.weight, a=self.fired, c=self.selector, shift=mask)
-        return [rows, *body, Op("endrows")]
+        where = halves(self.axons.first // isa.GRANULE, self.axons.count - 1)
+        if self.learned.masked:  # synapses of weight 0 are none
+            absent = self.program.predicate(Flag(f"absent in {self.name}"))
+            body = [
+                Op("ceq", d=absent, a=self.weight, imm_b=1),
+                *body,
+                Op("mov", pred=1 + absent, d=self.weight, imm_b=1),
+            ]
+        if len(body) > isa.LONGEST_BODY:
+            raise DoesNotFitError(
+                [
+                    f"{self.name!r}: rule {self.rule.name!r} needs {len(body)} instructions a row, a body has at most "
+                    f"{isa.LONGEST_BODY}; use a rule with fewer terms"
+                ]
+            )
+        return isa.rows(body, imm=where, d=self.weight, a=self.fired, c=self.selector, shift=mask)
 
     def _condition(self, condition: Condition) -> list[Op]:
         """A predicate; compares that are masked give 0, so a chain of them is an `and`."""
@@ -295,6 +308,9 @@ class _Writer:
             second = values.pop()
             first, shift = values.pop(), math.ceil(math.log2(second.unit))
             product = self.program.number("factor")
+            if first.code >= isa.SRC_TRACE and second.code >= isa.SRC_TRACE and first.code != second.code:
+                ops.append(Op("mov", d=product, imm=first.code))  # an instruction reads one trace of the axon
+                first = Value(product, first.unit)
             ops.append(Op("mul", d=product, a=first.code, imm=second.code, shift=shift, round=NEAREST))
             values.append(Value(product, first.unit * second.unit / 2.0**shift))
         return values[0] if values else None
@@ -442,7 +458,7 @@ class _Writer:
 
     # ------------------------------------------------------------------------------------- once a sample
     def per_sample(self) -> list[Op]:
-        every, ops = 8 | self.learned.masked << 4, []
+        every, ops = 8, []
         if self.rule.eligibility:
             ops += self._rows(every, self._reward_body())
         if self.rule.drift:
@@ -472,7 +488,7 @@ class _Writer:
         assert self.rule.scaling
         total, change, part = (self.program.number(name) for name in ("total", "change", "factor"))
         target = round(self.rule.scaling / self.learned.unit)
-        most = max(2 * target, self.axons.granules * isa.GRANULE * max(abs(self.learned.lower), self.learned.upper))
+        most = max(2 * target, self.axons.count * max(abs(self.learned.lower), self.learned.upper))
         coarse = max(0, most.bit_length() - (self.arch.state_bits - 1))
         point = self.arch.coef_bits - 3  # bits behind the point of the factor
         largest = max(abs(self.learned.lower), abs(self.learned.upper)) << point

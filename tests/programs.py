@@ -186,7 +186,8 @@ class _CoreMaker:
     granules: int
     ops: list[Op] = field(default_factory=list)
     fired: int = 0
-    plastic: tuple[int, int] | None = None  # (first block, blocks) of the plastic rows, which lie in granule 0
+    plastic: tuple[int, int] | None = None  # (first block, blocks) of the plastic rows
+    n_plastic: int = 0  # how many, from axon 0 on
     spans: list[tuple[int, int]] = field(default_factory=list)  # (first block, blocks) of each population
     shares: list[tuple[int, int]] = field(default_factory=list)  # (first granule, granules) of its axons
     inside: bool = False  # rows reach their own population only
@@ -196,6 +197,7 @@ class _CoreMaker:
         if sections and arch.traces and rng.random() < 0.5:
             lo = int(rng.integers(self.blocks))
             self.plastic = (lo, int(rng.integers(1, self.blocks - lo + 1)))
+            self.n_plastic = int(rng.integers(1, min(33, self.granules * isa.GRANULE + 1)))
         if sections and plain:
             self.populations(sections)
         else:
@@ -307,25 +309,17 @@ class _CoreMaker:
         assert self.plastic is not None
         op = self.space(span=self.plastic)
         self.ops.append(op)
-        mask = int(rng.choice([1, 2, 3, 4, 7, 8])) | 16 * int(rng.integers(2))
-        lo = 0 if rng.random() < 0.9 else int(rng.integers(self.granules))
+        mask = int(rng.choice([1, 2, 3, 4, 7, 8]))
+        lo = 0 if rng.random() < 0.9 else int(rng.integers(-(-self.n_plastic // isa.GRANULE)))
         w = int(rng.integers(arch.registers))
-        self.ops.append(
-            Op(
-                "rows",
-                imm=isa.halves(lo, int(rng.integers(1, self.granules - lo + 1))),
-                d=w,
-                a=int(rng.integers(isa.N_PREDICATES)),
-                c=int(rng.integers(arch.traces)),
-                shift=mask,
-            )
-        )
-        body = [self.vector(False, True, False, op, w) for _ in range(int(rng.integers(1, 5)))]
-        if rng.random() < 0.3:
+        where = isa.halves(lo, int(rng.integers(self.n_plastic - lo * isa.GRANULE)))
+        predicate, trace = int(rng.integers(isa.N_PREDICATES)), int(rng.integers(arch.traces))
+        body = [self.vector(False, True, False, op, w) for _ in range(int(rng.choice([0, 1, 2, 3, 4, 14])))]
+        if body and rng.random() < 0.3:
             # nothing may follow the place where a skip lands but endrows: the range is unknown to the checker
             at = int(rng.integers(len(body)))
             body.insert(at, self.when(len(body) - at))
-        self.ops += [*body, Op("endrows")]
+        self.ops += isa.rows(body, imm=where, d=w, a=predicate, c=trace, shift=mask)
 
     def vector(self, axon: bool, in_rows: bool, resetting: bool, space: Op, w: int | None = None) -> Op:
         """One legal vector instruction."""
@@ -342,6 +336,9 @@ class _CoreMaker:
         if w is not None and rng.random() < 0.6:
             pool[0] = w
         used_accumulator = False
+        scalar = isa.SRC_REWARD  # the only one of x0..x2 and reward
+        if in_rows and rng.random() < 0.9:
+            scalar = isa.SRC_TRACE + int(rng.integers(arch.traces))
 
         def source(factor: bool = False) -> int:
             nonlocal used_accumulator
@@ -349,10 +346,8 @@ class _CoreMaker:
             if not axon and not factor and not used_accumulator and roll < 0.3:
                 used_accumulator = True
                 return int(rng.choice([8, 9, 10, 11]))
-            if in_rows and roll < 0.5:
-                return isa.SRC_TRACE + int(rng.integers(arch.traces))
             if roll < 0.55:
-                return isa.SRC_REWARD
+                return scalar
             return pool[int(rng.integers(2))]
 
         if name == "plog":
@@ -433,21 +428,19 @@ class _CoreMaker:
     def memory(self) -> tuple[np.ndarray, np.ndarray]:
         """Axon entries and synapse words: sparse rows, then plastic rows, then a pool that windows cut from."""
         rng, arch = self.rng, self.arch
-        n_axons = int(rng.integers(1, self.granules * isa.GRANULE + 1))
+        n_axons = int(rng.integers(max(1, self.n_plastic), self.granules * isa.GRANULE + 1))
         if rng.random() < 0.7:
             n_axons = self.granules * isa.GRANULE
         words: list[np.ndarray] = []
         entries = np.zeros(n_axons, np.uint64)
-        plastic = min(n_axons, isa.GRANULE * int(rng.integers(1, 3))) if self.plastic else 0
         spare = arch.synapse_words // 2
         self.inside = rng.random() < 0.7
         for axon in range(n_axons):
-            if axon < plastic:
-                kind = int(rng.choice([isa.NONE, isa.DENSE8, isa.DENSE8, isa.DENSE16]))
+            if axon < self.n_plastic:
+                kind = int(rng.choice([isa.DENSE8, isa.DENSE16]))
                 row = self.plastic_row(kind, len(words))
             else:
-                # axons behind the plastic ones may be swept by a wide `rows` too, so they are rows or nothing
-                kind = int(rng.integers(7)) if not self.plastic else isa.NONE
+                kind = int(rng.integers(7))
                 row = self.sparse_row(axon, len(words)) if kind == isa.SPARSE else None
             if row is not None and len(words) + len(row[1]) < spare:
                 entries[axon] = row[0]
@@ -456,10 +449,9 @@ class _CoreMaker:
         first = len(words)
         for _ in range(pool):
             words.append(self.raw_word())
-        if not self.plastic:
-            for axon in range(n_axons):
-                if entries[axon] == 0 and rng.random() < 0.85:
-                    entries[axon] = self.window(axon, first, pool)
+        for axon in range(n_axons):
+            if entries[axon] == 0 and rng.random() < 0.85:
+                entries[axon] = self.window(axon, first, pool)
         return entries, np.array(words, np.uint16).reshape(-1, arch.lanes)
 
     def raw_word(self) -> np.ndarray:
@@ -472,11 +464,9 @@ class _CoreMaker:
             word &= self.rng.choice(np.array([0, 0x00FF, 0xFF00, 0x0F0F], np.uint16), lanes)
         return word
 
-    def plastic_row(self, kind: int, word: int) -> tuple[int, list[np.ndarray]] | None:
+    def plastic_row(self, kind: int, word: int) -> tuple[int, list[np.ndarray]]:
         assert self.plastic is not None
         lo, count = self.plastic
-        if kind == isa.NONE:
-            return None
         entry = isa.pack_fields(isa.AXON_FIELDS, word=word, beats=count - 1, block=lo, format=kind)
         n_words = -(-count // isa.BEATS_PER_WORD[kind])
         return entry, [self.raw_word() for _ in range(n_words)]

@@ -190,7 +190,7 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
                 raise bad(f"{arch.name!r} has no traces")
             space = op
         elif op.name in ("integ", "rows"):
-            if op.hi < 1 or op.lo + op.hi > arch.granules:
+            if op.name == "integ" and (op.hi < 1 or op.lo + op.hi > arch.granules):
                 raise bad(f"at least one and at most {arch.granules} granules")
             if resetting or in_rows:
                 raise bad("not in a reset program" if resetting else "not inside a rows body")
@@ -201,6 +201,8 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
                     raise bad("payloads need a graded architecture, signs need payloads")
             else:
                 _check_rows(arch, core, op, space, bad)
+                if [o.name for o in ops[where + 1 + op.body : where + 2 + op.body]] != ["endrows"]:
+                    raise bad(f"no endrows behind the {op.body} instructions of its body")
                 in_rows = op
         elif op.name == "endrows":
             if not in_rows:
@@ -229,30 +231,28 @@ def _check_rows(arch: Architecture, core: CoreImage, op: isa.Op, space: isa.Op |
         raise bad("it needs a range of neurons before it")
     if op.d >= arch.registers or op.a >= isa.N_PREDICATES or op.c >= arch.traces:
         raise bad(f"{arch.registers} registers, {isa.N_PREDICATES} predicates, {arch.traces} traces")
-    if not op.shift & 15:
-        raise bad("nothing selects a row")
-    plastic = []
-    for axon in range(op.lo * isa.GRANULE, min((op.lo + op.hi) * isa.GRANULE, len(core.axons))):
+    if not 1 <= op.shift <= 15:
+        raise bad("a row is selected by a mask of 1, 2, 4 and 8")
+    if op.swept.stop > len(core.axons):
+        raise bad(f"the core has {len(core.axons)} axons")
+    for axon in op.swept:
         entry = isa.unpack_fields(isa.AXON_FIELDS, int(core.axons[axon]))
-        if entry["format"] == isa.NONE:
-            continue
         plain = entry["runs"] == 0 and entry["beat"] == 0
         if entry["format"] not in (isa.DENSE8, isa.DENSE16) or not plain:
             raise bad(f"plastic axon {axon} must be one dense row of 8 or 16 bits on a word boundary")
         if (entry["block"], entry["beats"] + 1) != (space.lo, space.hi):
             raise bad(f"plastic axon {axon} does not cover the blocks in range")
-        plastic.append(axon)
-    _check_unshared(core, plastic, bad)
+    _check_unshared(core, op.swept, bad)
 
 
-def _check_unshared(core: CoreImage, plastic: list[int], bad: Complain) -> None:
+def _check_unshared(core: CoreImage, plastic: range, bad: Complain) -> None:
     """Plastic rows have their synapse words to themselves, or an update would change other axons' weights."""
     axon, beat, _, _, kind = beat_table(core.axons)
     n_words = max(1, len(core.synapses))
     word = np.minimum(beat // np.array(isa.BEATS_PER_WORD)[kind], n_words - 1)
     pair = np.unique(axon * n_words + word)
     users = np.bincount(pair % n_words, minlength=n_words)
-    shared = np.isin(pair // n_words, plastic) & (users[pair % n_words] > 1)
+    shared = np.isin(pair // n_words, list(plastic)) & (users[pair % n_words] > 1)
     if shared.any():
         raise bad(f"plastic axon {int(pair[shared][0] // n_words)} shares synapse words")
 
@@ -280,6 +280,8 @@ def _check_vector(arch: Architecture, op: isa.Op, space: isa.Op, in_rows: bool, 
         raise bad("at most two different registers can be read")
     if len([c for c in op.sources if isa.SRC_ACC <= c < isa.SRC_TRACE]) > 1:
         raise bad("at most one accumulator can be read")
+    if len({c for c in op.sources if c >= isa.SRC_TRACE}) > 1:
+        raise bad("at most one of x0..x2 and reward can be read")
     factors = op.sources[:-1] if op.name == "mac" else op.sources
     if op.row.unit == "multiply" and any(isa.SRC_ACC <= code < isa.SRC_TRACE for code in factors):
         raise bad("an accumulator is no factor; add it (mac) or move it to a register first")

@@ -15,7 +15,7 @@ from typing import Final
 
 from .errors import InputError
 
-ISA_VERSION: Final = 1
+ISA_VERSION: Final = 2
 WORD_BITS: Final = 64
 GRANULE: Final = 16  # axons per word of the pending bitmap; `integ` and `rows` name axons in granules
 
@@ -142,14 +142,14 @@ TABLE: Final[tuple[Instruction, ...]] = (
     Instruction(
         "rows",
         0x04,
-        ("imm", "d", "a", "c", "shift"),
-        "for each plastic axon of granules lo..lo+hi-1, ascending, that is selected: r<d> := its weights, run "
-        "the body up to endrows, weights := saturated r<d>",
+        ("imm", "d", "a", "c", "shift", "pred", "round"),
+        "for each of the axons 16*lo..16*lo+hi, ascending, that is selected: r<d> := its weights, run "
+        "the body of 4*pred+round instructions and its endrows, weights := saturated r<d>",
         f"{ROWS_CYCLES} + max(B, {PIPELINE}) + axon blocks + sum over selected rows of ({ROW_CYCLES} + 2*B + body)",
-        notes="shift is a mask of what selects a row: 1 it was delivered in this timestep (pre); 2 any neuron in "
-        "range holds predicate p<a> and trace x<c> is not zero; 4 the reward is not zero; 8 every row. "
-        "Mask 16 keeps synapses of weight 0 at 0. Rows are dense, of 8 or 16 bits, unshared, and cover the "
-        "blocks in range; lanes beyond the population are stored as 0.",
+        notes="shift is a mask of what selects an axon: 1 it was delivered in this timestep (pre); 2 any neuron in "
+        "range holds predicate p<a> and trace x<c> is not zero; 4 the reward is not zero; 8 every one. "
+        "All these axons have rows, which are dense, of 8 or 16 bits, unshared, and cover the blocks in range; "
+        "lanes beyond the population are stored as 0. The body can use x0..x2 and `pre`.",
     ),
     Instruction("endrows", 0x05, (), "end of the body of rows", str(SCALAR_CYCLES)),
     _vector("mov", 0x08, ("d", "imm_b", "imm"), "d = b", ("b",), "move"),
@@ -280,9 +280,29 @@ class Op:
         return tuple(codes)
 
     @property
+    def swept(self) -> range:
+        """The axons of a `rows`."""
+        return range(self.lo * GRANULE, self.lo * GRANULE + self.hi + 1)
+
+    @property
+    def body(self) -> int:
+        """Instructions between a `rows` and its `endrows`."""
+        return 4 * self.pred + self.round
+
+    @property
     def skip(self) -> int:
         """Instructions that a failing `when` skips."""
         return 16 * self.d + self.a
+
+
+LONGEST_BODY: Final = 63  # instructions of a rows body
+
+
+def rows(body: list[Op], **fields: int) -> list[Op]:
+    """`rows` with these fields, its body and `endrows`; ValueError if the body is longer than LONGEST_BODY."""
+    if len(body) > LONGEST_BODY:
+        raise ValueError(f"a rows body has at most {LONGEST_BODY} instructions and cannot have {len(body)}")
+    return [Op("rows", pred=len(body) // 4, round=len(body) % 4, **fields), *body, Op("endrows")]
 
 
 def halves(lo: int, hi: int) -> int:
@@ -362,13 +382,10 @@ def listing(op: Op) -> str:
                     (2, f"any p{op.a} and x{op.c}"),
                     (4, "reward"),
                     (8, "all"),
-                    (16, "keep zeros"),
                 )
                 if op.shift & bit
             ]
-            text = (
-                f"r{op.d} = weights of axons {op.lo * GRANULE}..{(op.lo + op.hi) * GRANULE - 1} if {', '.join(chosen)}"
-            )
+            text = f"r{op.d} = weights of axons {op.swept.start}..{op.swept.stop - 1} if {', '.join(chosen)}"
         case "endrows":
             text = ""
         case "mov":

@@ -57,7 +57,7 @@ def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, ev
             span = slice(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE)
             cycles[address] += int((events[span] * (isa.EVENT_CYCLES + beats[span])).sum())
         elif op.name == "rows":
-            each = isa.ROWS_CYCLES + max(blocks, isa.PIPELINE) + op.hi * isa.GRANULE // image.arch.lanes
+            each = isa.ROWS_CYCLES + max(blocks, isa.PIPELINE) - (-len(op.swept) // image.arch.lanes)
         elif op.name == "endrows":
             each = isa.SCALAR_CYCLES + isa.ROW_CYCLES + 2 * blocks
         else:
