@@ -102,6 +102,7 @@ class Recorder:
 EVENTS = {
     "op": ("program address", "cycles"),
     "event": ("axon", "factor", "beats"),
+    "row": ("axon",),
     "spike": ("neuron", "payload"),
     "packet": ("core", "axon", "delay", "payload"),
 }

@@ -57,8 +57,8 @@ def rtl_directory() -> Path:
 
 # the modules of nm_chip, leaves first; rtl/ also holds the board link, which is not part of the machine
 CHIP_MODULES: Final = (
-    *("ram", "scan", "lane", "check", "sequence", "vector", "accumulate", "integrate", "pending", "emit"),
-    *("counters", "core", "router", "mesh", "host", "chip"),
+    *("ram", "scan", "lane", "check", "sequence", "rows", "vector", "accumulate", "integrate", "pending"),
+    *("emit", "counters", "core", "router", "mesh", "host", "chip"),
 )
 
 
@@ -440,6 +440,8 @@ class Verilated:
                     self.retire("event", core, a, b - (b >> 8 << 9), beats)
                 elif kind == 2:
                     self.retire("spike", core, a, b)
+                elif kind == 4:
+                    self.retire("row", core, a)
                 else:
                     fields = isa.unpack_fields(isa.ROUTE_FIELDS, a)
                     payload = b if self.arch.graded else 1

@@ -12,12 +12,14 @@ module nm_accumulate #(
     parameter int ACC_BITS = 24,
     parameter int BLOCKS = 64,
     parameter bit GRADED = 1,
+    parameter int TRACES = 1,
     parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1
 ) (
     input  wire logic                clk_i,
     input  wire logic                rst_i,
     // a beat in cycle z+2
     input  wire logic                beat2_i,
+    input  wire logic                row2_i,     // of a plastic row: not delivered
     input  wire logic [LANES*16-1:0] word2_i,
     input  wire logic [         2:0] format2_i,
     input  wire logic [         3:0] part2_i,    // where in its word, in sixteenths
@@ -27,6 +29,7 @@ module nm_accumulate #(
     input  wire logic [         4:0] shift2_i,
     output logic                     stray_o,    // a sparse synapse aims at a block that is not there
     output logic      [ LANES-1:0]   nonzero3_o,
+    output logic      [LANES*16-1:0] weights3_o, // 0 without a beat
     // vectors
     input  wire logic                vector_read2_i,
     input  wire logic [ BLOCK_W-1:0] vector_block2_i,
@@ -103,6 +106,7 @@ module nm_accumulate #(
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
     assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
     assign nonzero3_o[l] = add3_q;
+    assign weights3_o[l*16+:16] = weight3_q;
 
     if (GRADED) begin : gen_factor
       logic unused_power;
@@ -124,13 +128,13 @@ module nm_accumulate #(
     end
 
     always_ff @(posedge clk_i) begin
-      weight3_q <= weight;
+      weight3_q <= (TRACES > 0 && !beat2_i) ? 16'h0000 : weight;
       target3_q <= target;
       {target4_q, target5_q, target6_q} <= {target3_q, target4_q, target5_q};
       shifted5_q <= product4_q << (GRADED ? shift4_q : {shift4_q[4:3], 3'd0});
       sum6_q <= acc5 + shifted5_q;
       if (rst_i) {add3_q, add4_q, add5_q, add6_q} <= '0;
-      else {add3_q, add4_q, add5_q, add6_q} <= {beat2_i && weight != 16'h0000 && !far, add3_q, add4_q, add5_q};
+      else {add3_q, add4_q, add5_q, add6_q} <= {beat2_i && !row2_i && weight != 16'h0000 && !far, add3_q, add4_q, add5_q};
     end
 
     nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (

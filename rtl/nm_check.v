@@ -15,7 +15,8 @@ module nm_check #(
     input  wire logic [63:0] instr_i,
     input  wire logic        range_valid_i,
     input  wire logic        range_axon_i,
-    output logic             vector_o,
+    input  wire logic        body_i,         // inside rows..endrows
+    output logic             vector_o,       // it lasts as long as a vector
     output logic             bad_opcode_o,   // unknown, or a field that it does not have is not zero
     output logic             bad_operand_o
 );
@@ -23,7 +24,7 @@ module nm_check #(
   logic [3:0] pred, d, a, c, b;
   logic [15:0] lo, hi;
   logic [9:0] allowed, present;  // pred d a c shift round imm_b flag flag2 imm
-  logic imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
+  logic known, bad_scalar, imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
   logic state_fits, coef_fits, d_predicate, d_accumulator, plog_fits, pred_pre, pred_fits;
   logic [4:0] shift;
   logic [3:0] registers, accumulators;
@@ -46,12 +47,15 @@ module nm_check #(
 
   always_comb begin
     vector_o = 1'b1;
+    known = 1'b1;
     two = 1'b0;
     case (op)
       `NM_OP_END: begin allowed = 10'b0000000001; vector_o = 1'b0; end
       `NM_OP_WHEN: begin allowed = 10'b0110000101; vector_o = 1'b0; end
       `NM_OP_RANGE: begin allowed = 10'b0100000101; vector_o = 1'b0; end
       `NM_OP_INTEG: begin allowed = 10'b0100100111; vector_o = 1'b0; end
+      `NM_OP_ROWS: allowed = 10'b1111110001;
+      `NM_OP_ENDROWS: allowed = '0;
       `NM_OP_MOV: allowed = 10'b1100001001;
       `NM_OP_ADD, `NM_OP_SUB, `NM_OP_MIN, `NM_OP_MAX, `NM_OP_CGE, `NM_OP_CGT, `NM_OP_CEQ: begin
         allowed = 10'b1110001001;
@@ -62,26 +66,30 @@ module nm_check #(
       `NM_OP_RND: allowed = 10'b1100100000;
       `NM_OP_PLOG: allowed = 10'b1111000001;
       `NM_OP_SPK: allowed = 10'b1010000110;
-      default: begin allowed = '0; vector_o = 1'b0; end
+      default: begin allowed = '0; vector_o = 1'b0; known = 1'b0; end
     endcase
-    bad_opcode_o = (present & ~allowed) != '0 || (allowed == '0);
+    bad_opcode_o = (present & ~allowed) != '0 || !known;
   end
 
-  function automatic logic bad_source(input logic [3:0] code, input logic axon, input logic factor);
+  function automatic logic bad_source(input logic [3:0] code, input logic axon, input logic body, input logic factor);
     // registers that are there; accumulators in neuron space and not as factors; the axon's traces only inside rows
     logic bad;
     if (!code[3]) bad = 32'(code[2:0]) >= (axon ? 32'(TRACES) : 32'(REGISTERS));
     else if (code[3:2] == 2'b10) bad = axon || factor;
-    else bad = code != 4'd15;
+    else bad = code != 4'd15 && !(body && 32'(code[1:0]) + 32'd1 <= 32'(TRACES));
     bad_source = bad;
   endfunction
 
   assign is_mul = op == `NM_OP_MUL || op == `NM_OP_MAC;
   assign a_used = two || (op == `NM_OP_SPK && flag);
   assign b_used = (two || op == `NM_OP_MOV) && !imm_b;
-  assign bad_a = a_used && bad_source(a, range_axon_i, is_mul);
-  assign bad_b = b_used && (bad_source(b, range_axon_i, is_mul) || instr_i[31:4] != '0);
-  assign bad_c = op == `NM_OP_MAC && bad_source(c, range_axon_i, 1'b0);
+  assign bad_a = a_used && bad_source(a, range_axon_i, body_i, is_mul);
+  assign bad_b = b_used && (bad_source(b, range_axon_i, body_i, is_mul) || instr_i[31:4] != '0);
+  assign bad_c = op == `NM_OP_MAC && bad_source(c, range_axon_i, body_i, 1'b0);
+  // one of x0..x2 and reward
+  assign bad_scalar = TRACES > 0 && ((a[3:2] == 2'b11 && b_used && b[3:2] == 2'b11 && a[1:0] != b[1:0]) ||
+                                     (c[3:2] == 2'b11 && b_used && b[3:2] == 2'b11 && c[1:0] != b[1:0]) ||
+                                     (a[3:2] == 2'b11 && c[3:2] == 2'b11 && a[1:0] != c[1:0]));
   assign accumulators = 4'(a_used && a[3:2] == 2'b10) + 4'(b_used && b[3:2] == 2'b10)
                         + 4'(op == `NM_OP_MAC && c[3:2] == 2'b10);
   assign registers = 4'(op == `NM_OP_MAC && !a[3] && b_used && !b[3] && !c[3] && a != b && b != c && a != c);
@@ -93,20 +101,26 @@ module nm_check #(
   assign plog_fits = a[3:2] == '0 && c[3:2] == '0 && instr_i[31:4] == '0;
   assign shift = instr_i[`NM_I_SHIFT];
   assign pred_pre = pred[2:0] == 3'd5;
-  assign pred_fits = pred[2:0] <= 3'd5 && pred != 4'd8 && (pred[2:0] == 3'd0 || pred_pre == range_axon_i);
+  assign pred_fits = pred[2:0] <= 3'd5 && pred != 4'd8 && (pred[2:0] == 3'd0 || pred_pre == range_axon_i || (pred_pre && body_i));
 
   always_comb begin
     bad_operand_o = 1'b0;
     case (op)
-      `NM_OP_END: bad_operand_o = 32'(lo) > 32'(BLOCKS) || hi != '0;
+      `NM_OP_END: bad_operand_o = 32'(lo) > 32'(BLOCKS) || hi != '0 || body_i;
+      `NM_OP_WHEN: ;
+      `NM_OP_ROWS:
+      bad_operand_o = TRACES == 0 || body_i || !range_valid_i || range_axon_i || 32'(d) >= 32'(REGISTERS) ||
+                      a[3:2] != '0 || 32'(c) >= 32'(TRACES) || shift[4] || shift[3:0] == '0 ||
+                      {lo, 4'h0} + 20'(hi) >= 20'(AXONS);
+      `NM_OP_ENDROWS: bad_operand_o = !body_i;
       `NM_OP_RANGE:
-      bad_operand_o = hi == '0 || 32'(d) >= 32'(LANES) || (flag && TRACES == 0) ||
+      bad_operand_o = body_i || hi == '0 || 32'(d) >= 32'(LANES) || (flag && TRACES == 0) ||
                       32'(top) > (flag ? 32'(AXONS / LANES) : 32'(BLOCKS));
       `NM_OP_INTEG:
-      bad_operand_o = hi == '0 || !d_accumulator || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
+      bad_operand_o = body_i || hi == '0 || !d_accumulator || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
       default:
       if (vector_o) begin
-        bad_operand_o = !range_valid_i || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
+        bad_operand_o = !range_valid_i || bad_scalar || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
         if (!pred_fits) bad_operand_o = 1'b1;
         if (imm_b && !imm_fits) bad_operand_o = 1'b1;
         case (op)
@@ -114,7 +128,7 @@ module nm_check #(
           `NM_OP_PLOG:
           if (!d_predicate || !plog_fits || range_axon_i) bad_operand_o = 1'b1;
           `NM_OP_SPK:
-          if (range_axon_i || (flag && !GRADED) || (flag2 && !flag) || (a != '0 && !flag)) bad_operand_o = 1'b1;
+          if (range_axon_i || body_i || (flag && !GRADED) || (flag2 && !flag) || (a != '0 && !flag)) bad_operand_o = 1'b1;
           default: begin
             if (32'(d) >= (range_axon_i ? 32'(TRACES) : 32'(REGISTERS))) bad_operand_o = 1'b1;
             if (op == `NM_OP_RND && (shift == '0 ||

@@ -45,6 +45,7 @@ module nm_chip #(
     output logic [CORES*20-1:0] retire_axon_o,
     output logic [CORES*9-1:0] retire_factor_o,
     output logic [CORES*64-1:0] retire_entry_o,
+    output logic [CORES-1:0] retire_row_o,
     output logic [CORES-1:0] retire_spike_o,
     output logic [CORES*16-1:0] retire_neuron_o,
     output logic [CORES*8-1:0] retire_payload_o,
@@ -227,7 +228,7 @@ module nm_chip #(
 `ifdef NM_RETIRE
         , .retire_op_o(retire_op_o[c]), .retire_pc_o(retire_pc_o[c*16+:16]), .retire_event_o(retire_event_o[c]),
         .retire_axon_o(retire_axon_o[c*20+:20]), .retire_factor_o(retire_factor_o[c*9+:9]),
-        .retire_entry_o(retire_entry_o[c*64+:64]), .retire_spike_o(retire_spike_o[c]),
+        .retire_entry_o(retire_entry_o[c*64+:64]), .retire_row_o(retire_row_o[c]), .retire_spike_o(retire_spike_o[c]),
         .retire_neuron_o(retire_neuron_o[c*16+:16]), .retire_payload_o(retire_payload_o[c*8+:8])
 `endif
     );

@@ -70,6 +70,7 @@ module nm_core #(
     output logic      [          19:0] retire_axon_o,
     output logic      [           8:0] retire_factor_o,
     output logic      [          63:0] retire_entry_o,
+    output logic                       retire_row_o,
     output logic                       retire_spike_o,
     output logic      [          15:0] retire_neuron_o,
     output logic      [           7:0] retire_payload_o
@@ -142,6 +143,7 @@ module nm_core #(
   assign running_o = running || clearing_q;
 
   // ----------------------------------------------------------------------------------------------- sequencer
+  logic rows, endrows, slot, row_hold, row_jump, row_body;
   logic issue, vector, integ, end_, integ_done, range_axon, bad_opcode, bad_operand, bad_pc;
   logic [PC_W-1:0] pc;
   logic [63:0] instr;
@@ -154,11 +156,49 @@ module nm_core #(
                 .PROGRAM_WORDS(PROGRAM_WORDS), .SPACE_W(SPACE_W)) i_sequence (
       .clk_i, .rst_i, .load_i(reset_i), .entry_i(reset_entry_q), .go_i(step_i || clear_done), .t_i, .timesteps_i,
       .running_o(running), .issue_o(issue), .pc_o(pc), .instr_o(instr), .vector_o(vector), .integ_o(integ),
-      .end_o(end_), .integ_done_i(integ_done), .range_first_o(range_first), .range_count_o(range_count),
+      .end_o(end_), .rows_o(rows), .endrows_o(endrows), .slot_o(slot), .hold_i(row_hold), .jump_i(row_jump),
+      .body_i(row_body), .integ_done_i(integ_done), .range_first_o(range_first), .range_count_o(range_count),
       .range_lanes_o(range_lanes), .range_axon_o(range_axon), .bad_opcode_o(bad_opcode),
       .bad_operand_o(bad_operand), .bad_pc_o(bad_pc), .host_i,
       .host_we_i(host_we_i && host_mem_i == `NM_MEM_PROGRAM), .host_addr_i, .host_part_i(host_part_i[0]),
       .host_data_i, .host_program_o(host_program));
+
+  // ------------------------------------------------------------------------------------------- plastic rows
+  localparam int LANE_W = (LANES > 1) ? $clog2(LANES) : 1;
+  localparam int XS = (TRACES > 0) ? TRACES : 1;
+  logic row_active, row_loading, row_sweep, row_load, row_seek, row_flush, row_pre, row_accept, row_fetch, row_store;
+  logic row_narrow;
+  logic valid0, third, last4, look5, axon5, row1;
+  logic [SPACE_W-1:0] row_block, block5;
+  logic [2:0] row_port;
+  logic [XS-1:0] row_capture;
+  logic [LANE_W-1:0] row_lane;
+  logic [AXON_W-1:0] row_axon;
+  logic [LANES-1:0] chosen5, inside5, zero5;
+  logic [LANES*STATE_BITS-1:0] row5;
+  logic [LANES*16-1:0] row_word, weights3;
+  if (TRACES > 0) begin : gen_rows
+    nm_rows #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .AXONS(AXONS), .TRACES(TRACES)) i_rows (
+        .clk_i, .rst_i, .running_i(running), .start_i(rows), .store_i(endrows), .instr_i(instr), .slot_i(slot),
+        .reward_i, .active_o(row_active), .loading_o(row_loading), .hold_o(row_hold), .jump_o(row_jump),
+        .body_o(row_body), .sweep_o(row_sweep), .load_o(row_load), .seek_o(row_seek),
+        .block_o(row_block[TBLOCK_W-1:0]), .port_o(row_port), .flush_o(row_flush), .capture_o(row_capture),
+        .lane_o(row_lane), .pre_o(row_pre), .accept_o(row_accept),
+        .third_i(third), .last4_i(last4), .look5_i(look5), .axon5_i(axon5), .block5_i(block5[TBLOCK_W-1:0]),
+        .chosen5_i(chosen5), .inside5_i(inside5), .zero5_i(zero5), .row5_i(row5), .fetch_o(row_fetch),
+        .axon_o(row_axon), .store_o(row_store), .narrow_i(row_narrow), .word_o(row_word));
+    if (SPACE_W > TBLOCK_W) begin : gen_wide
+      assign row_block[SPACE_W-1:TBLOCK_W] = '0;
+    end
+    logic unused;
+    assign unused = &{1'b0, block5};
+  end else begin : gen_no_rows
+    assign {row_active, row_loading, row_hold, row_jump, row_body, row_sweep, row_load, row_seek, row_flush} = '0;
+    assign {row_pre, row_accept, row_fetch, row_store, row_block, row_port, row_capture, row_lane, row_axon, row_word} = '0;
+    logic unused;
+    assign unused = &{1'b0, rows, endrows, slot, valid0, third, last4, look5, axon5, block5, chosen5, inside5, zero5,
+                      row5, row_narrow};
+  end
 
   // ------------------------------------------------------------------------------------------- vector unit
   logic acc_index2, acc_read2, acc_clear5, acc_index5, consume, enter, emit_busy, emit_en, wipe;
@@ -178,7 +218,11 @@ module nm_core #(
   nm_vector #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS),
               .REGISTERS(REGISTERS), .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_vector (
       .clk_i, .rst_i, .issue_i(vector), .instr_i(instr), .range_first_i(range_first), .range_count_i(range_count),
-      .range_lanes_i(range_lanes), .range_axon_i(range_axon), .reward_i, .parity_i(parity_q),
+      .range_lanes_i(range_lanes), .range_axon_i(range_axon), .sweep_i(row_sweep), .load_i(row_load),
+      .seek_i(row_seek), .row_block_i(row_block), .row_port_i(row_port), .flush_i(row_flush), .capture_i(row_capture),
+      .row_lane_i(row_lane), .row_pre_i(row_pre), .row_narrow_i(row_narrow), .weights2_i(weights3),
+      .valid0_o(valid0), .third_o(third), .last4_o(last4), .look5_o(look5), .axon5_o(axon5), .block5_o(block5),
+      .chosen5_o(chosen5), .inside5_o(inside5), .zero5_o(zero5), .row5_o(row5), .reward_i, .parity_i(parity_q),
       .acc_block2_o(acc_block2), .acc_index2_o(acc_index2), .acc_read2_o(acc_read2), .acc_data4_i(acc_data4),
       .acc_clear5_o(acc_clear5), .acc_block5_o(acc_block5), .acc_index5_o(acc_index5),
       .delivered_we_i(enter), .delivered_addr_i(enter_addr), .delivered_data_i(pending_data),
@@ -195,7 +239,7 @@ module nm_core #(
 
   // ----------------------------------------------------------------------------------- integration of spikes
   logic integ_busy, pending_en, beat2, index2, event_, beat, read, stray;
-  logic bad_format, bad_block, bad_word, bad_route;
+  logic bad_format, bad_block, bad_word, bad_route, bad_row, synapse_write;
   logic [AXON_W-1:0] payload_axon, event_axon;
   logic [7:0] payload, block2;
   logic [LANES*16-1:0] word2;
@@ -207,21 +251,26 @@ module nm_core #(
   logic [63:0] event_entry;
   logic [LANES-1:0] nonzero3;
   nm_integrate #(.LANES(LANES), .BLOCKS(BLOCKS), .AXONS(AXONS), .SYNAPSE_WORDS(SYNAPSE_WORDS), .GRADED(GRADED),
-                 .SHARED_AXONS(SHARED_AXONS)) i_integrate (
+                 .SHARED_AXONS(SHARED_AXONS), .TRACES(TRACES)) i_integrate (
       .clk_i, .rst_i, .start_i(integ), .instr_i(instr), .done_o(integ_done), .busy_o(integ_busy),
       .pending_en_o(pending_en), .pending_addr_o(pending_addr), .pending_data_i(pending_data), .enter_o(enter),
       .enter_addr_o(enter_addr), .payload_axon_o(payload_axon), .payload_i(payload), .beat2_o(beat2),
       .word2_o(word2), .format2_o(format2), .part2_o(part2), .block2_o(block2), .index2_o(index2),
-      .factor2_o(factor2), .shift2_o(shift2), .host_i, .host_mem_i, .host_we_i, .host_addr_i,
+      .factor2_o(factor2), .shift2_o(shift2), .row_i(row_active), .row_fetch_i(row_fetch), .row_axon_i(row_axon),
+      .row_store_i(row_store), .row_word_i(row_word), .row_narrow_o(row_narrow), .row1_o(row1),
+      .write_o(synapse_write), .host_i, .host_mem_i, .host_we_i, .host_addr_i,
       .host_part_i, .host_data_i, .host_synapses_o(host_synapses),
       .event_o(event_), .event_axon_o(event_axon), .event_factor_o(event_factor), .event_entry_o(event_entry),
       .beat_o(beat), .read_o(read), .bad_format_o(bad_format), .bad_block_o(bad_block), .bad_word_o(bad_word));
   assign consume = enter && pending_data != 16'h0000;
+  assign bad_row = row_loading && row1 != valid0;  // its beats are not the blocks in range
 
   logic [ACC_BITS-1:0] host_accumulators;
-  nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED)) i_accumulate (
-      .clk_i, .rst_i, .beat2_i(beat2), .word2_i(word2), .format2_i(format2), .part2_i(part2), .block2_i(block2),
-      .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray), .nonzero3_o(nonzero3),
+  nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED),
+                  .TRACES(TRACES)) i_accumulate (
+      .clk_i, .rst_i, .beat2_i(beat2), .row2_i(row_active), .word2_i(word2), .format2_i(format2), .part2_i(part2),
+      .block2_i(block2), .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray),
+      .nonzero3_o(nonzero3), .weights3_o(weights3),
       .vector_read2_i(acc_read2), .vector_block2_i(acc_block2), .vector_index2_i(acc_index2),
       .vector_data4_o(acc_data4), .vector_clear5_i(acc_clear5), .vector_block5_i(acc_block5),
       .vector_index5_i(acc_index5), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
@@ -267,7 +316,7 @@ module nm_core #(
     fault = `NM_FAULT_NONE;
     if (bad_route) fault = `NM_FAULT_ROUTE;
     if (bad_word) fault = `NM_FAULT_WORD;
-    if (bad_block || stray) fault = `NM_FAULT_BLOCK;
+    if (bad_block || stray || bad_row) fault = `NM_FAULT_BLOCK;
     if (bad_format) fault = `NM_FAULT_FORMAT;
     if (bad_operand) fault = `NM_FAULT_OPERAND;
     if (bad_opcode) fault = `NM_FAULT_OPCODE;
@@ -297,15 +346,17 @@ module nm_core #(
     steps[4*STEP_BITS+:STEP_BITS] = 6'(n_block && n_acc_write) + 6'(beat);
     steps[5*STEP_BITS+:STEP_BITS] = 6'(n_block && n_pred_read);
     steps[6*STEP_BITS+:STEP_BITS] = 6'(n_block && n_pred_write);
-    steps[7*STEP_BITS+:STEP_BITS] = (n_block && n_axon) ? 6'(n_reads) : '0;
+    steps[7*STEP_BITS+:STEP_BITS] = row_accept ? 6'd1 : (n_block && n_axon) ? 6'(n_reads) : '0;
     steps[8*STEP_BITS+:STEP_BITS] = 6'(n_block && n_axon && n_write);
-    for (int i = 0; i < 5; i++) steps[(9+i)*STEP_BITS+:STEP_BITS] = (n_block && n_unit[i]) ? 6'(LANES) : '0;
+    for (int u = 0; u < 5; u++) steps[(9+u)*STEP_BITS+:STEP_BITS] = (n_block && n_unit[u]) ? 6'(LANES) : '0;
     steps[14*STEP_BITS+:STEP_BITS] = 6'(enter) + 6'(delivery && !in_host_i);
     steps[15*STEP_BITS+:STEP_BITS] = 6'(consume) + 6'(delivery && !in_host_i);
     steps[16*STEP_BITS+:STEP_BITS] = 6'(event_);
     steps[17*STEP_BITS+:STEP_BITS] = 6'(beat);
     steps[18*STEP_BITS+:STEP_BITS] = 6'(read);
+    steps[19*STEP_BITS+:STEP_BITS] = 6'(synapse_write);
     steps[20*STEP_BITS+:STEP_BITS] = ones;
+    steps[21*STEP_BITS+:STEP_BITS] = 6'(row_load);
     steps[22*STEP_BITS+:STEP_BITS] = 6'(spike);
     steps[23*STEP_BITS+:STEP_BITS] = 6'(spike);
     steps[24*STEP_BITS+:STEP_BITS] = 6'(packet);
@@ -343,12 +394,13 @@ module nm_core #(
   assign host_data_o = host_data_q;
 
 `ifdef NM_RETIRE
-  assign retire_op_o = issue;
+  assign retire_op_o = issue && !row_body;
   assign retire_pc_o = 16'(pc);
   assign retire_event_o = event_;
   assign retire_axon_o = 20'(event_axon);
   assign retire_factor_o = event_factor;
   assign retire_entry_o = event_entry;
+  assign retire_row_o = row_load;
   assign retire_spike_o = spike;
   assign retire_neuron_o = 16'(spike_neuron);
   assign retire_payload_o = spike_payload;

@@ -2,7 +2,8 @@
 //
 // A granule takes one cycle, an event three and its beats: F1 addresses the axon entry (and the payload), F2 is the
 // array, F3 has the entry and computes where its first beat is. With SHARED_AXONS the entries lie in the upper part
-// of the synapse memory, which is free in these three cycles: one single-port memory serves both.
+// of the synapse memory, which is free in these three cycles: one single-port memory serves both. The same machine
+// streams the beats of a plastic row, which nm_rows asks for, to be loaded or to be stored.
 `default_nettype none
 `include "nm_isa.vh"
 
@@ -13,6 +14,7 @@ module nm_integrate #(
     parameter int SYNAPSE_WORDS = 4096,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
+    parameter int TRACES = 1,
     parameter int AXON_W = $clog2(AXONS),
     parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
     parameter int WORD_W = (SYNAPSE_WORDS > 1) ? $clog2(SYNAPSE_WORDS) : 1
@@ -41,6 +43,15 @@ module nm_integrate #(
     output logic                     index2_o,
     output logic      [         8:0] factor2_o,
     output logic      [         4:0] shift2_o,
+    // plastic rows
+    input  wire logic                row_i,        // what streams is one
+    input  wire logic                row_fetch_i,  // F1
+    input  wire logic [  AXON_W-1:0] row_axon_i,
+    input  wire logic                row_store_i,
+    input  wire logic [LANES*16-1:0] row_word_i,
+    output logic                     row_narrow_o,
+    output logic                     row1_o,       // a beat, a cycle later
+    output logic                     write_o,
     // host
     input  wire logic                host_i,
     input  wire logic [         3:0] host_mem_i,
@@ -115,7 +126,7 @@ module nm_integrate #(
 
   assign last_beat = left_q == 8'd0 && runs_q == 5'd0;
   // in BEGIN a token that is not the first of its granule is already in its fetch cycle
-  assign state = (state_q == BEGIN && tok_v && !tok_first) ? FETCH : state_q;
+  assign state = (state_q == BEGIN && ((tok_v && !tok_first) || row_fetch_i)) ? FETCH : state_q;
   always_comb begin
     take = 1'b0;
     if (stream_q) take = last_beat;
@@ -174,18 +185,20 @@ module nm_integrate #(
   end
 
   // ----------------------------------------------------------------------------------------------- memories
-  logic [AXON_W-1:0] axon;
-  logic read, read1_q, fetch, fetch1_q, far_block, far_word;
+  logic [AXON_W-1:0] axon, token_axon;
+  logic read, read1_q, fetch, fetch1_q, far_block, far_word, narrow, stream1_q;
   if (AXONS > 16) begin : gen_axon
-    assign axon = {tok_addr, tok_bit};
+    assign token_axon = {tok_addr, tok_bit};
   end else begin : gen_small_axon
-    assign axon = tok_bit;
+    assign token_axon = tok_bit;
     logic unused;
     assign unused = &{1'b0, tok_addr};
   end
+  assign axon = row_i ? row_axon_i : token_axon;
   assign payload_axon_o = axon;
   assign fetch = state == FETCH && !stream_q;
-  assign read = stream_q && (fresh_q || pos_q[3:0] == 4'h0);
+  assign read = stream_q && !row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
+  assign narrow = format_q == `NM_FMT_D8;
   assign far_block = format_q != `NM_FMT_SPARSE && block_q >= 16'(BLOCKS);
   assign far_word = 20'(pos_q[POS_W-1:4]) >= 20'(SYNAPSE_WORDS);
 
@@ -193,14 +206,26 @@ module nm_integrate #(
   localparam int WORD_W_BITS = LANES * 16;
   localparam int PART_BITS = (WORD_W_BITS < 32) ? WORD_W_BITS : 32;
   localparam int PARTS = WORD_W_BITS / PART_BITS;
+  // a row of 8-bit weights writes the half of a word that its beat is in
+  localparam int GROUP_BITS = (TRACES > 0 && LANES * 8 < PART_BITS) ? LANES * 8 : PART_BITS;
+  localparam int GROUPS = WORD_W_BITS / GROUP_BITS;
   logic host_axons;
-  logic [PARTS-1:0] word_we;
+  logic [GROUPS-1:0] word_we;
+  logic [WORD_W_BITS-1:0] word_d;
   logic [WORD_W_BITS-1:0] host_word;
   logic [31:0] host_word32;
   assign host_axons = host_mem_i == `NM_MEM_AXONS;
-  for (genvar p = 0; p < PARTS; p++) begin : gen_part
-    assign word_we[p] = host_we_i && (host_mem_i == `NM_MEM_SYNAPSES || (SHARED_AXONS && host_axons))
-                        && 32'(host_part_i) == p;
+  for (genvar g = 0; g < GROUPS; g++) begin : gen_group
+    assign word_we[g] = (host_we_i && (host_mem_i == `NM_MEM_SYNAPSES || (SHARED_AXONS && host_axons))
+                         && 32'(host_part_i) == g * GROUP_BITS / PART_BITS)
+                        || (stream_q && row_store_i && (!narrow || pos_q[3] == (g >= GROUPS / 2)));
+  end
+  if (TRACES > 0) begin : gen_word
+    assign word_d = host_i ? {PARTS{host_data_i[PART_BITS-1:0]}} : row_word_i;
+  end else begin : gen_host_word
+    assign word_d = {PARTS{host_data_i[PART_BITS-1:0]}};
+    logic unused;
+    assign unused = &{1'b0, row_word_i};
   end
   assign host_word = word2_o >> {host_part_i, 5'd0};
   assign host_word32 = 32'(host_word[PART_BITS-1:0]);
@@ -212,18 +237,18 @@ module nm_integrate #(
     logic [ADDR_W-1:0] addr;
     assign addr = host_i ? {host_axons, host_addr_i[ADDR_W-2:0]} :
                   stream_q ? {1'b0, pos_q[4+:ADDR_W-1]} : {1'b1, (ADDR_W - 1)'(axon)};
-    nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .GROUPS(PARTS), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
+    nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .GROUPS(GROUPS), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
         .clk_i, .ren_i(host_i || read || fetch), .oen_i(host_i || read1_q || fetch1_q), .raddr_i(addr),
-        .rdata_o(data), .we_i(word_we), .waddr_i(addr), .wdata_i({PARTS{host_data_i[PART_BITS-1:0]}}));
+        .rdata_o(data), .we_i(word_we), .waddr_i(addr), .wdata_i(word_d));
     assign word2_o = data;
     assign entry = data[63:0];
     assign host_synapses_o = host_word32;
   end else begin : gen_apart
-    nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .GROUPS(PARTS), .SINGLE(1)) i_synapses (
+    nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .GROUPS(GROUPS), .SINGLE(1)) i_synapses (
         .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q),
         .raddr_i(host_i ? host_addr_i[WORD_W-1:0] : pos_q[4+:WORD_W]),
         .rdata_o(word2_o), .we_i(word_we), .waddr_i(host_addr_i[WORD_W-1:0]),
-        .wdata_i({PARTS{host_data_i[PART_BITS-1:0]}}));
+        .wdata_i(word_d));
     logic axons_we;
     assign axons_we = host_we_i && host_axons;
     nm_ram #(.WORDS(AXONS), .WIDTH(64), .GROUPS(2)) i_axons (
@@ -240,8 +265,8 @@ module nm_integrate #(
   logic [7:0] block1_q, block2_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) {beat1_q, beat2_q} <= '0;
-    else {beat1_q, beat2_q} <= {stream_q && !far_block && !far_word, beat1_q};
-    {read1_q, fetch1_q} <= {read, fetch};
+    else {beat1_q, beat2_q} <= {stream_q && !row_store_i && !far_block && !far_word, beat1_q};
+    {read1_q, fetch1_q, stream1_q} <= {read, fetch, stream_q};
     {part1_q, part2_q} <= {pos_q[3:0], part1_q};
     {block1_q, block2_q} <= {block_q[7:0], block1_q};
   end
@@ -254,13 +279,18 @@ module nm_integrate #(
   assign index2_o = index_q;
   assign shift2_o = shift_q;
 
-  assign event_o = state == ENTRY && !stream_q;
+  assign row_narrow_o = narrow;
+  assign row1_o = stream1_q;
+  assign write_o = stream_q && row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
+
+  assign event_o = state == ENTRY && !stream_q && !row_i;
   assign event_axon_o = axon;
   assign event_factor_o = factor;
   assign event_entry_o = entry;
-  assign beat_o = stream_q;
+  assign beat_o = stream_q && !row_i;
   assign read_o = read;
-  assign bad_format_o = event_o && entry[`NM_AXON_FORMAT] == 3'd7;
+  assign bad_format_o = state == ENTRY && !stream_q
+                        && (row_i ? format != `NM_FMT_D16 && format != `NM_FMT_D8 : format == 3'd7);
   assign bad_block_o = stream_q && far_block;
   assign bad_word_o = stream_q && far_word;
 

@@ -32,6 +32,12 @@ module nm_sequence #(
     output logic                    vector_o,   // what issues is ...
     output logic                    integ_o,
     output logic                    end_o,
+    output logic                    rows_o,
+    output logic                    endrows_o,
+    output logic                    slot_o,     // what issued last has used up its cycles
+    input  wire logic               hold_i,     // nothing issues: a row is on its way
+    input  wire logic               jump_i,     // to the body of the last `rows`
+    input  wire logic               body_i,     // inside rows..endrows
     input  wire logic               integ_done_i,
     output logic      [SPACE_W-1:0] range_first_o,
     output logic      [  SPACE_W:0] range_count_o,
@@ -50,7 +56,7 @@ module nm_sequence #(
 );
   logic [63:0] fetched, instr_q;
   localparam int COUNT_W = ((PC_W > 8) ? PC_W : 8) + 1;  // a skip leads beyond the memory, never round it
-  logic [COUNT_W-1:0] pc_q;
+  logic [COUNT_W-1:0] pc_q, body_q;
   logic [7:0] skip_q;
   logic [24:0] limit_q;
   logic running_q, waiting_q, ending_q, range_valid_q, range_axon_q, issue, due, fault;
@@ -75,12 +81,12 @@ module nm_sequence #(
 
   nm_check #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS), .REGISTERS(REGISTERS),
              .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_check (
-      .instr_i(instr_q), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .vector_o(is_vector),
+      .instr_i(instr_q), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .body_i, .vector_o(is_vector),
       .bad_opcode_o(bad_opcode), .bad_operand_o(bad_operand));
 
   assign op = instr_q[`NM_I_OP];
   assign bad_pc = 32'(pc_q) >= 32'(PROGRAM_WORDS);
-  assign issue = running_q && wait_q == '0 && !waiting_q;
+  assign issue = running_q && wait_q == '0 && !waiting_q && !hold_i;
   assign fault = bad_pc || bad_opcode || bad_operand;
   assign due = 25'(t_i) >= 25'(instr_q[15:0]) && 25'(t_i) < limit_q;
   assign vector_wait = (WAIT_W'(range_count_q) > WAIT_W'(`NM_PIPELINE)) ? WAIT_W'(range_count_q) - 1'b1
@@ -104,6 +110,7 @@ module nm_sequence #(
         range_axon_q  <= 1'b0;
       end
       if (skip_q != '0) pc_q <= pc_q + COUNT_W'(skip_q);
+      if (jump_i) pc_q <= body_q;
       if (issue) begin
         pc_q <= pc_q + 1'b1;
         if (fault || op == `NM_OP_END) begin
@@ -113,7 +120,11 @@ module nm_sequence #(
         end else if (op == `NM_OP_INTEG) waiting_q <= 1'b1;
         else if (is_vector) wait_q <= vector_wait;
         else wait_q <= WAIT_W'(`NM_SCALAR_CYCLES - 1);
-        if (op == `NM_OP_WHEN && !due) skip_q <= {instr_q[53:50], instr_q[49:46]};
+        if (op == `NM_OP_WHEN && !due) skip_q <= {instr_q[`NM_I_D], instr_q[`NM_I_A]};
+        if (TRACES > 0 && op == `NM_OP_ROWS) begin  // until a row is selected, it goes on behind the body
+          skip_q <= {2'b00, instr_q[`NM_I_PRED], instr_q[`NM_I_ROUND]} + 1'b1;
+          body_q <= pc_q + 1'b1;
+        end
         if (op == `NM_OP_RANGE) begin
           range_valid_q <= 1'b1;
           range_axon_q  <= instr_q[`NM_I_FLAG];
@@ -139,6 +150,9 @@ module nm_sequence #(
   assign vector_o = issue && is_vector && !fault;
   assign integ_o = issue && op == `NM_OP_INTEG && !fault;
   assign end_o = issue && op == `NM_OP_END && !fault;
+  assign rows_o = issue && op == `NM_OP_ROWS && !fault;
+  assign endrows_o = issue && op == `NM_OP_ENDROWS && !fault;
+  assign slot_o = wait_q == '0;
   assign bad_pc_o = issue && bad_pc;
   assign bad_opcode_o = issue && bad_opcode && !bad_pc;
   assign bad_operand_o = issue && bad_operand && !bad_opcode && !bad_pc;

@@ -20,6 +20,7 @@ module nm_vector #(
     parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
     parameter int REG_W = (REGISTERS > 1) ? $clog2(REGISTERS) : 1,
     parameter int GRANULE_W = (AXONS > 16) ? $clog2(AXONS / 16) : 1,
+    parameter int LANE_W = (LANES > 1) ? $clog2(LANES) : 1,
     parameter int TBLOCK_W = (AXONS > LANES) ? $clog2(AXONS / LANES) : 1,
     parameter int SPACE_W = (TRACES > 0 && TBLOCK_W > BLOCK_W) ? TBLOCK_W : BLOCK_W,
     parameter int ROW_W = LANES * STATE_BITS
@@ -33,6 +34,28 @@ module nm_vector #(
     input  wire logic [   SPACE_W:0] range_count_i,
     input  wire logic [         3:0] range_lanes_i,
     input  wire logic                range_axon_i,
+    // plastic rows: what nm_rows lets issue, and what it sees of the stages
+    input  wire logic                sweep_i,       // traces and `pre`, block after block until it is flushed
+    input  wire logic                load_i,        // weights to a register
+    input  wire logic                seek_i,
+    input  wire logic [ SPACE_W-1:0] row_block_i,
+    input  wire logic [         2:0] row_port_i,
+    input  wire logic                flush_i,
+    input  wire logic [(TRACES > 0 ? TRACES : 1)-1:0] capture_i,
+    input  wire logic [  LANE_W-1:0] row_lane_i,
+    input  wire logic                row_pre_i,
+    input  wire logic                row_narrow_i,
+    input  wire logic [LANES*16-1:0] weights2_i,    // 0 where nothing is loaded
+    output logic                     valid0_o,
+    output logic                     third_o,
+    output logic                     last4_o,
+    output logic                     look5_o,
+    output logic                     axon5_o,
+    output logic      [ SPACE_W-1:0] block5_o,
+    output logic      [   LANES-1:0] chosen5_o,
+    output logic      [   LANES-1:0] inside5_o,
+    output logic      [   LANES-1:0] zero5_o,
+    output logic      [   ROW_W-1:0] row5_o,
     input  wire logic [STATE_BITS-1:0] reward_i,
     input  wire logic                parity_i,        // which half of the spike bitmap this timestep writes
     // accumulators: address in stage 2, data in stage 4, cleared in stage 5
@@ -87,7 +110,17 @@ module nm_vector #(
   `include "nm_host.vh"
   localparam int Y_W = (STATE_BITS > COEF_BITS) ? STATE_BITS : COEF_BITS;
 
+  // a weight is stored times this, so that the lane saturates it; 1 where that is too much for a factor
+  localparam bit ROW_FITS = STATE_BITS - 8 <= COEF_BITS - 2;
+  localparam logic [COEF_BITS-1:0] UP8 = COEF_BITS'(1) << (ROW_FITS ? STATE_BITS - 8 : 0);
+  localparam logic [COEF_BITS-1:0] UP16 = COEF_BITS'(1) << (ROW_FITS ? STATE_BITS - 16 : 0);
+
   typedef struct packed {
+    logic row;  // a row's weights, or the sweep that finds it
+    logic load;
+    logic store;
+    logic look;  // nm_rows sees which lanes are chosen
+    logic [1:0] scalar;  // which trace, or the reward, is broadcast
     logic axon;
     logic writes_reg;
     logic writes_pred;
@@ -130,13 +163,17 @@ module nm_vector #(
   logic a_acc, b_acc, c_acc, swap, is_plog, is_select;
   logic [3:0] acc_code;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
+  logic is_row, is_rows, issue;
   logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one;
   ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
   logic [4:0] unit_q;
 
-  assign op = instr_i[`NM_I_OP];
+  assign op = (sweep_i || load_i) ? `NM_OP_ENDROWS : instr_i[`NM_I_OP];
+  assign is_row = TRACES > 0 && op == `NM_OP_ENDROWS;
+  assign is_rows = TRACES > 0 && op == `NM_OP_ROWS;
+  assign issue = issue_i || sweep_i || load_i;
   assign a = instr_i[`NM_I_A];
   assign c = instr_i[`NM_I_C];
   assign b = instr_i[3:0];
@@ -157,7 +194,7 @@ module nm_vector #(
   assign swap = a_acc && is_two;  // the accumulator is always the second operand of the adder
   assign x_used = (a_used && !a_acc) || swap;
   assign x_code = swap ? b : a;
-  assign x_reg = x_used && !x_code[3] && !(swap && imm_b);
+  assign x_reg = (x_used && !x_code[3] && !(swap && imm_b)) || (is_row && !load_i);
   assign s_used = (is_two && !swap) || is_mul || is_mov;
   assign s_code = b;
   assign s_reg = s_used && !imm_b && !s_code[3];
@@ -165,11 +202,16 @@ module nm_vector #(
   assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
   // r comes from port 1; a second factor too, if it is the same register or r needs none
   assign y_one = y_reg && (!r_reg || s_code == c);
-  assign port0 = (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  assign port0 = is_row ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
   assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
 
-  assign dec.axon = range_axon_i;
-  assign dec.writes_reg = !is_cmp && !is_plog && !is_spk;
+  assign dec.row = is_row;
+  assign dec.load = load_i;
+  assign dec.store = is_row && !sweep_i && !load_i;
+  assign dec.look = is_rows || sweep_i;
+  assign dec.scalar = (a[3:2] == 2'b11) ? a[1:0] : (c[3:2] == 2'b11) ? c[1:0] : b[1:0];
+  assign dec.axon = range_axon_i || sweep_i;
+  assign dec.writes_reg = !is_cmp && !is_plog && !is_spk && !is_rows && (!is_row || load_i);
   assign dec.writes_pred = is_cmp || is_plog;
   assign dec.is_spk = is_spk;
   assign dec.is_plog = is_plog;
@@ -181,8 +223,8 @@ module nm_vector #(
   assign dec.y_port = y_reg;
   assign dec.y_one = y_one;
   assign dec.y_imm = imm_b;
-  assign dec.y_unit = !is_mul && x_used;
-  assign dec.y_zero = !is_mul && !x_used;
+  assign dec.y_unit = (!is_mul && x_used) || (is_row && !load_i);
+  assign dec.y_zero = !is_mul && !x_used && (!is_row || load_i);
   assign dec.r_port = r_reg;
   assign dec.r_imm = imm_b && !is_mac;
   assign dec.r_zero = !is_mac && !(s_used && !is_mul);
@@ -198,8 +240,9 @@ module nm_vector #(
   assign dec.less = op == `NM_OP_CGE || op == `NM_OP_CGT;
   assign dec.equal = op == `NM_OP_CEQ || (op == `NM_OP_CGT && !swap) || (op == `NM_OP_CGE && swap);
   assign dec.invert = (op == `NM_OP_CGE || op == `NM_OP_CGT) && !swap;
-  assign dec.pred = instr_i[`NM_I_PRED];
-  assign dec.d = instr_i[50+:3];
+  assign dec.pred = is_rows ? {1'b0, {1'b0, a[1:0]} + 3'd1} : is_row ? {1'b0, sweep_i, 1'b0, sweep_i}
+                                                            : instr_i[`NM_I_PRED];
+  assign dec.d = is_row ? row_port_i : instr_i[50+:3];
   assign dec.lanes = range_lanes_i;
   assign dec.plog_a = a[1:0];
   assign dec.plog_c = c[1:0];
@@ -219,33 +262,32 @@ module nm_vector #(
   logic [LANES-1:0] inside5_q, chosen5_q;
 
   always_ff @(posedge clk_i) begin
-    if (issue_i) begin
+    blk0_q <= seek_i ? row_block_i : (issue && !sweep_i) ? range_first_i : blk0_q + 1'b1;
+    if (issue || seek_i) port0_q <= port0;
+    if (issue) begin
       ctl0_q   <= dec;
-      port0_q  <= port0;
       port1_q  <= port1;
-      reads_q  <= reads;
+      reads_q  <= sweep_i ? 2'd0 : reads;
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
-      blk0_q   <= range_first_i;
       left_q   <= range_count_i;
       last0_q  <= range_count_i == (SPACE_W + 1)'(1);
     end else begin
-      blk0_q   <= blk0_q + 1'b1;
       left_q   <= left_q - 1'b1;
       last0_q  <= left_q == (SPACE_W + 1)'(2);
     end
-    if (rst_i) begin
+    if (rst_i || flush_i) begin
       vld0_q <= 1'b0;
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= '0;
     end else begin
-      if (issue_i) vld0_q <= 1'b1;
-      else if (left_q == (SPACE_W + 1)'(1)) vld0_q <= 1'b0;
+      if (issue) vld0_q <= 1'b1;
+      else if (left_q == (SPACE_W + 1)'(1) && !(ctl0_q.row && ctl0_q.look)) vld0_q <= 1'b0;
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q};
     end
     {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q};
     {last1_q, last2_q, last3_q, last4_q} <= {last0_q, last1_q, last2_q, last3_q};
     // an instruction stays in ctl0_q for 7 cycles, so every stage copies it from there when its first block comes:
     // a stage keeps only the fields that it uses
-    first_q <= {first_q[4:1], issue_i};
+    first_q <= {first_q[4:1], issue};
     if (first_q[1]) ctl1_q <= ctl0_q;
     if (first_q[2]) ctl2_q <= ctl0_q;
     if (first_q[3]) ctl3_q <= ctl0_q;
@@ -269,6 +311,17 @@ module nm_vector #(
   assign count_pred_read_o = ctl0_q.is_plog || (ctl0_q.pred[2:0] != 3'd0 && ctl0_q.pred[2:0] <= 3'd4);
   assign count_pred_write_o = ctl0_q.writes_pred;
   assign count_unit_o = unit_q;
+
+  assign valid0_o = vld0_q;
+  assign third_o = first_q[3];
+  assign last4_o = vld4_q && last4_q && ctl4_q.row;
+  assign look5_o = vld5_q && ctl5_q.look;
+  assign axon5_o = ctl5_q.axon;
+  assign block5_o = blk5_q;
+  assign chosen5_o = chosen5_q;
+  assign inside5_o = inside5_q;
+  assign zero5_o = equal5;
+  assign row5_o = wdata;
 
   // -------------------------------------------------------------------------------- registers and traces
   logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result5;
@@ -297,6 +350,7 @@ module nm_vector #(
       .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
 
   logic [LANES-1:0] pre4;
+  logic [STATE_BITS-1:0] scalar1;
   if (TRACES > 0) begin : gen_traces
     localparam int TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
     localparam int ADDR_W = TRACE_W + TBLOCK_W;
@@ -334,7 +388,18 @@ module nm_vector #(
     assign position2 = {4'b0, blk2_q[TBLOCK_W-1:0]} & (TBLOCK_W + 4)'(16 / LANES - 1);
     assign shifted = delivered >> (position2[3:0] * 5'(LANES));
     always_ff @(posedge clk_i) {pre3_q, pre4_q} <= {shifted[LANES-1:0], pre3_q};
-    assign pre4 = pre4_q;
+    assign pre4 = ctl4_q.axon ? pre4_q : {LANES{row_pre_i}};
+
+    // the traces of a row's axon, broadcast
+    logic [TRACES*STATE_BITS-1:0] x_q;
+    for (genvar x = 0; x < TRACES; x++) begin : gen_x
+      always_ff @(posedge clk_i) if (capture_i[x]) x_q[x*STATE_BITS+:STATE_BITS] <= host_registers_o;
+    end
+    always_comb begin
+      scalar1 = reward_i;
+      for (int x = 0; x < TRACES; x++)
+        if (TRACES == 1 ? ctl1_q.scalar != 2'd3 : ctl1_q.scalar == 2'(x)) scalar1 = x_q[x*STATE_BITS+:STATE_BITS];
+    end
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
@@ -343,8 +408,9 @@ module nm_vector #(
     assign trace_we = '0;
     assign pre4 = '0;
     assign host_delivered_o = '0;
+    assign scalar1 = reward_i;
     logic unused;
-    assign unused = &{1'b0, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
+    assign unused = &{1'b0, capture_i, row_pre_i, ctl1_q.scalar, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
                       clear_i, trace_we, host_we_traces, host_we_delivered};
   end
   logic use_traces;
@@ -373,10 +439,10 @@ module nm_vector #(
     coefficient = (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
   endfunction
 
-  assign bx1 = ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
-  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(reward_i));
-  assign br1 = ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : reward_i;
-  assign bc1 = ctl1_q.y_zero ? '0 : ctl1_q.y_unit ? {{COEF_BITS - 1{ctl1_q.minus}}, 1'b1} : coefficient(by1);
+  assign bx1 = ctl1_q.load ? STATE_BITS'(1) : ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : scalar1;
+  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(scalar1));
+  assign br1 = ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : scalar1;
+  assign bc1 = ctl1_q.y_zero ? '0 : ctl1_q.store ? (row_narrow_i ? UP8 : UP16) : ctl1_q.y_unit ? {{COEF_BITS - 1{ctl1_q.minus}}, 1'b1} : coefficient(by1);
   always_ff @(posedge clk_i) begin
     for (int i = 0; i < STATE_BITS; i++) begin
       xm1_q[i] <= ctl1_q.x_port;
@@ -396,7 +462,8 @@ module nm_vector #(
     for (int i = 0; i < 7; i++) below4_q[i] <= 3'(i) < shift3[2:0];
   end
 
-  logic [LANES-1:0] less5, equal5;
+  logic [LANES-1:0] less5, equal5, beyond;  // lanes that are not of the population, in the last block
+  always_comb for (int l = 0; l < LANES; l++) beyond[l] = 4'(l) > range_lanes_i;
   logic [LANES*32-1:0] random;
   logic [LANES*8-1:0] payload5;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
@@ -415,9 +482,9 @@ module nm_vector #(
       assign factor2[i] = ctl2_q.y_port && (ctl2_q.y_one ? port1v[i] : port0v[i]);
     end
     always_ff @(posedge clk_i) begin
-      x3_q <= x2;
+      x3_q <= (ctl2_q.store && last2_q && beyond[l]) ? '0 : x2;  // those are stored as 0
       r3_q <= r2;
-      y3_q <= coefficient(Y_W'($signed(factor2))) | by2_q;
+      y3_q <= coefficient(Y_W'($signed(factor2))) | by2_q | COEF_BITS'($signed(weights2_i[l*16+:16]));
       if (host_i) begin
         if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data_i;
       end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
@@ -439,9 +506,12 @@ module nm_vector #(
   logic unused_random;
   assign unused_random = &{1'b0, random_shifted};
 
+  // one lane of port 0: for the host, or the trace of a row's axon
+  logic [LANE_W-1:0] lane2;
+  assign lane2 = host_i ? LANE_W'(host_part_i) : row_lane_i;
   always_comb begin
     host_registers_o = '0;
-    for (int l = 0; l < LANES; l++) if (host_lane[l]) host_registers_o = row0[l*STATE_BITS+:STATE_BITS];
+    for (int l = 0; l < LANES; l++) if (lane2 == LANE_W'(l)) host_registers_o = row0[l*STATE_BITS+:STATE_BITS];
   end
 
   assign acc_block2_o = blk2_q[BLOCK_W-1:0];

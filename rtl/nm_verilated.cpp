@@ -62,7 +62,8 @@ struct Chip {
   }
 
   void watch() {
-    if (!(top->retire_op_o | top->retire_event_o | top->retire_spike_o | top->retire_packet_o)) return;
+    if (!(top->retire_op_o | top->retire_event_o | top->retire_row_o | top->retire_spike_o | top->retire_packet_o))
+      return;
     for (int c = 0; c < NM_CORES; c++) {
       if (bits(top->retire_op_o, c, 1)) note(0, c, bits(top->retire_pc_o, c * 16, 16), 0, 0);
       if (bits(top->retire_event_o, c, 1))
@@ -72,6 +73,7 @@ struct Chip {
         note(2, c, bits(top->retire_neuron_o, c * 16, 16), bits(top->retire_payload_o, c * 8, 8), 0);
       if (bits(top->retire_packet_o, c, 1))
         note(3, c, bits(top->retire_route_o, c * 32, 32), bits(top->retire_packet_payload_o, c * 8, 8), 0);
+      if (bits(top->retire_row_o, c, 1)) note(4, c, bits(top->retire_axon_o, c * 20, 20), 0, 0);
     }
   }
 

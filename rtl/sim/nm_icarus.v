@@ -33,7 +33,7 @@ module nm_icarus;
   logic [31:0] req_data = 32'd0;
   wire req_ready, rsp_valid, busy;
   wire [31:0] rsp_data;
-  wire [CORES-1:0] op, event_, spike, packet;
+  wire [CORES-1:0] op, event_, row, spike, packet;
   wire [CORES*16-1:0] pc, neuron;
   wire [CORES*20-1:0] axon;
   wire [CORES*9-1:0] factor;
@@ -77,6 +77,7 @@ module nm_icarus;
       .retire_axon_o(axon),
       .retire_factor_o(factor),
       .retire_entry_o(entry),
+      .retire_row_o(row),
       .retire_spike_o(spike),
       .retire_neuron_o(neuron),
       .retire_payload_o(payload),
@@ -96,7 +97,7 @@ module nm_icarus;
     begin
       clk = 1'b0;
       #1;
-      if (recording && |{op, event_, spike, packet})
+      if (recording && |{op, event_, row, spike, packet})
         for (core = 0; core < CORES; core = core + 1) begin
           if (op[core]) $display("e 0 %0d %0d %0d 0 0", core, cycle, pc[core*16+:16]);
           if (event_[core])
@@ -105,6 +106,7 @@ module nm_icarus;
             $display("e 2 %0d %0d %0d %0d 0", core, cycle, neuron[core*16+:16], payload[core*8+:8]);
           if (packet[core])
             $display("e 3 %0d %0d %0d %0d 0", core, cycle, route[core*32+:32], packet_payload[core*8+:8]);
+          if (row[core]) $display("e 4 %0d %0d %0d 0 0", core, cycle, axon[core*20+:20]);
         end
     end
   endtask
