@@ -35,6 +35,7 @@ class Report:
     samples: int
     timesteps: int
     spikes: int
+    rows: int  # plastic rows updated
     cycles: int  # of the timesteps, resets left out
     clock_cycles: int  # core clock cycles, resets included, summed over cores
 
@@ -152,6 +153,7 @@ class Lockstep:
             samples,
             self._timesteps,
             self._spikes,
+            sum(core.counters["rows"] for core in self.machines[0].cores),
             cycles,
             (cycles + counters["reset_cycles"]) * self.image.arch.cores,
         )
@@ -227,9 +229,8 @@ class Lockstep:
         a, b = (weights_of(machine, core) for machine in self.machines)
         if not np.array_equal(a, b):
             word, lane = (int(i) for i in np.argwhere(a != b)[0])
-            raise self.differ(
-                f"synapse word {word} slot {lane}", core, None, hex(a[word, lane]), hex(b[word, lane]), []
-            )
+            sides = hex(a[word, lane]), hex(b[word, lane])
+            raise self.differ(f"synapse word {word} slot {lane}", core, None, *sides, self.writers("synapses", None))
 
     # ------------------------------------------------------------------------------------------- the message
     def differ(self, what: str, core: int, neuron: int | None, a: Any, b: Any, lines: list[str]) -> LockstepError:
@@ -281,6 +282,8 @@ def _writes(op: isa.Op, name: str, index: int | None) -> bool:
             return op.name == "integ"
         case "random":
             return op.name == "rnd"
+        case "synapses":
+            return op.name == "rows"
     return False
 
 

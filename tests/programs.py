@@ -72,6 +72,7 @@ def random_image(
     *,
     bundled: bool = False,
     plain: bool | None = None,
+    learning: bool = False,
     blocks: int = 12,
     sections: int = 5,
     inputs: int = 12,
@@ -82,6 +83,7 @@ def random_image(
         arch: the architecture; None for a random one (or a random bundled one if `bundled`).
         plain: True for programs as a compiler writes them (each population integrates its own axons, then
             updates its own blocks), False for anything that is legal, None for either.
+        learning: every core that does anything updates weights in every timestep; only with traces.
         blocks: the most blocks of a core that programs touch, so that large machines stay quick to test.
         sections: the most parts of a program.
         inputs: the most input neurons.
@@ -99,7 +101,7 @@ def random_image(
     cores = []
     for number in range(arch.cores):
         idle = arch.cores > 1 and rng.random() < 0.1
-        maker = _CoreMaker(rng, arch, few, reach)
+        maker = _CoreMaker(rng, arch, few, reach, learning)
         cores.append(maker.make(0 if idle else int(rng.integers(1, sections + 1)), plain, number))
     n_inputs = int(rng.integers(1, inputs + 1))
     pointers, routes = _fan(rng, arch, n_inputs, reach, int(rng.integers(1, 5)))
@@ -184,6 +186,7 @@ class _CoreMaker:
     arch: Architecture
     blocks: int
     granules: int
+    learning: bool
     ops: list[Op] = field(default_factory=list)
     fired: int = 0
     plastic: tuple[int, int] | None = None  # (first block, blocks) of the plastic rows
@@ -194,7 +197,7 @@ class _CoreMaker:
 
     def make(self, sections: int, plain: bool, number: int) -> CoreImage:
         rng, arch = self.rng, self.arch
-        if sections and arch.traces and rng.random() < 0.5:
+        if sections and arch.traces and (rng.random() < 0.5 or self.learning):
             lo = int(rng.integers(self.blocks))
             self.plastic = (lo, int(rng.integers(1, self.blocks - lo + 1)))
             self.n_plastic = int(rng.integers(1, min(33, self.granules * isa.GRANULE + 1)))
@@ -203,6 +206,8 @@ class _CoreMaker:
         else:
             for _ in range(sections):
                 self.section()
+        if self.plastic and self.learning:
+            self.rows()
         # a timestep can stop early: the reset program may be the tail of the main one
         lo = int(rng.integers(self.fired, self.blocks + 1)) if rng.random() < 0.5 else self.fired
         self.ops.append(Op("end", imm=lo))

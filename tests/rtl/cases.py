@@ -90,9 +90,11 @@ def architecture(name: str) -> Architecture:
     return random_architecture(np.random.default_rng(0), **ARCHITECTURES[name])
 
 
-def case(arch: Architecture, *seed: int, timesteps: int = 6) -> tuple[Image, np.ndarray, list[int]]:
+def case(
+    arch: Architecture, *seed: int, timesteps: int = 6, learning: bool = False
+) -> tuple[Image, np.ndarray, list[int]]:
     """A random image, the inputs of two samples, and their rewards."""
     rng = np.random.default_rng(seed)
-    image = random_image(rng, arch)
+    image = random_image(rng, arch, learning=learning)
     rewards = [corner(rng, arch.state_bits) for _ in range(2)]
     return image, random_inputs(rng, image, timesteps, samples=2), rewards

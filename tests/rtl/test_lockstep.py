@@ -12,33 +12,26 @@ from programs import random_architecture
 from emulator.icarus import Icarus
 from emulator.lockstep import lockstep
 from emulator.reference import Reference
-from emulator.spec import isa
 
 LONG = bool(os.environ.get("NM_LONG"))
 IMAGES = 400 if LONG else 80
 
 
-def has_rows(image) -> bool:
-    return any(isa.decode(int(word)).name == "rows" for core in image.cores for word in core.program)
-
-
-def run(arch, seeds, **options):
+def run(arch, seeds, learning=False, **options):
     """Lockstep over the images of these seeds; the core clock cycles they took."""
     # reading all state of many cores takes longer than running them
     options.setdefault("every", 2 if arch.cores == 1 else 8)
-    cycles = spikes = images = 0
+    cycles = spikes = rows = 0
     for seed in seeds:
-        image, inputs, rewards = case(arch, *seed)
-        if has_rows(image):
-            continue
+        image, inputs, rewards = case(arch, *seed, learning=learning)
         try:
             report = lockstep(image, inputs, rewards, **options)
         except Exception as error:
             error.add_note(f"seeds {seed} of {arch}")
             raise
-        cycles, spikes, images = cycles + report.clock_cycles, spikes + report.spikes, images + 1
-    assert images >= len(seeds) // 3
+        cycles, spikes, rows = cycles + report.clock_cycles, spikes + report.spikes, rows + report.rows
     assert spikes > 0
+    assert rows > (20 * len(seeds) if learning else 0) or not arch.traces
     return cycles
 
 
@@ -66,11 +59,19 @@ def test_random_programs_reach_every_bin():
     assert not holes, "\n".join(sorted(holes))
 
 
+@pytest.mark.parametrize("name", [name for name, fixed in ARCHITECTURES.items() if fixed["traces"]])
+def test_random_learning_programs_run_alike(name):
+    """Every mask, both formats, whole and half words; weights and traces compared after every timestep."""
+    arch = architecture(name)
+    assert run(arch, [(5, i) for i in range(IMAGES // 4 if arch.cores == 1 else IMAGES // 10)], learning=True) > 0
+
+
 @pytest.mark.parametrize(
     "name", ["one narrow lane", "like up5k", "like ecp5"] if LONG else ["one narrow lane", "like up5k"]
 )
 def test_random_programs_run_alike_under_icarus(name):
-    assert run(architecture(name), [(2, i) for i in range(20 if LONG else 3)], right=Icarus, every=10) > 0
+    seeds = [(2, i) for i in range(20 if LONG else 3)]
+    assert run(architecture(name), seeds, learning=True, right=Icarus, every=10) > 0
 
 
 def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
@@ -80,7 +81,7 @@ def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
     def shared(image, retire):
         return Verilated(image, retire, SHARED_AXONS=1)
 
-    assert run(architecture("like up5k"), [(3, i) for i in range(IMAGES // 2)], right=shared) > 0
+    assert run(architecture("like up5k"), [(3, i) for i in range(IMAGES // 2)], learning=True, right=shared) > 0
 
 
 @pytest.mark.skipif(not LONG, reason="NM_LONG=1 runs the ten million cycles")
@@ -89,7 +90,9 @@ def test_ten_million_cycles_on_random_architectures():
     hits: set[str] = set()
     while total < 10_000_000:
         arch = random_architecture(np.random.default_rng((4, done)))
-        total += run(arch, [(4, done, i) for i in range(60)], left=watching(hits))
+        total += run(
+            arch, [(4, done, i) for i in range(60)], learning=arch.traces > 0 and done % 2 == 0, left=watching(hits)
+        )
         done += 1
         print(f"{done} architectures, {total:,} core clock cycles, 0 mismatches", flush=True)
     assert not BINS - hits
