@@ -27,7 +27,8 @@ module sequence_ #(
   nm_sequence #(.LANES(4), .STATE_BITS(16), .COEF_BITS(16), .BLOCKS(BLOCKS), .REGISTERS(4), .AXONS(32), .TRACES(1),
                 .GRADED(1), .PROGRAM_WORDS(WORDS), .SPACE_W(SPACE_W)) dut (
       .clk_i, .rst_i, .load_i, .entry_i, .go_i, .t_i, .timesteps_i, .running_o(running), .issue_o(issue), .pc_o(pc),
-      .instr_o(instr), .vector_o(vector), .integ_o(integ), .end_o(end_), .integ_done_i, .range_first_o(first),
+      .instr_o(instr), .vector_o(vector), .integ_o(integ), .end_o(end_), .rows_o(),
+      .endrows_o(), .slot_o(), .hold_i(1'b0), .jump_i(1'b0), .body_i(1'b0), .integ_done_i, .range_first_o(first),
       .range_count_o(count), .range_lanes_o(lanes), .range_axon_o(axon), .bad_opcode_o(bad_opcode),
       .bad_operand_o(bad_operand), .bad_pc_o(bad_pc), .host_i(1'b0), .host_we_i(1'b0), .host_addr_i(20'd0),
       .host_part_i(1'b0), .host_data_i(32'd0), .host_program_o(host_program));
