@@ -1,7 +1,8 @@
 // The accumulators: each lane reads, adds and writes its own memory, one beat a cycle; vectors read and clear them.
 //
-//   beat: z synapse address  z+1 array  z+2 word: unpacked  z+3 weight; accumulator address  z+4 times payload
-//         z+5 shifted; accumulator word  z+6 sum written
+//   beat: z synapse address  z+1 array  z+2 word: unpacked; accumulator address  z+3 weight times scale
+//         z+4 added to the accumulator word  z+5 written
+// A scale is the payload, shifted as far as the multiplier is wide; whole bytes of the shift come behind it.
 // The next event's first beat follows the last one after 3 cycles, so it reads what was written; inside an event a
 // target occurs once. A weight of 0 is not written: its block may be anybody's.
 `default_nettype none
@@ -53,11 +54,13 @@ module nm_accumulate #(
   logic [LANES*4-1:0] quarter;
   logic [LANES*2-1:0] eighth;
   logic [LANES-1:0] sixteenth, stray;
-  logic sparse, index3_q, index4_q, index5_q, index6_q;
+  // a shift that clears an accumulator of 16 bits needs no bytes behind the multiplier
+  localparam int FINE_W = (!GRADED && ACC_BITS <= 16) ? 4 : 3;
+  logic sparse, index3_q, index4_q, index5_q;
   logic [4:0] shift3_q, shift4_q;
-  logic [8:0] factor3_q;
-  logic signed [8:0] power3;
-  assign power3 = 9'd1 << shift3_q[2:0];
+  logic signed [15:0] scale2, scale3_q;
+  assign scale2 = GRADED ? 16'($signed(factor2_i)) << shift2_i[2:0]
+                  : (FINE_W == 4 && shift2_i[4]) ? '0 : 16'd1 << shift2_i[FINE_W-1:0];
   logic [BLOCK_W-1:0] dense_block;
 
   assign half = part2_i[3] ? word2_i[LANES*8+:LANES*8] : word2_i[0+:LANES*8];
@@ -76,17 +79,18 @@ module nm_accumulate #(
   assign stray_o = |stray;
 
   always_ff @(posedge clk_i) begin
-    {index3_q, index4_q, index5_q, index6_q} <= {index2_i, index3_q, index4_q, index5_q};
+    {index3_q, index4_q, index5_q} <= {index2_i, index3_q, index4_q};
     {shift3_q, shift4_q} <= {shift2_i, shift3_q};
-    factor3_q <= factor2_i;
+    scale3_q <= scale2;
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [15:0] slot, weight, weight3_q;
     logic [7:0] low, slot_low, weight8, weight4, weight2, weight1;
-    logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q, target6_q;
-    logic add3_q, add4_q, add5_q, add6_q, far;
-    logic [ACC_BITS-1:0] product4_q, shifted5_q, sum6_q, acc5;
+    logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q;
+    logic add3_q, add4_q, add5_q, far;
+    logic [ACC_BITS-1:0] product4_q, shifted4, sum5_q, acc4;
+    logic signed [31:0] product;
     assign slot = word2_i[l*16+:16];
     assign weight8 = half[l*8+:8];
     assign weight4 = 8'($signed(quarter[l*4+:4]));
@@ -108,43 +112,28 @@ module nm_accumulate #(
     assign nonzero3_o[l] = add3_q;
     assign weights3_o[l*16+:16] = weight3_q;
 
-    if (GRADED) begin : gen_factor
-      logic unused_power;
-      assign unused_power = &{1'b0, power3};
-      logic signed [24:0] product;
-      assign product = 25'($signed(weight3_q)) * 25'($signed(factor3_q));
-      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);
-      logic unused;
-      assign unused = &{1'b0, product};
-    end else begin : gen_plain
-      logic unused;
-      assign unused = &{1'b0, factor3_q};
-      // the low part of the shift is a multiplication, which a small FPGA has and a shifter costs
-      logic signed [24:0] product;
-      assign product = 25'($signed(weight3_q)) * 25'(power3);
-      always_ff @(posedge clk_i) product4_q <= ACC_BITS'(product);
-      logic unused_product;
-      assign unused_product = &{1'b0, product};
-    end
-
+    assign product = 32'($signed(weight3_q)) * 32'(scale3_q);
+    assign shifted4 = (FINE_W == 4) ? product4_q : product4_q << {shift4_q[4:3], 3'd0};
     always_ff @(posedge clk_i) begin
       weight3_q <= (TRACES > 0 && !beat2_i) ? 16'h0000 : weight;
       target3_q <= target;
-      {target4_q, target5_q, target6_q} <= {target3_q, target4_q, target5_q};
-      shifted5_q <= product4_q << (GRADED ? shift4_q : {shift4_q[4:3], 3'd0});
-      sum6_q <= acc5 + shifted5_q;
-      if (rst_i) {add3_q, add4_q, add5_q, add6_q} <= '0;
-      else {add3_q, add4_q, add5_q, add6_q} <= {beat2_i && !row2_i && weight != 16'h0000 && !far, add3_q, add4_q, add5_q};
+      {target4_q, target5_q} <= {target3_q, target4_q};
+      product4_q <= ACC_BITS'(product);
+      sum5_q <= acc4 + shifted4;
+      if (rst_i) {add3_q, add4_q, add5_q} <= '0;
+      else {add3_q, add4_q, add5_q} <= {beat2_i && !row2_i && weight != 16'h0000 && !far, add3_q, add4_q};
     end
 
+    logic unused;
+    assign unused = &{1'b0, product};
     nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(shared_read ? shared_raddr : {index3_q, target3_q}),
-        .rdata_o(acc5),
-        .we_i(add6_q || vector_clear5_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
-        .waddr_i(add6_q ? {index6_q, target6_q} : shared_waddr),
-        .wdata_i(add6_q ? sum6_q : host_data_i & {ACC_BITS{host_i}}));
-    assign vector_data4_o[l*ACC_BITS+:ACC_BITS] = acc5;
+        .raddr_i(shared_read ? shared_raddr : {index2_i, target}),
+        .rdata_o(acc4),
+        .we_i(add5_q || vector_clear5_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
+        .waddr_i(add5_q ? {index5_q, target5_q} : shared_waddr),
+        .wdata_i(add5_q ? sum5_q : host_data_i & {ACC_BITS{host_i}}));
+    assign vector_data4_o[l*ACC_BITS+:ACC_BITS] = acc4;
   end
 
   always_comb begin
@@ -154,7 +143,7 @@ module nm_accumulate #(
   end
 
   logic unused;
-  assign unused = &{1'b0, block2_i};
+  assign unused = &{1'b0, block2_i, factor2_i, shift4_q};
 endmodule
 
 `default_nettype wire
