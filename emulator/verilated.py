@@ -213,7 +213,7 @@ def unpack_words(parts: np.ndarray, fields: int, bits: int, signed: bool = False
     return values
 
 
-LANES_APART: Final = ("registers", "accumulators", "traces")  # memories whose parts are lanes, of 32 bits each
+LANES_APART: Final = ("registers", "accumulators", "traces", "random")  # memories whose parts are lanes, of 32 bits each
 
 
 def memory_parts(memory: str, values: np.ndarray, bits: int) -> np.ndarray:
@@ -354,7 +354,7 @@ class Verilated:
         pointers[: len(core.pointers), 0] = core.pointers
         self.write_memory(number, "pointers", 0, pointers, 32)
         self.write_memory(number, "routes", 0, core.routes[:, None], 32)
-        self.write_memory(number, "random", 0, core.seeds[:, None], 32)
+        self.write_memory(number, "random", 0, core.seeds[None, :], 32)
         if arch.traces:
             zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
             for x in range(arch.traces):
@@ -379,9 +379,9 @@ class Verilated:
         state = {
             "registers": rows("registers", arch.registers, block_bits, blocks, bits),
             "accumulators": rows("accumulators", 2, block_bits, blocks, arch.acc_bits),
-            "predicates": predicates.reshape(arch.neurons, 4).T,
+            "predicates": predicates.reshape(blocks, 4, lanes).transpose(1, 0, 2).reshape(4, arch.neurons),
             "pending": np.stack(pending),
-            "random": self.read_memory(core, "random", 0, lanes, 1, 32)[:, 0],
+            "random": self.read_memory(core, "random", 0, 1, lanes, 32)[0],
             "spikes": self.read_memory(core, "spikes", 0, blocks, lanes, 1).reshape(-1),
         }
         if arch.graded:

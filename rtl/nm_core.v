@@ -56,6 +56,7 @@ module nm_core #(
     input  wire logic                  host_i,
     input  wire logic [           3:0] host_mem_i,
     input  wire logic                  host_we_i,
+    input  wire logic                  host_turn_i,  // a part of `random` was read or is written
     input  wire logic [          19:0] host_addr_i,
     input  wire logic [           3:0] host_part_i,  // which 32 bits of the word, or which lane
     input  wire logic [          31:0] host_data_i,
@@ -230,7 +231,7 @@ module nm_core #(
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
       .clear_i(clearing_q), .clear_half_i(clear_half_q), .clear_block_i(clear_block_q),
       .clear_blocks_i(clear_blocks_q), .clear_granule_i(clear_granule_q), .clear_granules_i(clear_granules_q),
-      .host_i, .host_mem_i, .host_we_i, .host_addr_i, .host_part_i, .host_data_i,
+      .host_i, .host_mem_i, .host_we_i, .host_turn_i, .host_addr_i, .host_part_i, .host_data_i,
       .host_registers_o(host_registers), .host_predicates_o(host_predicates),
       .host_delivered_o(host_delivered), .host_random_o(host_random),
       .count_o(n_block), .count_axon_o(n_axon), .count_reads_o(n_reads), .count_write_o(n_write),
@@ -243,7 +244,7 @@ module nm_core #(
   logic [AXON_W-1:0] payload_axon, event_axon;
   logic [7:0] payload, block2;
   logic [LANES*16-1:0] word2;
-  logic [31:0] host_synapses;
+  logic [31:0] host_synapses, host_axons;
   logic [2:0] format2;
   logic [3:0] part2;
   logic [8:0] factor2, event_factor;
@@ -259,7 +260,7 @@ module nm_core #(
       .factor2_o(factor2), .shift2_o(shift2), .row_i(row_active), .row_fetch_i(row_fetch), .row_axon_i(row_axon),
       .row_store_i(row_store), .row_word_i(row_word), .row_narrow_o(row_narrow), .row1_o(row1),
       .write_o(synapse_write), .host_i, .host_mem_i, .host_we_i, .host_addr_i,
-      .host_part_i, .host_data_i, .host_synapses_o(host_synapses),
+      .host_part_i, .host_data_i, .host_axons_o(host_axons),
       .event_o(event_), .event_axon_o(event_axon), .event_factor_o(event_factor), .event_entry_o(event_entry),
       .beat_o(beat), .read_o(read), .bad_format_o(bad_format), .bad_block_o(bad_block), .bad_word_o(bad_word));
   assign consume = enter && pending_data != 16'h0000;
@@ -276,7 +277,7 @@ module nm_core #(
       .vector_index5_i(acc_index5), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
       .clear_block_i(clear_block_q), .host_i, .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
-      .host_accumulators_o(host_accumulators));
+      .host_accumulators_o(host_accumulators), .host_synapses_o(host_synapses));
 
   logic [SLOT_W-1:0] to_slot;
   assign to_slot = (DELAY_SLOTS > 1) ? t_i[SLOT_W-1:0] + in_delay_i + SLOT_W'(!in_host_i) : '0;
@@ -382,7 +383,8 @@ module nm_core #(
       `NM_MEM_PREDICATES: host_data_q <= host_predicates;
       `NM_MEM_SPIKES: host_data_q <= 32'(emit_spikes);
       `NM_MEM_PENDING: host_data_q <= 32'(pending_data);
-      `NM_MEM_AXONS, `NM_MEM_SYNAPSES: host_data_q <= host_synapses;
+      `NM_MEM_AXONS: host_data_q <= SHARED_AXONS ? host_synapses : host_axons;
+      `NM_MEM_SYNAPSES: host_data_q <= host_synapses;
       `NM_MEM_POINTERS: host_data_q <= host_pointers;
       `NM_MEM_ROUTES: host_data_q <= host_routes;
       `NM_MEM_PAYLOADS: host_data_q <= 32'(payload);

@@ -1,7 +1,8 @@
 // The host's registers: 32-bit words in and out, one request at a time, each read answered.
 //
 // Memories are reached through SELECT {core, memory, word} and DATA: 32-bit parts of a word, lowest first; after the
-// last part the address advances. A part of what lanes hold apart (registers, accumulators, traces) is one lane.
+// last part the address advances. A part of what lanes hold apart (registers, accumulators, traces, random states) is
+// one lane; the random states are one word, to be read or written as a whole, as every part turns them by one lane.
 // The chip is idle whenever a memory is touched: a request that needs it waits until then.
 `default_nettype none
 `include "nm_isa.vh"
@@ -52,6 +53,7 @@ module nm_host #(
     output logic      [          19:0] mem_addr_o,
     output logic                       mem_we_o,
     output logic      [           3:0] mem_part_o,
+    output logic                       mem_turn_o,   // a part was read or is written
     output logic      [          31:0] mem_data_o,
     input  wire logic [          31:0] mem_data_i
 );
@@ -77,7 +79,7 @@ module nm_host #(
   always_comb
     case (mem_number_o)
       `NM_MEM_PROGRAM, `NM_MEM_AXONS, `NM_MEM_CONTROL: last_part = parts(64);
-      `NM_MEM_REGISTERS, `NM_MEM_TRACES, `NM_MEM_ACCUMULATORS: last_part = 4'(LANES - 1);
+      `NM_MEM_REGISTERS, `NM_MEM_TRACES, `NM_MEM_ACCUMULATORS, `NM_MEM_RANDOM: last_part = 4'(LANES - 1);
       `NM_MEM_PREDICATES: last_part = parts(LANES * 4);
       `NM_MEM_SYNAPSES: last_part = parts(LANES * 16);
       `NM_MEM_SPIKE_PAYLOADS: last_part = parts(LANES * 8);
@@ -107,7 +109,7 @@ module nm_host #(
       if (inject_ready_i) inject_q <= 1'b0;
 
       if (reading_q) wait_q <= wait_q - 1'b1;
-      if (writing_q || (reading_q && wait_q == 3'd0)) begin
+      if (mem_turn_o) begin
         reading_q <= 1'b0;
         writing_q <= 1'b0;
         rsp_valid_q <= reading_q;
@@ -174,6 +176,7 @@ module nm_host #(
   assign mem_addr_o = select_q[19:0];
   assign mem_we_o = writing_q;
   assign mem_part_o = part_q;
+  assign mem_turn_o = writing_q || (reading_q && wait_q == 3'd0);
   assign mem_data_o = data_q;
 endmodule
 

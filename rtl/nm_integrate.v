@@ -59,7 +59,7 @@ module nm_integrate #(
     input  wire logic [        19:0] host_addr_i,
     input  wire logic [         3:0] host_part_i,
     input  wire logic [        31:0] host_data_i,
-    output logic      [        31:0] host_synapses_o,  // or an axon entry
+    output logic      [        31:0] host_axons_o,
     // events for counters, retire port and faults
     output logic                     event_o,  // F3
     output logic      [  AXON_W-1:0] event_axon_o,
@@ -72,7 +72,8 @@ module nm_integrate #(
     output logic                     bad_word_o
 );
   `include "nm_host.vh"
-  localparam int POS_W = 24;  // a position is a synapse word and a sixteenth of it
+  // A position is a synapse word and a sixteenth of it. It has room for one step too far, which is never forgiven.
+  localparam int POS_W = ((WORD_W > 8) ? WORD_W : 8) + 5;
   localparam logic [1:0] BEGIN = 2'd0, FETCH = 2'd1, WAIT = 2'd2, ENTRY = 2'd3;
 
   logic tok_v, tok_any, tok_first, tok_last, take, scan_busy;
@@ -105,7 +106,8 @@ module nm_integrate #(
   logic [POS_W-1:0] run_pos_q, pos_q, first_pos, stride_q, step_q, step;
   logic [7:0] beats_q, left_q, block_stride_q;
   logic [4:0] runs_q;
-  logic [15:0] run_block_q, block_q;  // wide, so that a window that runs away is seen
+  logic [8:0] run_block_q, block_q;
+  logic far_q;
   logic fresh_q, none, last_beat;
   logic [8:0] factor_q, factor;
 
@@ -121,7 +123,7 @@ module nm_integrate #(
       default: grain_shift = 3'd4;
     endcase
   assign step = POS_W'(1) << grain_shift;
-  assign first_pos = {entry[`NM_AXON_WORD], 4'h0} | POS_W'({4'h0, entry[`NM_AXON_BEAT]} << grain_shift);
+  assign first_pos = POS_W'({entry[`NM_AXON_WORD], 4'h0}) | POS_W'({4'h0, entry[`NM_AXON_BEAT]} << grain_shift);
   assign factor = !graded_q ? 9'd1 : {signed_q && payload_i[7], payload_i};
 
   assign last_beat = left_q == 8'd0 && runs_q == 5'd0;
@@ -162,18 +164,20 @@ module nm_integrate #(
       left_q         <= entry[`NM_AXON_BEATS];
       runs_q         <= entry[`NM_AXON_RUNS];
       block_stride_q <= entry[`NM_AXON_BLOCK_STRIDE];
-      run_block_q    <= {8'h00, entry[`NM_AXON_BLOCK]};
-      block_q        <= {8'h00, entry[`NM_AXON_BLOCK]};
+      run_block_q    <= {1'b0, entry[`NM_AXON_BLOCK]};
+      block_q        <= {1'b0, entry[`NM_AXON_BLOCK]};
+      far_q          <= 24'({entry[`NM_AXON_WORD], 4'h0}) >> POS_W != '0;
       fresh_q        <= 1'b1;
       factor_q       <= factor;
     end else if (stream_q) begin
+      far_q <= far_q || far_block || far_word;
       if (left_q == 8'd0) begin
         left_q      <= beats_q;
         runs_q      <= runs_q - 1'b1;
         run_pos_q   <= run_pos_q + stride_q;
         pos_q       <= run_pos_q + stride_q;
-        run_block_q <= run_block_q + 16'(block_stride_q);
-        block_q     <= run_block_q + 16'(block_stride_q);
+        run_block_q <= run_block_q + 9'(block_stride_q);
+        block_q     <= run_block_q + 9'(block_stride_q);
         fresh_q     <= 1'b1;
       end else begin
         left_q  <= left_q - 1'b1;
@@ -199,8 +203,8 @@ module nm_integrate #(
   assign fetch = state == FETCH && !stream_q;
   assign read = stream_q && !row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
   assign narrow = format_q == `NM_FMT_D8;
-  assign far_block = format_q != `NM_FMT_SPARSE && block_q >= 16'(BLOCKS);
-  assign far_word = 20'(pos_q[POS_W-1:4]) >= 20'(SYNAPSE_WORDS);
+  assign far_block = format_q != `NM_FMT_SPARSE && 32'(block_q) >= 32'(BLOCKS);
+  assign far_word = far_q || 32'(pos_q[POS_W-1:4]) >= 32'(SYNAPSE_WORDS);
 
   // the host writes and reads 32 bits of a word
   localparam int WORD_W_BITS = LANES * 16;
@@ -212,8 +216,6 @@ module nm_integrate #(
   logic host_axons;
   logic [GROUPS-1:0] word_we;
   logic [WORD_W_BITS-1:0] word_d;
-  logic [WORD_W_BITS-1:0] host_word;
-  logic [31:0] host_word32;
   assign host_axons = host_mem_i == `NM_MEM_AXONS;
   for (genvar g = 0; g < GROUPS; g++) begin : gen_group
     assign word_we[g] = (host_we_i && (host_mem_i == `NM_MEM_SYNAPSES || (SHARED_AXONS && host_axons))
@@ -227,8 +229,6 @@ module nm_integrate #(
     logic unused;
     assign unused = &{1'b0, row_word_i};
   end
-  assign host_word = word2_o >> {host_part_i, 5'd0};
-  assign host_word32 = 32'(host_word[PART_BITS-1:0]);
 
   if (SHARED_AXONS) begin : gen_shared
     localparam int AXON_BASE = 1 << ((WORD_W > AXON_W) ? WORD_W : AXON_W);
@@ -236,13 +236,13 @@ module nm_integrate #(
     logic [LANES*16-1:0] data;
     logic [ADDR_W-1:0] addr;
     assign addr = host_i ? {host_axons, host_addr_i[ADDR_W-2:0]} :
-                  stream_q ? {1'b0, pos_q[4+:ADDR_W-1]} : {1'b1, (ADDR_W - 1)'(axon)};
+                  stream_q ? {1'b0, (ADDR_W - 1)'(pos_q[POS_W-1:4])} : {1'b1, (ADDR_W - 1)'(axon)};
     nm_ram #(.WORDS(2 * AXON_BASE), .WIDTH(LANES * 16), .GROUPS(GROUPS), .SINGLE(1), .ADDR_W(ADDR_W)) i_synapses (
         .clk_i, .ren_i(host_i || read || fetch), .oen_i(host_i || read1_q || fetch1_q), .raddr_i(addr),
         .rdata_o(data), .we_i(word_we), .waddr_i(addr), .wdata_i(word_d));
     assign word2_o = data;
     assign entry = data[63:0];
-    assign host_synapses_o = host_word32;
+    assign host_axons_o = '0;
   end else begin : gen_apart
     nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .GROUPS(GROUPS), .SINGLE(1)) i_synapses (
         .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q),
@@ -256,7 +256,7 @@ module nm_integrate #(
         .raddr_i(host_i ? host_addr_i[AXON_W-1:0] : axon), .rdata_o(entry),
         .we_i({axons_we && host_part_i[0], axons_we && !host_part_i[0]}), .waddr_i(host_addr_i[AXON_W-1:0]),
         .wdata_i({2{host_data_i}}));
-    assign host_synapses_o = !host_axons ? host_word32 : host_part_i[0] ? entry[63:32] : entry[31:0];
+    assign host_axons_o = host_part_i[0] ? entry[63:32] : entry[31:0];
   end
 
   // -------------------------------------------------------------------------------- two cycles to the word
@@ -295,7 +295,7 @@ module nm_integrate #(
   assign bad_word_o = stream_q && far_word;
 
   logic unused;
-  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i, host_word};
+  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i};
 endmodule
 
 `default_nettype wire

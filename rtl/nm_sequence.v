@@ -1,7 +1,7 @@
 // The sequencer: fetches, decides `when`, keeps the range, and issues each instruction exactly when the one before
 // it has used up its cycles. Every instruction lasts 6 cycles at least, so fetching never shows.
 //
-//   pc -> array -> output register -> instr_q (checked) -> issue
+//   pc -> array -> output register (checked) -> issue
 `default_nettype none
 `include "nm_isa.vh"
 
@@ -54,7 +54,7 @@ module nm_sequence #(
     input  wire logic [       31:0] host_data_i,
     output logic      [       31:0] host_program_o
 );
-  logic [63:0] fetched, instr_q;
+  logic [63:0] instr;
   localparam int COUNT_W = ((PC_W > 8) ? PC_W : 8) + 1;  // a skip leads beyond the memory, never round it
   logic [COUNT_W-1:0] pc_q, body_q;
   logic [7:0] skip_q;
@@ -70,25 +70,22 @@ module nm_sequence #(
 
   nm_ram #(.WORDS(PROGRAM_WORDS), .WIDTH(64), .GROUPS(2), .ADDR_W(PC_W)) i_program (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(host_i ? host_addr_i[PC_W-1:0] : pc_q[PC_W-1:0]),
-      .rdata_o(fetched), .we_i({host_we_i && host_part_i, host_we_i && !host_part_i}), .waddr_i(host_addr_i[PC_W-1:0]),
+      .rdata_o(instr), .we_i({host_we_i && host_part_i, host_we_i && !host_part_i}), .waddr_i(host_addr_i[PC_W-1:0]),
       .wdata_i({2{host_data_i}}));
-  assign host_program_o = host_part_i ? fetched[63:32] : fetched[31:0];
+  assign host_program_o = host_part_i ? instr[63:32] : instr[31:0];
 
-  always_ff @(posedge clk_i) begin
-    instr_q <= fetched;
-    limit_q <= 25'(fetched[31:16]) + (fetched[`NM_I_FLAG] ? 25'(timesteps_i) : 25'd0);
-  end
+  always_ff @(posedge clk_i) limit_q <= 25'(instr[31:16]) + (instr[`NM_I_FLAG] ? 25'(timesteps_i) : 25'd0);
 
   nm_check #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS), .REGISTERS(REGISTERS),
              .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_check (
-      .instr_i(instr_q), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .body_i, .vector_o(is_vector),
+      .instr_i(instr), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .body_i, .vector_o(is_vector),
       .bad_opcode_o(bad_opcode), .bad_operand_o(bad_operand));
 
-  assign op = instr_q[`NM_I_OP];
+  assign op = instr[`NM_I_OP];
   assign bad_pc = 32'(pc_q) >= 32'(PROGRAM_WORDS);
   assign issue = running_q && wait_q == '0 && !waiting_q && !hold_i;
   assign fault = bad_pc || bad_opcode || bad_operand;
-  assign due = 25'(t_i) >= 25'(instr_q[15:0]) && 25'(t_i) < limit_q;
+  assign due = 25'(t_i) >= 25'(instr[15:0]) && 25'(t_i) < limit_q;
   assign vector_wait = (WAIT_W'(range_count_q) > WAIT_W'(`NM_PIPELINE)) ? WAIT_W'(range_count_q) - 1'b1
                                                                         : WAIT_W'(`NM_PIPELINE - 1);
 
@@ -120,17 +117,17 @@ module nm_sequence #(
         end else if (op == `NM_OP_INTEG) waiting_q <= 1'b1;
         else if (is_vector) wait_q <= vector_wait;
         else wait_q <= WAIT_W'(`NM_SCALAR_CYCLES - 1);
-        if (op == `NM_OP_WHEN && !due) skip_q <= {instr_q[`NM_I_D], instr_q[`NM_I_A]};
+        if (op == `NM_OP_WHEN && !due) skip_q <= {instr[`NM_I_D], instr[`NM_I_A]};
         if (TRACES > 0 && op == `NM_OP_ROWS) begin  // until a row is selected, it goes on behind the body
-          skip_q <= {2'b00, instr_q[`NM_I_PRED], instr_q[`NM_I_ROUND]} + 1'b1;
+          skip_q <= {2'b00, instr[`NM_I_PRED], instr[`NM_I_ROUND]} + 1'b1;
           body_q <= pc_q + 1'b1;
         end
         if (op == `NM_OP_RANGE) begin
           range_valid_q <= 1'b1;
-          range_axon_q  <= instr_q[`NM_I_FLAG];
-          range_first_q <= instr_q[SPACE_W-1:0];
-          range_count_q <= instr_q[16+:SPACE_W+1];
-          range_lanes_q <= instr_q[`NM_I_D];
+          range_axon_q  <= instr[`NM_I_FLAG];
+          range_first_q <= instr[SPACE_W-1:0];
+          range_count_q <= instr[16+:SPACE_W+1];
+          range_lanes_q <= instr[`NM_I_D];
         end
       end else if (waiting_q) begin
         // the stream's last cycle is 4 cycles before the end: its sums are on their way
@@ -146,7 +143,7 @@ module nm_sequence #(
   assign running_o = running_q;
   assign issue_o = issue;
   assign pc_o = pc_q[PC_W-1:0];
-  assign instr_o = instr_q;
+  assign instr_o = instr;
   assign vector_o = issue && is_vector && !fault;
   assign integ_o = issue && op == `NM_OP_INTEG && !fault;
   assign end_o = issue && op == `NM_OP_END && !fault;

@@ -89,6 +89,7 @@ module nm_vector #(
     input  wire logic                host_i,
     input  wire logic [         3:0] host_mem_i,
     input  wire logic                host_we_i,
+    input  wire logic                host_turn_i,   // a part of `random` was read or written
     input  wire logic [        19:0] host_addr_i,
     input  wire logic [         3:0] host_part_i,  // lane, or 32 bits of the predicates
     input  wire logic [        31:0] host_data_i,
@@ -423,7 +424,7 @@ module nm_vector #(
   // one of two sources. That is one LUT a bit and lane.
   logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q;
   logic [Y_W-1:0] by1;
-  logic [COEF_BITS-1:0] bc1, by2_q;
+  logic [COEF_BITS-1:0] bc1, ym1_q, ym0_q;
 
   function automatic logic [COEF_BITS-1:0] coefficient(input logic [Y_W-1:0] value);
     // saturate to coef_bits; a value of state_bits comes sign-extended
@@ -450,7 +451,10 @@ module nm_vector #(
       rm1_q[i] <= ctl1_q.r_port || (ctl1_q.is_rnd && i < 23 && 6'(i) < {1'b0, ctl1_q.shift});  // random: m0 is 1
       rm0_q[i] <= !ctl1_q.r_port && (ctl1_q.is_rnd ? i < 23 && 6'(i) < {1'b0, ctl1_q.shift} : br1[i]);
     end
-    by2_q <= ctl1_q.y_port ? '0 : bc1;
+    for (int i = 0; i < COEF_BITS; i++) begin
+      ym1_q[i] <= ctl1_q.y_port;
+      ym0_q[i] <= ctl1_q.y_port ? ctl1_q.y_one : bc1[i];
+    end
   end
 
   // stage 4: the shift, and which bits it drops, shared by all lanes
@@ -467,9 +471,9 @@ module nm_vector #(
   logic [LANES*32-1:0] random;
   logic [LANES*8-1:0] payload5;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [STATE_BITS-1:0] x2, r2, x3_q, r3_q, port0v, port1v, factor2, random2;
-    logic [COEF_BITS-1:0] y3_q;
-    logic [31:0] random_q;
+    logic [STATE_BITS-1:0] x2, r2, x3_q, r3_q, port0v, port1v, random2;
+    logic [COEF_BITS-1:0] y2, y3_q;
+    logic [31:0] random_q, neighbour;
     logic [23:0] fresh;
     logic [7:0] clamp_u, clamp_s;
     assign port0v = row0[l*STATE_BITS+:STATE_BITS];
@@ -479,17 +483,33 @@ module nm_vector #(
     for (genvar i = 0; i < STATE_BITS; i++) begin : gen_operand
       assign x2[i] = xm1_q[i] ? (xm0_q[i] ? port1v[i] : port0v[i]) : xm0_q[i];
       assign r2[i] = rm1_q[i] ? (rm0_q[i] ? random2[i] : port1v[i]) : rm0_q[i];
-      assign factor2[i] = ctl2_q.y_port && (ctl2_q.y_one ? port1v[i] : port0v[i]);
+    end
+    if (STATE_BITS <= COEF_BITS) begin : gen_factor
+      logic [COEF_BITS-1:0] wide0, wide1;
+      assign wide0 = COEF_BITS'($signed(port0v));
+      assign wide1 = COEF_BITS'($signed(port1v));
+      for (genvar i = 0; i < COEF_BITS; i++) begin : gen_bit
+        assign y2[i] = ym1_q[i] ? (ym0_q[i] ? wide1[i] : wide0[i]) : ym0_q[i];
+      end
+    end else begin : gen_saturated
+      logic [STATE_BITS-1:0] factor;
+      assign factor = {STATE_BITS{ym1_q[0]}} & (ym0_q[0] ? port1v : port0v);
+      assign y2 = coefficient(Y_W'($signed(factor))) | (ym0_q & ~ym1_q);
     end
     always_ff @(posedge clk_i) begin
       x3_q <= (ctl2_q.store && last2_q && beyond[l]) ? '0 : x2;  // those are stored as 0
       r3_q <= r2;
-      y3_q <= coefficient(Y_W'($signed(factor2))) | by2_q | COEF_BITS'($signed(weights2_i[l*16+:16]));
+      y3_q <= y2 | COEF_BITS'($signed(weights2_i[l*16+:16]));
       if (host_i) begin
-        if (host_we_i && host_mem_i == `NM_MEM_RANDOM && host_addr_i[3:0] == 4'(l)) random_q <= host_data_i;
+        if (host_turn_i) random_q <= neighbour;
       end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
     end
     assign random[l*32+:32] = random_q;
+    if (l == LANES - 1) begin : gen_last
+      assign neighbour = host_we_i ? host_data_i : random[31:0];
+    end else begin : gen_next
+      assign neighbour = random[(l+1)*32+:32];
+    end
     nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) i_lane (
         .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
         .round4_i(ctl4_q.round), .acc4_i(ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
@@ -500,11 +520,7 @@ module nm_vector #(
     logic unused;
     assign unused = &{1'b0, clamp_u, clamp_s, fresh[23]};
   end
-  logic [LANES*32-1:0] random_shifted;
-  assign random_shifted = random >> {host_addr_i[3:0], 5'd0};
-  assign host_random_o = random_shifted[31:0];
-  logic unused_random;
-  assign unused_random = &{1'b0, random_shifted};
+  assign host_random_o = random[31:0];  // the host sees one lane after the other: the states turn round
 
   // one lane of port 0: for the host, or the trace of a row's axon
   logic [LANE_W-1:0] lane2;
@@ -522,29 +538,28 @@ module nm_vector #(
   assign acc_index5_o = ctl5_q.acc_index;
 
   // --------------------------------------------------------------------------------- predicates, stage 2 to 5
-  logic [LANES*4-1:0] predicates4, predicates5_q, predicates_d;
+  // a word holds p0 of all lanes, p1 of all lanes ..., so that a predicate is written without the others
+  logic [LANES*4-1:0] predicates4, host_predicates;
   logic [LANES-1:0] chosen4, plog4, plog5_q, flag5;
   localparam int PRED_BITS = (LANES * 4 < 32) ? LANES * 4 : 32;
-  localparam int PRED_PARTS = LANES * 4 / PRED_BITS;
-  logic [PRED_PARTS-1:0] pred_we;
-  logic [LANES*4-1:0] host_predicates;
-  for (genvar p = 0; p < PRED_PARTS; p++) begin : gen_pred_part
-    assign pred_we[p] = (host_we_predicates && 32'(host_part_i) == p) || (clear_blocks_i && !clear_half_i)
-                        || (vld5_q && ctl5_q.writes_pred);
+  logic [3:0] pred_we;
+  for (genvar p = 0; p < 4; p++) begin : gen_pred
+    assign pred_we[p] = (host_we_predicates && 32'(host_part_i) == p * LANES / 32) || (clear_blocks_i && !clear_half_i)
+                        || (vld5_q && ctl5_q.writes_pred && ctl5_q.d[1:0] == 2'(p));
   end
-  nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .GROUPS(PRED_PARTS), .ADDR_W(BLOCK_W)) i_predicates (
+  nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .GROUPS(4), .ADDR_W(BLOCK_W)) i_predicates (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
       .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk2_q[BLOCK_W-1:0]), .rdata_o(predicates4),
       .we_i(pred_we),
       .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk5_q[BLOCK_W-1:0]),
-      .wdata_i(host_i ? {PRED_PARTS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : predicates_d));
+      .wdata_i(host_i ? {LANES * 4 / PRED_BITS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : {4{flag5}}));
   assign host_predicates = predicates4 >> {host_part_i, 5'd0};
   assign host_predicates_o = 32'(host_predicates[PRED_BITS-1:0]);
 
   for (genvar l = 0; l < LANES; l++) begin : gen_chosen
     logic [3:0] p, by_pred, by_a, by_c, by_table;
     logic picked;
-    assign p = predicates4[l*4+:4];
+    assign p = {predicates4[3*LANES+l], predicates4[2*LANES+l], predicates4[LANES+l], predicates4[l]};
     assign by_pred = p >> (ctl4_q.pred[1:0] - 2'd1);  // codes 1 to 4
     assign by_a = p >> ctl4_q.plog_a;
     assign by_c = p >> ctl4_q.plog_c;
@@ -557,19 +572,16 @@ module nm_vector #(
   end
 
   always_ff @(posedge clk_i) begin
-    predicates5_q <= predicates4;
     chosen5_q <= chosen4;
     plog5_q <= plog4;
     for (int l = 0; l < LANES; l++) inside5_q[l] <= !last4_q || 4'(l) <= ctl4_q.lanes;
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_predicate
-    logic [3:0] one;
-    assign flag5[l] = ctl5_q.is_plog ? plog5_q[l]
-                      : ((ctl5_q.less && less5[l]) || (ctl5_q.equal && equal5[l])) ^ ctl5_q.invert;
-    assign one = 4'd1 << ctl5_q.d[1:0];
-    assign predicates_d[l*4+:4] = (predicates5_q[l*4+:4] & ~one)
-                                  | ({4{flag5[l] && chosen5_q[l] && inside5_q[l]}} & one);
+    logic holds;
+    assign holds = ctl5_q.is_plog ? plog5_q[l]
+                   : ((ctl5_q.less && less5[l]) || (ctl5_q.equal && equal5[l])) ^ ctl5_q.invert;
+    assign flag5[l] = holds && chosen5_q[l] && inside5_q[l];
   end
 
   // ------------------------------------------------------------------------------ spikes: read at 0, written at 5

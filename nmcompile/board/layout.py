@@ -75,7 +75,7 @@ def _core(image: Image, number: int) -> Iterator[Segment]:
         values = np.zeros((arch.blocks, arch.lanes), np.int64)
         values[: core.registers.shape[1]] = core.registers[r]
         yield Segment(number, "registers", r << block_bits, memory_parts("registers", values, arch.state_bits), True)
-    yield Segment(number, "random", 0, padded(core.seeds, arch.lanes), True)
+    yield Segment(number, "random", 0, np.asarray(core.seeds, np.uint32)[None, :], True)
     for x in range(arch.traces):
         zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
         first = x << address_bits(arch.axon_blocks)
@@ -100,7 +100,7 @@ def restored(image: Image, timesteps: int) -> list[Segment]:
             if segment.memory == "synapses" and segment.changes and "synapses" in changed:
                 found.append(segment)
             elif segment.memory == "random" and "random" in changed:
-                found.append(Segment(number, "random", 0, np.array(after.random, np.uint32)[:, None], True))
+                found.append(Segment(number, "random", 0, np.array(after.random, np.uint32)[None, :], True))
             elif segment.memory == "traces" and "traces" in changed:
                 found.append(segment)
             elif segment.memory == "registers":
