@@ -203,7 +203,7 @@ module nm_vector #(
   assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
   // r comes from port 1; a second factor too, if it is the same register or r needs none
   assign y_one = y_reg && (!r_reg || s_code == c);
-  assign port0 = is_row ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  assign port0 = (is_row || seek_i) ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
   assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
 
   assign dec.row = is_row;
