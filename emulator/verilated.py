@@ -213,7 +213,8 @@ def unpack_words(parts: np.ndarray, fields: int, bits: int, signed: bool = False
     return values
 
 
-LANES_APART: Final = ("registers", "accumulators", "traces", "random")  # memories whose parts are lanes, of 32 bits each
+# memories whose parts are lanes, of 32 bits each
+LANES_APART: Final = ("registers", "accumulators", "traces", "random")
 
 
 def memory_parts(memory: str, values: np.ndarray, bits: int) -> np.ndarray:

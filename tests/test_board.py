@@ -15,7 +15,6 @@ from programs import random_image, random_inputs
 from rtl_link.model import ModelBoard, NoisyLine, work
 
 import emulator
-from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.files import shipped_folder
