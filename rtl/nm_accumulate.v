@@ -127,7 +127,7 @@ module nm_accumulate #(
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
     assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
     assign nonzero3_o[l] = add3_q;
-    assign weights3_o[l*16+:16] = weight3_q;
+    assign weights3_o[l*16+:16] = (TRACES > 0) ? weight3_q : '0;
 
     assign product = 32'($signed(weight3_q)) * 32'(scale3_q);
     assign shifted4 = (FINE_W == 4) ? product4_q : product4_q << {shift4_q[4:3], 3'd0};
