@@ -218,7 +218,7 @@ def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit
 
     program = load_image(image)
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
-    verdict = compare(program, data.spikes, simulator)
+    verdict = compare(program, data.spikes, simulator, data.extra.get("rewards", 0))
     _print(verdict.summary(), as_json, lambda: show.verified(verdict.summary()))
 
 

@@ -198,6 +198,7 @@ def verified(values: dict[str, Any]) -> None:
         ("compared", f"{values['samples']:,} samples, {values['timesteps']:,} timesteps, {values['spikes']:,} spikes"),
         ("cycles", f"{values['cycles_rtl']:,}, equal"),
         ("counters", f"{values['counters']:,} ledger lines, equal"),
+        *([("learned", f"{values['weights']:,} words of weights, equal")] if values["weights"] else []),
         ("took", f"{values['elapsed_s']:.1f} s"),
     )
 

@@ -637,9 +637,18 @@ def test_changes_and_soft_bounds_fit_the_factors_of_the_machine():
 
 
 def test_what_a_timestep_of_learning_takes_fits_a_when():
+    rule = pair_terms(terms=(Term("post", 0.01, ("x",)),) * 55)
+    projections = tuple(dense(f"w{i}", INPUT, "out", np.full((2, 1), 0.001)) for i in range(5))
+    network = Network((2,), (lif("out", (1,), 0.0, dt=DT),), projections, "out")
+    assert refused(attach(network, {p.name: rule for p in projections})) == (
+        "'out' needs 320 instructions to learn in a timestep, a `when` skips 255; use rules with fewer traces and terms"
+    )
+
+
+def test_a_row_takes_as_many_instructions_as_a_body_can_have():
     rule = pair_terms(terms=(Term("post", 0.01, ("x",)),) * 300)
     assert refused(driven(2, 1, 0.001, rule)) == (
-        "'out' needs 309 instructions to learn in a timestep, a `when` skips 255; use rules with fewer traces and terms"
+        "'w': rule 'mine' needs 303 instructions a row, a body has at most 63; use a rule with fewer terms"
     )
 
 

@@ -1,6 +1,8 @@
 """nmc verify: the Verilog beside the emulator, and what it says when they differ or a tool is missing."""
 
 import dataclasses
+import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, InputError, MachineError, UsageError
 from nmcompile.pipeline import compile_network
+from nmcompile.semantics import choose_semantics
 from nmcompile.study.verify import verify
 
 # Small, so that its Verilog is built in seconds; two cores, so that packets cross the mesh.
@@ -44,6 +47,43 @@ def test_a_compiled_network_runs_alike_in_verilog(image, spikes, simulator):
     assert verdict["cycles_rtl"] == verdict["cycles_emulator"] > 0
     assert verdict["spikes"] > 20
     assert verdict["timesteps"] == 2 * (12 + image.latency)
+
+
+@pytest.fixture
+def digits(monkeypatch):
+    """The example that learns digits without labels, as it is before it has learned, and its first images."""
+    monkeypatch.syspath_prepend(Path(__file__).parent.parent / "examples")
+    example = importlib.import_module("unsupervised_digits")
+    arch = dataclasses.replace(
+        TINY, mesh_width=1, lanes=8, axons=96, program_words=256, synapse_words=256, name="tiny digits"
+    )
+    semantics = choose_semantics(dt=example.DT, integrator="exponential")
+    image = compile_network(example.network(64, 10, example.SMALL, 0), arch, semantics).image
+    images = example.read(example.BUNDLED)[0][:10]
+    return image, example.spike_trains(images, example.SMALL.brightness, 60, np.random.default_rng(3))
+
+
+@pytest.mark.parametrize(("simulator", "samples"), [("verilator", 10), ("icarus", 2)])
+def test_what_the_verilog_learns_is_what_the_emulator_learns(digits, simulator, samples):
+    image, spikes = digits
+    verdict = verify(image, spikes[:samples], simulator)
+    assert verdict.weights > 64
+    assert verdict.spikes > 2 * samples
+    learned = emulator.run(image, spikes[:samples], learn=True).learned
+    assert np.mean(learned.cores[0].synapses != image.cores[0].synapses) > 0.1
+
+
+def test_a_wrong_weight_is_caught_and_named(digits, monkeypatch):
+    image, spikes = digits
+    right = emulator.run(image, spikes[:1], learn=True, record_spikes=True)
+    right.learned.cores[0].synapses[5, 3] ^= 1
+    monkeypatch.setattr(emulator, "run", lambda *a, **k: right, raising=False)
+    with pytest.raises(MachineError) as error:
+        verify(image, spikes[:1])
+    assert str(error.value) == (
+        "the Verilog and the emulator differ in what was learned: synapse word 5 slot 3 of core 0; the reference sides "
+        "with the Verilog: the emulator is wrong, please report it"
+    )
 
 
 @pytest.mark.parametrize("what", ["spikes", "sample_cycles", "counters"])

@@ -1,4 +1,4 @@
-"""Does the Verilog run this image as the emulator does? Spikes, output counts, counters and clock cycles."""
+"""Does the Verilog run this image as the emulator does? Spikes, output counts, counters, cycles, learned weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import emulator
+from emulator.spec import isa
 from emulator.spec.errors import InputError, MachineError, UsageError
 from emulator.spec.image import Image
 
@@ -24,6 +25,7 @@ class Verdict:
         spikes: of all neurons, compared one by one.
         cycles_rtl, cycles_emulator: clock cycles of all timesteps.
         counters: ledger lines compared, cores times names.
+        weights: synapse words compared after the last sample, of the cores that learn.
     """
 
     samples: int
@@ -32,6 +34,7 @@ class Verdict:
     cycles_rtl: int
     cycles_emulator: int
     counters: int
+    weights: int
     simulator: str
     elapsed_s: float
 
@@ -57,11 +60,14 @@ def machine(image: Image, simulator: str) -> Any:
     raise UsageError(f"no simulator {simulator!r}; the choices are {', '.join(SIMULATORS)}")
 
 
-def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Verdict:
-    """Run samples on both machines and compare everything that a machine shows.
+def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
+    """Run samples on both machines, one after the other, and compare everything that a machine shows.
+
+    What the samples teach an image that learns is carried from one to the next, and compared at the end.
 
     Args:
         spikes: (samples, timesteps, inputs) uint8.
+        rewards: integer or (samples,) integers, the host's reward of each sample.
 
     Raises:
         InputError: the architecture is a model that the Verilog does not implement.
@@ -72,16 +78,19 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Ve
             f"architecture {image.arch.name!r} is a model (rtl = false in its file); the Verilog does not implement it"
         )
     start = time.perf_counter()
-    wanted = emulator.run(image, spikes, record_spikes=True)
+    wanted = emulator.run(image, spikes, record_spikes=True, learn=True, reward=rewards)
     chip = machine(image, simulator)
     assert wanted.spikes is not None
     samples, timesteps, _ = spikes.shape
+    reward = np.broadcast_to(np.asarray(rewards, np.int64), samples)
     steps = timesteps + image.latency
     moment = wanted.spikes[:, 0].astype(np.int64) * steps + wanted.spikes[:, 1]
     ends = np.searchsorted(moment, np.arange(samples * steps), side="right")
+    learns = [any(isa.decode(word).name == "rows" for word in core.program) for core in image.cores]
     for sample in range(samples):
+        part = slice(0 if any(learns) else sample, sample + 1)  # what leads to a difference
         shown: list[tuple[int, int, int]] = []
-        chip.reset(timesteps)
+        chip.reset(timesteps, int(reward[sample]))
         for t in range(steps):
             if t < timesteps:
                 inject(chip, image, spikes[sample, t])
@@ -89,13 +98,14 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Ve
             fired = [(core, neuron) for core, neuron, _ in carrying]
             now = sample * steps + t
             if fired != [tuple(row) for row in wanted.spikes[ends[now - 1] if now else 0 : ends[now], 2:].tolist()]:
-                raise _difference(image, spikes[sample : sample + 1], f"spikes of sample {sample}, timestep {t}")
+                raise _difference(image, spikes[part], reward[part], f"spikes of sample {sample}, timestep {t}")
             shown += carrying if t >= image.latency else []
         if (image.count_outputs(np.array(shown)) != wanted.output_counts[sample]).any():
-            raise _difference(image, spikes[sample : sample + 1], f"what the output spikes of sample {sample} carry")
+            raise _difference(image, spikes[part], reward[part], f"what the output spikes of sample {sample} carry")
     cycles = int(wanted.sample_cycles.sum())
     if chip.cycles() != cycles:
-        raise _difference(image, spikes, f"cycles: {chip.cycles():,} in the Verilog, {cycles:,} emulated")
+        text = f"cycles: {chip.cycles():,} in the Verilog, {cycles:,} emulated"
+        raise _difference(image, spikes[:4], reward[:4], text)
     compared = 0
     for core in chip.cores:
         for name, count in core.counters.items():
@@ -103,9 +113,21 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator") -> Ve
             emulated = int(wanted.counters[name][core.number])
             if count != emulated:
                 text = f"{name} of core {core.number}: {count:,} in the Verilog, {emulated:,} emulated"
-                raise _difference(image, spikes, text)
+                raise _difference(image, spikes[:4], reward[:4], text)
+    assert wanted.learned is not None
+    weights = 0
+    for number, core in enumerate(wanted.learned.cores):
+        if learns[number]:
+            weights += len(core.synapses)
+            odd = np.argwhere(chip.synapses(number) != core.synapses)
+            if len(odd):
+                word, slot = odd[0]
+                text = f"what was learned: synapse word {word} slot {slot} of core {number}"
+                raise _difference(image, spikes, reward, text)
     seconds = time.perf_counter() - start
-    return Verdict(samples, samples * steps, len(wanted.spikes), chip.cycles(), cycles, compared, simulator, seconds)
+    return Verdict(
+        samples, samples * steps, len(wanted.spikes), chip.cycles(), cycles, compared, weights, simulator, seconds
+    )
 
 
 def inject(chip: Any, image: Image, values: np.ndarray) -> None:
@@ -115,13 +137,13 @@ def inject(chip: Any, image: Image, values: np.ndarray) -> None:
             chip.inject(int(route), int(values[i]))
 
 
-def _difference(image: Image, spikes: np.ndarray, what: str) -> MachineError:
+def _difference(image: Image, spikes: np.ndarray, rewards: np.ndarray, what: str) -> MachineError:
     """The error to raise; lockstep with the reference says where the difference begins, and which machine is wrong."""
     from emulator.lockstep import lockstep
 
     what = f"the Verilog and the emulator differ in {what}"
     try:
-        lockstep(image, spikes[:4])
+        lockstep(image, spikes, rewards.tolist())
     except MachineError as error:
         return MachineError(f"{what}\n{error}")
     return MachineError(f"{what}; the reference sides with the Verilog: the emulator is wrong, please report it")

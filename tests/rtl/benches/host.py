@@ -139,7 +139,7 @@ async def registers_commands_and_injections_arrive_once(dut):
         else:
             index = rng.randrange(5)
             wanted = {
-                "H_VERSION": 0x4E4D << 16 | 1,
+                "H_VERSION": 0x4E4D << 16 | isa.ISA_VERSION,
                 "H_SHAPE": p["WIDTH"] << 24 | p["HEIGHT"] << 16 | p["LANES"] << 8 | p["STATE_BITS"],
                 "H_TIME": host.chip["t_i"],
                 "H_FAULT": host.chip["fault_i"],
