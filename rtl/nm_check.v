@@ -24,6 +24,7 @@ module nm_check #(
   logic [3:0] pred, d, a, c, b;
   logic [15:0] lo, hi;
   logic [9:0] allowed, present;  // pred d a c shift round imm_b flag flag2 imm
+  logic a_predicate, rows_mask;
   logic known, bad_scalar, imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
   logic state_fits, coef_fits, d_predicate, d_accumulator, plog_fits, pred_pre, pred_fits;
   logic [4:0] shift;
@@ -98,6 +99,8 @@ module nm_check #(
   assign imm_fits = is_mul ? coef_fits : state_fits;
   assign d_predicate = d[3:2] == '0;
   assign d_accumulator = d[3:1] == '0;
+  assign a_predicate = a[3:2] == '0;
+  assign rows_mask = !shift[4] && shift[3:0] != '0;
   assign plog_fits = a[3:2] == '0 && c[3:2] == '0 && instr_i[31:4] == '0;
   assign shift = instr_i[`NM_I_SHIFT];
   assign pred_pre = pred[2:0] == 3'd5;
@@ -110,7 +113,7 @@ module nm_check #(
       `NM_OP_WHEN: ;
       `NM_OP_ROWS:
       bad_operand_o = TRACES == 0 || body_i || !range_valid_i || range_axon_i || 32'(d) >= 32'(REGISTERS) ||
-                      a[3:2] != '0 || 32'(c) >= 32'(TRACES) || shift[4] || shift[3:0] == '0 ||
+                      !a_predicate || 32'(c) >= 32'(TRACES) || !rows_mask ||
                       {lo, 4'h0} + 20'(hi) >= 20'(AXONS);
       `NM_OP_ENDROWS: bad_operand_o = !body_i;
       `NM_OP_RANGE:

@@ -107,7 +107,7 @@ module nm_integrate #(
   logic [7:0] beats_q, left_q, block_stride_q;
   logic [4:0] runs_q;
   logic [8:0] run_block_q, block_q;
-  logic far_q;
+  logic far_q, far_block, far_word;
   logic fresh_q, none, last_beat;
   logic [8:0] factor_q, factor;
 
@@ -190,7 +190,7 @@ module nm_integrate #(
 
   // ----------------------------------------------------------------------------------------------- memories
   logic [AXON_W-1:0] axon, token_axon;
-  logic read, read1_q, fetch, fetch1_q, far_block, far_word, narrow, stream1_q;
+  logic read, read1_q, fetch, fetch1_q, narrow, stream1_q;
   if (AXONS > 16) begin : gen_axon
     assign token_axon = {tok_addr, tok_bit};
   end else begin : gen_small_axon

@@ -48,6 +48,7 @@ module nm_lane #(
   logic signed [WIDE_W-1:0] wide;
   logic [WIDE_W-1:0] shifted;
   logic [COARSE_W-1:0] coarse, fine;
+  logic [6:0] lowest, highest;
   logic [3:0] upto;  // upto[k]: the shift drops byte k - 1 whole, and all below it
   assign sign = product_q[PROD_W-1];
   assign wide = WIDE_W'($signed({product_q, 1'b0}));
@@ -55,14 +56,16 @@ module nm_lane #(
   assign coarse = shifted[COARSE_W-1:0];
   assign fine = coarse >> shift4_i[2:0];
   assign half = fine[0];
+  assign lowest = coarse[6:0];
+  assign highest = coarse[ACC_BITS+1+:7];
   assign upto = {shift4_i[4:3] == 2'd3, shift4_i[4], shift4_i[4:3] != 2'd0, 1'b1};
 
   always_comb begin
     // anything that falls off below the half
-    any = |(coarse[6:0] & below4_i);
+    any = |(lowest & below4_i);
     for (int k = 0; k < 3; k++) any = any | (upto[k+1] && |wide[8*k+:8]);
     // bits that fall off at the top must be copies of the sign
-    over = |((coarse[ACC_BITS+1+:7] ^ {7{sign}}) & ~below4_i);
+    over = |((highest ^ {7{sign}}) & ~below4_i);
     for (int i = ACC_BITS + 7; i < PROD_W - 1; i++)
       over = over | ((product_q[i] ^ sign) && !upto[(i-ACC_BITS-7)/8+1]);
   end

@@ -262,6 +262,13 @@ module nm_vector #(
   logic [5:1] first_q;
   logic [LANES-1:0] inside5_q, chosen5_q;
 
+  // different registers that the instruction reads
+  logic [1:0] reads;
+  logic use0, use1;
+  assign use0 = (y_reg && !y_one) || (x_reg && !dec.x_one);
+  assign use1 = r_reg || y_one;
+  assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
+
   always_ff @(posedge clk_i) begin
     blk0_q <= seek_i ? row_block_i : (issue && !sweep_i) ? range_first_i : blk0_q + 1'b1;
     if (issue || seek_i) port0_q <= port0;
@@ -296,13 +303,6 @@ module nm_vector #(
     if (first_q[5]) ctl5_q <= ctl0_q;
   end
 
-  // different registers that the instruction reads
-  logic [1:0] reads;
-  logic use0, use1;
-  assign use0 = (y_reg && !y_one) || (x_reg && !dec.x_one);
-  assign use1 = r_reg || y_one;
-  assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
-
   assign count_o = vld0_q;
   assign count_axon_o = ctl0_q.axon;
   assign count_reads_o = reads_q;
@@ -313,16 +313,6 @@ module nm_vector #(
   assign count_pred_write_o = ctl0_q.writes_pred;
   assign count_unit_o = unit_q;
 
-  assign valid0_o = vld0_q;
-  assign third_o = first_q[3];
-  assign last4_o = vld4_q && last4_q && ctl4_q.row;
-  assign look5_o = vld5_q && ctl5_q.look;
-  assign axon5_o = ctl5_q.axon;
-  assign block5_o = blk5_q;
-  assign chosen5_o = chosen5_q;
-  assign inside5_o = inside5_q;
-  assign zero5_o = equal5;
-  assign row5_o = wdata;
 
   // -------------------------------------------------------------------------------- registers and traces
   logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result5;
@@ -392,15 +382,24 @@ module nm_vector #(
     assign pre4 = ctl4_q.axon ? pre4_q : {LANES{row_pre_i}};
 
     // the traces of a row's axon, broadcast
-    logic [TRACES*STATE_BITS-1:0] x_q;
-    for (genvar x = 0; x < TRACES; x++) begin : gen_x
-      always_ff @(posedge clk_i) if (capture_i[x]) x_q[x*STATE_BITS+:STATE_BITS] <= host_registers_o;
+    logic [STATE_BITS-1:0] x0_q, x1, x2;
+    always_ff @(posedge clk_i) if (capture_i[0]) x0_q <= host_registers_o;
+    if (TRACES > 1) begin : gen_x1
+      logic [STATE_BITS-1:0] x1_q;
+      always_ff @(posedge clk_i) if (capture_i[1]) x1_q <= host_registers_o;
+      assign x1 = x1_q;
+    end else begin : gen_no_x1
+      assign x1 = x0_q;
     end
-    always_comb begin
-      scalar1 = reward_i;
-      for (int x = 0; x < TRACES; x++)
-        if (TRACES == 1 ? ctl1_q.scalar != 2'd3 : ctl1_q.scalar == 2'(x)) scalar1 = x_q[x*STATE_BITS+:STATE_BITS];
+    if (TRACES > 2) begin : gen_x2
+      logic [STATE_BITS-1:0] x2_q;
+      always_ff @(posedge clk_i) if (capture_i[2]) x2_q <= host_registers_o;
+      assign x2 = x2_q;
+    end else begin : gen_no_x2
+      assign x2 = x0_q;
     end
+    assign scalar1 = (ctl1_q.scalar == 2'd3) ? reward_i : (ctl1_q.scalar == 2'd2) ? x2 :
+                     (ctl1_q.scalar == 2'd1) ? x1 : x0_q;
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
@@ -609,6 +608,18 @@ module nm_vector #(
     logic unused;
     assign unused = &{1'b0, payload5};
   end
+
+  // -------------------------------------------------------------------------------------- what nm_rows sees
+  assign valid0_o = vld0_q;
+  assign third_o = first_q[3];
+  assign last4_o = vld4_q && last4_q && ctl4_q.row;
+  assign look5_o = vld5_q && ctl5_q.look;
+  assign axon5_o = ctl5_q.axon;
+  assign block5_o = blk5_q;
+  assign chosen5_o = chosen5_q;
+  assign inside5_o = inside5_q;
+  assign zero5_o = equal5;
+  assign row5_o = wdata;
 
   logic unused;
   assign unused = &{1'b0, host_predicates, vld3_q, vld4_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk1_q, blk4_q, last1_q,

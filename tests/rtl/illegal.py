@@ -35,27 +35,33 @@ class Case:
 
 
 # ------------------------------------------------------------------------------------------------- instructions
-def verdict(arch: Any, word: int, space: Op | None) -> int | None:
-    """The fault code of one instruction behind a range (or none), by the rules of `emulator.spec.check`."""
+def verdict(arch: Any, word: int, space: Op | None, body: bool = False) -> int | None:
+    """The fault code of an instruction behind a range (or none) or in a body, by the rules of `emulator.spec.check`."""
     try:
         op = isa.decode(word)
     except InputError:
         return OPCODE
     if op.name == "end":
-        wrong = op.lo > arch.blocks or op.hi
+        wrong = op.lo > arch.blocks or op.hi or body
     elif op.name == "range":
         limit = arch.axon_blocks if op.flag else arch.blocks
-        wrong = op.hi < 1 or op.lo + op.hi > limit or op.d >= arch.lanes or (op.flag and not arch.traces)
+        wrong = op.hi < 1 or op.lo + op.hi > limit or op.d >= arch.lanes or (op.flag and not arch.traces) or body
     elif op.name == "integ":
         wrong = op.hi < 1 or op.lo + op.hi > arch.granules or op.d > 1
-        wrong = wrong or (op.flag and not arch.graded) or (op.flag2 and not op.flag)
+        wrong = wrong or (op.flag and not arch.graded) or (op.flag2 and not op.flag) or body
+    elif op.name == "rows":
+        wrong = not arch.traces or body or space is None or space.flag or op.swept.stop > arch.axons
+        wrong = wrong or op.d >= arch.registers or op.a >= isa.N_PREDICATES or op.c >= arch.traces
+        wrong = wrong or not 1 <= op.shift <= 15
+    elif op.name == "endrows":
+        wrong = not body
     elif not op.row.vector:
         wrong = False
     elif space is None:
         wrong = True
     else:
         try:
-            _check_vector(arch, op, space, False, False, InputError)
+            _check_vector(arch, op, space, body, False, InputError)
             wrong = False
         except InputError:
             wrong = True
@@ -82,7 +88,7 @@ def instruction(rng: Any, arch: Any, opcodes: list[int]) -> int:
             value = rng.choice([0, 0, 1, 4, 5, 13])
         elif name == "imm":
             small = rng.randrange(-20, 20)
-            count = rng.choice([0, 1, 2, arch.blocks, arch.granules, 99])
+            count = rng.choice([0, 1, 2, arch.blocks, arch.granules, arch.axons - 1, 99])
             half = rng.choice([0, 0, rng.randrange(arch.blocks + 2)]) | count << 16
             edge = rng.choice([1, -1]) << rng.choice([15, 16, 17, 18, 23, 24, 31])
             value = rng.choice([0, 1, rng.randrange(16), small, half, edge, edge - 1, value]) & 0xFFFFFFFF
@@ -130,7 +136,7 @@ def illegal_cases(arch: Architecture, *seed: int, count: int = 12) -> Iterator[C
     for i in range(count):
         image, inputs, _ = case(arch, *seed, i, timesteps=3)
         if any(isa.decode(int(w)).name == "rows" for core in image.cores for w in core.program):
-            continue
+            continue  # a window that is wrong would be a row that is
         rng = random.Random(repr((seed, i)))
         ops, events = executed(image, inputs[0])
         yield from wrong_instructions(rng, image, inputs[0], ops)
@@ -141,7 +147,6 @@ def illegal_cases(arch: Architecture, *seed: int, count: int = 12) -> Iterator[C
 def wrong_instructions(rng: Any, image: Image, inputs: np.ndarray, ops: list) -> Iterator[Case]:
     """An illegal word where the program runs; and a program without an end."""
     arch = image.arch
-    opcodes = [row.opcode for row in isa.TABLE if row.name not in ("rows", "endrows")]
     for _ in range(8):
         at = rng.randrange(len(ops))
         core, pc = ops[at]
@@ -152,7 +157,7 @@ def wrong_instructions(rng: Any, image: Image, inputs: np.ndarray, ops: list) ->
                 space = op if op.name == "range" else None
         code = None
         while code is None:
-            word = instruction(rng, arch, opcodes)
+            word = instruction(rng, arch, list(isa.BY_OPCODE))
             code = verdict(arch, word, space)
         program = image.cores[core].program.copy()
         program[pc] = word
