@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import read_toml
 
 from .plasticity import RULES, AdaptiveThreshold, Condition, Eligibility, Rule, Term, Trace
 
@@ -71,13 +71,7 @@ def read_rules(path: str | Path) -> dict[str, Rule]:
     Raises:
         InputError: no such file, no TOML, an unknown rule, parameters that are unknown, missing or of a wrong kind.
     """
-    try:
-        tables = tomllib.loads(Path(path).read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: not a readable TOML file: {reason}") from None
+    tables = read_toml(path)
     if not tables:
         raise InputError(f"{path}: no rules in it; give a table per projection, for example [fc1]")
     return {name: _rule(f"{path}: [{name}]", table) for name, table in tables.items()}

@@ -527,3 +527,8 @@ def test_a_missing_file_and_a_broken_one_are_errors(tmp_path):
     with pytest.raises(InputError) as caught:
         load_prices(str(path))
     assert str(caught.value).startswith(f"{path}: not a readable TOML file: Invalid value")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError) as caught:
+        load_prices(str(path))
+    assert str(caught.value) == f"{path}: not a readable TOML file: Is a directory"

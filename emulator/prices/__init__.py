@@ -32,6 +32,7 @@ from typing import Final
 
 from ..spec.arch import Architecture
 from ..spec.errors import InputError
+from ..spec.files import read_toml
 from ..spec.ledger import COUNTERS
 
 EVIDENCE: Final = ("measured", "simulated", "derived", "assumed")  # best first
@@ -232,10 +233,4 @@ def load_prices(name_or_path: str) -> PriceTable:
         raise InputError(
             f"no price table {name_or_path!r}; the bundled ones are {', '.join(bundled)}, or give a .toml file"
         )
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a readable TOML file: {error}") from None
-    return prices_from_dict(values, str(path))
+    return prices_from_dict(read_toml(path), str(path))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from . import isa
 from .errors import InputError
+from .files import read_toml
 
 
 @dataclass(frozen=True)
@@ -162,11 +163,4 @@ def load_architecture(name_or_path: str) -> Architecture:
         raise InputError(
             f"no architecture {name_or_path!r}; the bundled ones are {', '.join(bundled)}, or give a .toml file"
         )
-    try:
-        values = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: not a readable TOML file: {reason}") from None
-    return architecture_from_dict(values, str(path))
+    return architecture_from_dict(read_toml(path), str(path))

@@ -1,8 +1,12 @@
-"""Where the folders lie that live at the top of a checkout and inside the packages of an installed wheel."""
+"""TOML tables that people write, and the folders that a checkout has at its top and a wheel inside its packages."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
+from typing import Any
+
+from .errors import InputError
 
 _PACKAGES = {"rtl": "emulator", "examples": "nmcompile"}
 
@@ -12,3 +16,18 @@ def shipped_folder(name: str) -> Path:
     top = Path(__file__).resolve().parents[2]
     inside = top / _PACKAGES[name] / name
     return inside if inside.is_dir() else top / name
+
+
+def read_toml(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file.
+
+    Raises:
+        InputError: no such file, no TOML, or it cannot be read.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: not a readable TOML file: {reason}") from None
