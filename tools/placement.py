@@ -35,6 +35,7 @@ from nmcompile.spikes import read_spikes
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LARGE = load_architecture("large")
 SMALL = dataclasses.replace(LARGE, name="64 small cores", neurons=64, axons=1024, synapse_words=2048, rtl=False)
+HEARS_ALL = dataclasses.replace(LARGE, name="model-8x8", axons=65_536 + 1024, synapse_words=1 << 19, rtl=False)
 STEPS = 400_000  # of the annealing
 
 
@@ -60,14 +61,28 @@ def dense(n: int) -> Network:
     return Network((n,), (neurons("layer", n),), (Projection("weights", INPUT, "layer", weights),), "layer")
 
 
+def at_random(n: int, targets: int) -> Network:
+    """A neuron has `targets` random targets and an input of its own: W3 of `tools/bench.py`."""
+    rng = np.random.default_rng(103)
+    heads, indptr = rng.integers(0, n, n * targets), np.arange(n + 1) * targets
+    matrix = sparse.csr_array((rng.integers(1, 64, n * targets).astype(float), heads, indptr), shape=(n, n))
+    drive = Projection("drive", INPUT, "world", sparse.csr_array(sparse.eye_array(n, format="csr") * 96.0))
+    edges = Projection("edges", "world", "world", matrix, 1)
+    return Network((n,), (neurons("world", n),), (drive, edges), "world")
+
+
 GRAPHS = {
     "small world, 10^5 edges": lambda: nx.watts_strogatz_graph(12_500, 16, 0.1, 1),
     "scale free, 10^5 edges": lambda: nx.barabasi_albert_graph(12_500, 8, 1),
 }
 TIMED = {
-    "dense 1,000 x 1,000": lambda: dense(1000),
-    "small world of 62,500 neurons, 10^6 synapses": lambda: recurrent(nx.watts_strogatz_graph(62_500, 16, 0.1, 1)),
-    "dense 4,096 x 4,096": lambda: dense(4096),
+    "dense 1,000 x 1,000": (LARGE, lambda: dense(1000)),
+    "small world of 62,500 neurons, 10^6 synapses": (
+        LARGE,
+        lambda: recurrent(nx.watts_strogatz_graph(62_500, 16, 0.1, 1)),
+    ),
+    "dense 4,096 x 4,096": (LARGE, lambda: dense(4096)),
+    "65,536 neurons, 256 random targets each": (HEARS_ALL, lambda: at_random(65_536, 256)),
 }
 
 
@@ -141,9 +156,9 @@ def quality() -> None:
 
 # ---------------------------------------------------------------------------------------------------- seconds
 def seconds(name: str) -> None:
-    network = TIMED[name]()
+    arch, network = TIMED[name][0], TIMED[name][1]()
     synapses, begun = sum(p.matrix.nnz for p in network.projections), time.process_time()
-    compilation = compile_network(network, LARGE)
+    compilation = compile_network(network, arch)
     elapsed = time.process_time() - begun
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(f"| {name} | {synapses:,} | {compilation.summary()['cores']} | {elapsed:.1f} | {memory:.2f} |", flush=True)
