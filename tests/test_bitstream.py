@@ -129,6 +129,17 @@ def test_a_readmes_table_is_replaced_and_nothing_else():
     assert second == f"# Board\n\nText.\n\n{bitstream.BEGIN}\ntwo\n{bitstream.END}\nMore.\n"
 
 
+def test_the_table_names_the_sources_that_were_built(tmp_path):
+    """Not those of the moment when a build of minutes ends."""
+    folder = tmp_path / "0123456789abcdef0123456789abcdef"
+    folder.mkdir()
+    (folder / "bitstream").write_bytes(bytes(1234))
+    section = bitstream.utilisation(load_board("icebreaker"), made(folder=str(folder)))
+    assert "from sources 0123456789abcdef." in section
+    assert "| logic cells | 5,000 | 5,280 | 95 % |" in section
+    assert "reached 26.3 MHz; 1,234 bytes." in section
+
+
 def test_another_verilog_makes_the_table_stale(monkeypatch):
     board = load_board("icebreaker")
     before = bitstream.digest(board)

@@ -227,7 +227,7 @@ def utilisation(board: BoardType, made: Implementation) -> str:
         "|---|---|---|---|",
         *rows,
         "",
-        f"Built with {tools} from sources {digest(board)}.",
+        f"Built with {tools} from sources {Path(made.folder).name[:16]}.",
         END,
     ]
     return "\n".join(lines)
