@@ -383,17 +383,17 @@ module nm_vector #(
 
     // the traces of a row's axon, broadcast
     logic [STATE_BITS-1:0] x0_q, x1, x2;
-    always_ff @(posedge clk_i) if (capture_i[0]) x0_q <= host_registers_o;
+    always_ff @(posedge clk_i) if (rst_i || capture_i[0]) x0_q <= rst_i ? '0 : host_registers_o;
     if (TRACES > 1) begin : gen_x1
       logic [STATE_BITS-1:0] x1_q;
-      always_ff @(posedge clk_i) if (capture_i[1]) x1_q <= host_registers_o;
+      always_ff @(posedge clk_i) if (rst_i || capture_i[1]) x1_q <= rst_i ? '0 : host_registers_o;
       assign x1 = x1_q;
     end else begin : gen_no_x1
       assign x1 = x0_q;
     end
     if (TRACES > 2) begin : gen_x2
       logic [STATE_BITS-1:0] x2_q;
-      always_ff @(posedge clk_i) if (capture_i[2]) x2_q <= host_registers_o;
+      always_ff @(posedge clk_i) if (rst_i || capture_i[2]) x2_q <= rst_i ? '0 : host_registers_o;
       assign x2 = x2_q;
     end else begin : gen_no_x2
       assign x2 = x0_q;
