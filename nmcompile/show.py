@@ -20,7 +20,10 @@ from .pipeline import Compilation
 from .study.learning import learning_facts
 from .study.page import count, quantity
 
-_console = Console(highlight=False, soft_wrap=False)
+
+def _console() -> Console:
+    """Standard output, as wide as the terminal is now."""
+    return Console(highlight=False, soft_wrap=False)
 
 
 def _table(*columns: str, title: str = "") -> Table:
@@ -32,12 +35,12 @@ def _table(*columns: str, title: str = "") -> Table:
 
 def _show(table: Table) -> None:
     """Print a table; in a terminal too narrow for it, headings and texts break between words, numbers never."""
-    if Measurement.get(_console, _console.options.update(width=10_000), table).maximum > _console.width:
+    if Measurement.get(_console(), _console().options.update(width=10_000), table).maximum > _console().width:
         table.padding, table.show_edge = 0, False
         for column in table.columns[1:]:
             words = [word for text in (column.header, *column.cells) for word in re.findall(r"\S+ %|\S+", str(text))]
             column.width = max(map(len, words))
-    _console.print(table)
+    _console().print(table)
 
 
 def _facts(*rows: tuple[str, str]) -> None:
@@ -46,7 +49,7 @@ def _facts(*rows: tuple[str, str]) -> None:
     table.add_column(overflow="fold")
     for name, text in rows:
         table.add_row(name, escape(text))
-    _console.print(table)
+    _console().print(table)
 
 
 def _share(pair: list[int] | tuple[int, int]) -> str:
@@ -79,12 +82,12 @@ def _drift(rows: list[dict[str, Any]]) -> None:
     _show(table)
     for row in rows:
         if row["advice"]:
-            _console.print(f"[yellow]![/] {escape(row['advice'])}")
+            _console().print(f"[yellow]![/] {escape(row['advice'])}")
 
 
 def _warnings(texts: list[str]) -> None:
     for text in texts:
-        _console.print(f"[yellow]![/] {escape(text)}")
+        _console().print(f"[yellow]![/] {escape(text)}")
 
 
 def compiled(image: Image, values: dict[str, Any], output: str) -> None:
@@ -130,7 +133,7 @@ def emulated(result: RunResult, values: dict[str, Any], output: str | None, lear
         _warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
     for path in (output, learned):
         if path:
-            _console.print(f"wrote {escape(path)}")
+            _console().print(f"wrote {escape(path)}")
 
 
 def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -188,7 +191,7 @@ def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, 
     _drift(image.meta["drift"])
     _warnings(compiled["warnings"] + result.meta["energy"]["warnings"])
     if html:
-        _console.print(f"wrote {escape(html)}")
+        _console().print(f"wrote {escape(html)}")
 
 
 def verified(values: dict[str, Any]) -> None:
@@ -259,7 +262,7 @@ def ran(values: dict[str, Any]) -> None:
 def devices(found: list[dict[str, str]]) -> None:
     """After `nmc devices`."""
     if not found:
-        _console.print("no serial port; plug a board in, or start a simulated one with: nmc board")
+        _console().print("no serial port; plug a board in, or start a simulated one with: nmc board")
         return
     table = _table("port", "device", "serial number")
     for port in found:
@@ -311,15 +314,15 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
         _show(table)
     _fill(values["fill"])
     for core in values["cores"]:
-        _console.print(f"[bold]Program of core {core['core']}[/]")
+        _console().print(f"[bold]Program of core {core['core']}[/]")
         starts = {part["program"][0]: part for part in core["parts"]}
         for address, line in enumerate(core["program"]):
             if address in starts:
                 part = starts[address]
-                _console.print(f"[dim]{escape(part['population'])}, {part['neurons']:,} neurons[/]")
+                _console().print(f"[dim]{escape(part['population'])}, {part['neurons']:,} neurons[/]")
             if address == core["reset_entry"]:
-                _console.print("[dim]between samples[/]")
-            _console.print(f"{address:4}  {escape(line)}")
+                _console().print("[dim]between samples[/]")
+            _console().print(f"{address:4}  {escape(line)}")
     if values["drift"]:
         _drift(values["drift"])
     _warnings(values["warnings"])

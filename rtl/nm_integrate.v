@@ -72,7 +72,8 @@ module nm_integrate #(
     output logic                     bad_word_o
 );
   `include "nm_host.vh"
-  // A position is a synapse word and a sixteenth of it. It has room for one step too far, which is never forgiven.
+  // A position is a synapse word and a sixteenth of it. It and a block have room for one step too far: a run that begins
+  // there is wrong, and so are all behind it.
   localparam int POS_W = ((WORD_W > 8) ? WORD_W : 8) + 5;
   localparam logic [1:0] BEGIN = 2'd0, FETCH = 2'd1, WAIT = 2'd2, ENTRY = 2'd3;
 
@@ -107,7 +108,7 @@ module nm_integrate #(
   logic [7:0] beats_q, left_q, block_stride_q;
   logic [4:0] runs_q;
   logic [8:0] run_block_q, block_q;
-  logic far_q, far_block, far_word;
+  logic far_word_q, far_block_q, far_block, far_word;
   logic fresh_q, none, last_beat;
   logic [8:0] factor_q, factor;
 
@@ -166,11 +167,13 @@ module nm_integrate #(
       block_stride_q <= entry[`NM_AXON_BLOCK_STRIDE];
       run_block_q    <= {1'b0, entry[`NM_AXON_BLOCK]};
       block_q        <= {1'b0, entry[`NM_AXON_BLOCK]};
-      far_q          <= 24'({entry[`NM_AXON_WORD], 4'h0}) >> POS_W != '0;
+      far_word_q     <= 24'({entry[`NM_AXON_WORD], 4'h0}) >> POS_W != '0;
+      far_block_q    <= 1'b0;
       fresh_q        <= 1'b1;
       factor_q       <= factor;
     end else if (stream_q) begin
-      far_q <= far_q || far_block || far_word;
+      far_word_q  <= far_word_q || run_pos_q[POS_W-1];
+      far_block_q <= far_block_q || run_block_q[8];
       if (left_q == 8'd0) begin
         left_q      <= beats_q;
         runs_q      <= runs_q - 1'b1;
@@ -203,8 +206,9 @@ module nm_integrate #(
   assign fetch = state == FETCH && !stream_q;
   assign read = stream_q && !row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
   assign narrow = format_q == `NM_FMT_D8;
-  assign far_block = format_q != `NM_FMT_SPARSE && 32'(block_q) >= 32'(BLOCKS);
-  assign far_word = far_q || 32'(pos_q[POS_W-1:4]) >= 32'(SYNAPSE_WORDS);
+  assign far_block = format_q != `NM_FMT_SPARSE
+                     && (far_block_q || run_block_q[8] || 32'(block_q) >= 32'(BLOCKS));
+  assign far_word = far_word_q || run_pos_q[POS_W-1] || 32'(pos_q[POS_W-1:4]) >= 32'(SYNAPSE_WORDS);
 
   // the host writes and reads 32 bits of a word
   localparam int WORD_W_BITS = LANES * 16;

@@ -95,7 +95,7 @@ def _watch_core(core: Any, hits: set[str]) -> None:
     )  # fmt: skip
     arch = core.arch
 
-    def watched_vector(op: Op, *rest: Any) -> int:
+    def watched_vector(op: Op, *rest: Any, **named: Any) -> int:
         space, name = core.space, op.name
         code = op.pred & 7
         pred = "always" if code == 0 else "pre" if code == isa.PRED_PRE else "p"
@@ -115,7 +115,7 @@ def _watch_core(core: Any, hits: set[str]) -> None:
             hits.add(f"plog table {op.imm & 15}")
         if name == "rnd":
             hits.add(f"rnd {_span(op.shift, 1, 2, 23, 24)}")
-        return vector(op, *rest)
+        return vector(op, *rest, **named)
 
     def watched_operate(op: Op, n: int, lane: int, source: Any) -> int:
         name = op.name

@@ -1,6 +1,7 @@
 // The UART and the link, with 32 registers for a chip that take their time.
 `default_nettype none
 `timescale 1ns / 1ps
+`include "nm_isa.vh"
 
 module link_bench #(
     parameter int CLOCKS_PER_BIT = 13
@@ -41,7 +42,7 @@ module link_bench #(
       if (req_ready && req_write) registers_q[req_addr] <= req_data;
       if (req_ready && !req_write) begin
         rsp_valid_q <= 1'b1;
-        rsp_data_q  <= (req_addr == 5'd0) ? 32'h4e4d0001 : registers_q[req_addr];
+        rsp_data_q  <= (req_addr == 5'd0) ? {16'h4e4d, 16'(`NM_ISA_VERSION)} : registers_q[req_addr];
       end
     end
 endmodule

@@ -4,6 +4,7 @@ import random
 
 import numpy as np
 
+from emulator.spec import isa
 from nmcompile.board import protocol
 from nmcompile.board.protocol import HALF, STEP, Frame
 from nmcompile.board.script import Script
@@ -29,7 +30,7 @@ class Registers:
 
     def read(self, register):
         if register == 0:
-            return 0x4E4D0001
+            return 0x4E4D0000 | isa.ISA_VERSION
         if register == 4:
             self.select += 1
             return self.memory.get(self.select - 1, 0)

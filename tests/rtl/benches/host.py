@@ -22,7 +22,7 @@ class Host:
             "ACCUMULATORS": p["LANES"] * 32,  # these come lane by lane
             "PREDICATES": p["LANES"] * 4, "SYNAPSES": p["LANES"] * 16, "SPIKE_PAYLOADS": p["LANES"] * 8,
             "SPIKES": p["LANES"], "PENDING": 16, "POINTERS": 32, "ROUTES": 32, "PAYLOADS": 8, "DELIVERED": 16,
-            "RANDOM": 32,
+            "RANDOM": p["LANES"] * 32,
         }  # fmt: skip
         self.idle, self.taking, self.answering = (self.bench.pattern() for _ in range(3))
         self.shown = []

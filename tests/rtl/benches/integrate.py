@@ -31,7 +31,9 @@ class Integrate:
             await self.bench.cycle(host_part_i=part)
             await self.bench.cycle()
             await self.bench.cycle()
-            assert self.bench.host_synapses_o == value >> 32 * part & 0xFFFFFFFF
+            apart = memory == "axons" and not self.bench.p["SHARED_AXONS"]
+            found = self.bench.host_axons_o if apart else self.bench.word2_o >> 32 * part & 0xFFFFFFFF
+            assert found == value >> 32 * part & 0xFFFFFFFF
         await self.bench.cycle(host_i=0)
 
     async def fill(self):
