@@ -116,14 +116,14 @@ def test_noise_on_an_idle_line_changes_nothing(up5k):
 
 
 def test_the_verilog_answers_like_the_model(up5k):
-    """Requests of every kind and sequence number, whole and cut short, on the four words of a small memory."""
+    """Requests of every kind and sequence number, whole and cut short, on four synapse words."""
     rng = np.random.default_rng(6)
-    model, verilog = ModelBoard(up5k.hash), SimulatedTransport(SimulatedBoard(up5k))
+    model, verilog = ModelBoard(up5k.hash, parts=2), SimulatedTransport(SimulatedBoard(up5k))
 
     def point():
-        return bytes([0xC3, 1, 0, 0xE0, 0, int(rng.integers(4))])  # at a word of random state
+        return bytes([0xC3, 1, 0, 0x70, 0, int(rng.integers(4))])  # at a synapse word
 
-    whole = bytes([0xC3, 1, 0, 0xE0, 0, 0, 0xC4, 4]) + rng.bytes(16) + point() + bytes([0x64, 1])  # all is known now
+    whole = bytes([0xC3, 1, 0, 0x70, 0, 0, 0xC4, 8]) + rng.bytes(32) + point() + bytes([0x64, 1])  # all is known now
     for number in range(400):
         kind = (
             int(rng.choice([protocol.OPEN, protocol.RUN, protocol.RUN, protocol.RUN, 9])) if number else protocol.OPEN

@@ -14,7 +14,6 @@ import nir
 import numpy as np
 import pytest
 from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, write
-from rich.console import Console
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
@@ -298,7 +297,7 @@ def test_a_narrow_terminal_cuts_no_number(made, file):
 def test_tables_in_a_narrow_terminal_break_between_words(monkeypatch, capsys):
     row = {"name": "lif1", "neurons": 65_536, "cores": [0], "spikes": 2_083}
     row |= {"busy_cycles": 147_460, "events": 76_019, "synaptic_operations": 150_673}
-    monkeypatch.setattr(show, "_console", Console(width=60, highlight=False))
+    monkeypatch.setenv("COLUMNS", "60")
     show._costs([row], 1)
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         "Cost per sample",

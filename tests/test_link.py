@@ -186,7 +186,7 @@ def test_a_script_writes_what_it_was_given(values, again):
     script.write(4, values)
     script.cut()
     board.run(script.requests)
-    assert [model.chip.memory[7 + i] for i in range(len(values))] == values
+    assert [model.chip.memory[7 + i, 0] for i in range(len(values))] == values
 
 
 def test_ascending_axons_take_a_byte_each():
@@ -207,7 +207,7 @@ def test_zeros_take_no_bytes():
 def test_the_digest_is_the_boards(words):
     model = ModelBoard()
     board = Board(model)
-    model.chip.memory = dict(enumerate(words))
+    model.chip.memory = {(i, 0): word for i, word in enumerate(words)}
     script = Script(board.identity, again=True)
     script.write(3, [0])
     script.digest(4, len(words))

@@ -13,17 +13,23 @@ REQUEST_BYTES, REPLY_BYTES = 512, 512
 
 
 class Registers:
-    """Stands in for the chip: select points into a memory, data moves on, command counts."""
+    """Stands in for the chip: select points at a word of so many parts, data moves on, command counts."""
 
-    def __init__(self):
-        self.memory, self.select, self.steps, self.values = {}, 0, 0, {}
+    def __init__(self, parts=1):
+        self.memory, self.select, self.part, self.steps, self.values = {}, 0, 0, 0, {}
+        self.parts = parts
+
+    def move(self):
+        """Where the next part is; then to the one behind it."""
+        place = self.select, self.part
+        self.select, self.part = self.select + (self.part + 1) // self.parts, (self.part + 1) % self.parts
+        return place
 
     def write(self, register, value):
         if register == 3:
-            self.select = value
+            self.select, self.part = value, 0
         elif register == 4:
-            self.memory[self.select] = value
-            self.select += 1
+            self.memory[self.move()] = value
         elif register == 2:
             self.steps += 1
         self.values[register] = value
@@ -32,8 +38,7 @@ class Registers:
         if register == 0:
             return 0x4E4D0000 | isa.ISA_VERSION
         if register == 4:
-            self.select += 1
-            return self.memory.get(self.select - 1, 0)
+            return self.memory.get(self.move(), 0)
         return {3: self.select, 9: self.steps}.get(register, self.values.get(register, 0))
 
 
@@ -42,8 +47,8 @@ class ModelBoard:
 
     name = "model"
 
-    def __init__(self, arch_hash="0123456789abcdef"):
-        self.chip, self.hash = Registers(), int(arch_hash, 16)
+    def __init__(self, arch_hash="0123456789abcdef", parts=1):
+        self.chip, self.hash = Registers(parts), int(arch_hash, 16)
         self.last, self.open, self.w, self.digest = 0, False, 0, 0
         self.kept = (protocol.DONE, b"")
         self.line, self.out = bytearray(), b""
