@@ -493,7 +493,7 @@ def learning_image(net: dict[str, np.ndarray], at_random: bool) -> Image:
         Op("add", pred=isa.PRED_PRE, d=0, a=0, imm_b=1, imm=TRACE),
         neurons,
         Op("mul", d=2, a=2, imm_b=1, imm=DECAY, shift=17),
-        Op("rows", imm=isa.halves(0, 49), d=1, a=0, c=0, shift=3),
+        Op("rows", imm=isa.halves(0, 783), d=1, a=0, c=0, shift=3, pred=len(body) // 4, round=len(body) % 4),
         *body,
         Op("endrows"),
         Op("add", pred=1, d=2, a=2, imm_b=1, imm=TRACE),

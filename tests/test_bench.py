@@ -1,0 +1,49 @@
+"""tools/bench.py: its hand-written images are legal, and the machine does what the plain arithmetic does."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emulator
+from emulator.spec.check import check_image
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def bench():
+    spec = importlib.util.spec_from_file_location("bench", ROOT / "tools" / "bench.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def agree(work):
+    """Synaptic operations of a workload; raises where the machine and the bound differ."""
+    check_image(work.image)
+    return work.operations(emulator.run(work.image, work.inputs, learn=work.learn), work.plain())
+
+
+def test_layers_on_the_machine_do_what_the_bound_does(bench):
+    rng = np.random.default_rng(1)
+    net = {f"w{i}": rng.integers(1, 50, shape).astype(np.int8) for i, shape in enumerate([(784, 512), (512, 256)])}
+    net["w2"] = np.pad(rng.integers(1, 50, (256, 10)), ((0, 0), (0, 6))).astype(np.int8)
+    net |= {"thresholds": np.array([4000, 3000, 1500]), "inputs": (rng.random((2, 10, 784)) < 0.1).astype(np.uint8)}
+    assert agree(bench.layers("W1", net)) > 2 * 10 * 70 * 512
+
+
+@pytest.mark.parametrize("name", ["W2", "W3"])
+def test_recurrent_neurons_on_the_machine_do_what_the_bound_does(bench, name, monkeypatch):
+    image = bench.recurrent_image
+    monkeypatch.setattr(bench, "recurrent_image", lambda net, side, dense: image(net, 1, dense))
+    assert agree(bench.recurrent(name, bench.make_recurrent(102, 1024, 16, 60, 0.03, 0.05))) > 60 * 15
+
+
+@pytest.mark.parametrize("name", ["W4", "W4r"])
+def test_learning_on_the_machine_does_what_the_bound_does(bench, name):
+    rng = np.random.default_rng(1)
+    inputs = (rng.random((2, 20, 784)) < 0.05).astype(np.uint8)
+    net = {"weights": rng.integers(1, 39, (784, 400)).astype(np.int8), "threshold": 3000, "inputs": inputs}
+    assert agree(bench.learning(name, net)) == 400 * inputs.sum()
