@@ -61,7 +61,7 @@ def run(
         raise UsageError(f"threads = {threads}: at least 1, and exactly 1 while learning, as samples then follow on")
     steps, packed, inputs = _inputs(image, spikes, timesteps)
     samples, length = len(packed), steps + image.latency
-    job = _job(machine, packed, steps, _rewards(image, reward, samples), learn, record_spikes, probes)
+    job = _job(machine, packed, steps, checked_rewards(image, reward, samples), learn, record_spikes, probes)
     threads = max(1, min(threads, samples))
     places = [_Memories.of(machine, fabric) for _ in range(threads)]
     begun = time.perf_counter()
@@ -132,7 +132,8 @@ def _inputs(image: Image, spikes: Any, timesteps: int | None) -> tuple[int, np.n
     return steps, padded.view(np.uint64), np.count_nonzero(array, axis=(0, 1))
 
 
-def _rewards(image: Image, reward: Any, samples: int) -> np.ndarray:
+def checked_rewards(image: Image, reward: Any, samples: int) -> np.ndarray:
+    """(samples,) int64 from an integer or that many of them; InputError if they are none, or do not fit the state."""
     values = np.asarray(reward)
     if values.dtype.kind not in "iu" or values.shape not in ((), (samples,)):
         raise InputError(

@@ -196,7 +196,7 @@ def _load(library: Path) -> ctypes.CDLL:
 # --------------------------------------------------------------------------------------------- bits of words
 def pack_words(values: np.ndarray, bits: int) -> np.ndarray:
     """(words, fields) integers -> (words, parts) uint32 of a memory word, field 0 lowest."""
-    values = np.asarray(values).astype(np.int64)
+    values = np.ascontiguousarray(values, np.int64)
     words, fields = values.shape
     raw = ((values[:, :, None] >> np.arange(bits)) & 1).astype(np.uint8).reshape(words, fields * bits)
     raw = np.pad(raw, ((0, 0), (0, -raw.shape[1] % 32)))

@@ -22,6 +22,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one 
 _PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
 _PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
 _BAUD = click.option("--baud", type=click.IntRange(300), default=1_000_000, show_default=True, help="Bits a second.")
+_LEARN = click.option(
+    "--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns."
+)
+_LEARNED = click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
 _THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Samples side by side.")
 
 
@@ -114,8 +118,8 @@ def compile_command(
 @_THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
 @click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
-@click.option("--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns.")
-@click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
+@_LEARN
+@_LEARNED
 @_PRICES
 @_JSON
 def emulate(
@@ -271,6 +275,8 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
 @click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @click.option("--compare", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
+@_LEARN
+@_LEARNED
 @_JSON
 def run(
     image: str,
@@ -281,26 +287,38 @@ def run(
     timesteps: int | None,
     limit: int | None,
     compare: bool,
+    learn: bool,
+    learned: str | None,
     as_json: bool,
 ) -> None:
-    """Run samples on a board that holds IMAGE."""
+    """Run samples on a board that holds IMAGE.
+
+    While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
+    """
     from emulator.result import save_result
-    from emulator.spec.image import load_image
+    from emulator.spec.image import load_image, save_image
 
     from . import show
     from .board.link import Board, SerialTransport
     from .board.run import run_on_board, summary
+    from .learned import check_learns
     from .spikes import largest_input, read_spikes
 
     _check_output(output, image, spikes)
+    _check_output(learned, image, spikes)
     program = load_image(image)
+    learn = learn or learned is not None
+    if learn:
+        check_learns(program)
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     with Board(SerialTransport(port, baud)) as device, show.Progress() as progress:
-        result = run_on_board(device, program, data, output is not None, progress, compare)
+        result = run_on_board(device, program, data, output is not None, progress, compare, learn)
         values = summary(device, result, compare)
     if output:
         save_result(result, output)
-    _print(values, as_json, lambda: show.ran(values))
+    if learned and result.learned:
+        save_image(result.learned, learned)
+    _print(values, as_json, lambda: show.ran(result, values, output, learned))
 
 
 @cli.command()

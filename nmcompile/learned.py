@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emulator.spec import isa
-from emulator.spec.errors import InputError
+from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 from emulator.spec.rows import expand, unpack
 
@@ -23,7 +23,7 @@ from .network import INPUT
 def set_learning(image: Image, on: bool) -> Image:
     """The image with its learning switched on or off: off, weights and thresholds stay as they are."""
     cores = list(image.cores)
-    for number, where in enumerate(image.meta["cores"]):
+    for number, where in enumerate(image.meta.get("cores", ())):
         for part in where["parts"]:
             if "learning" not in part:
                 continue
@@ -32,6 +32,12 @@ def set_learning(image: Image, on: bool) -> Image:
             program[part["learning"]] = isa.encode(replace(op, imm=ALWAYS if on else NEVER, flag=int(on)))
             cores[number] = replace(cores[number], program=program)
     return replace(image, cores=tuple(cores))
+
+
+def check_learns(image: Image) -> None:
+    """UsageError if nothing in the image learns."""
+    if not learning_rules(image.meta):
+        raise UsageError("nothing in this image learns; compile it with --plasticity RULES.toml")
 
 
 def learning_rules(meta: Mapping[str, Any]) -> dict[str, str]:

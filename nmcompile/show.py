@@ -128,6 +128,11 @@ def emulated(result: RunResult, values: dict[str, Any], output: str | None, lear
     _facts(*_run_facts(result, values), *learning_facts(result))
     _costs(result.meta["costs"], result.samples)
     _warnings(result.meta["energy"]["warnings"])
+    _kept(result, output, learned)
+
+
+def _kept(result: RunResult, output: str | None, learned: str | None) -> None:
+    """The files that were written, and what was not."""
     _warnings(result.meta.get("learning", {}).get("warnings", []))
     if "learning" in result.meta and not learned:
         _warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
@@ -243,8 +248,8 @@ def flashed(values: dict[str, Any]) -> None:
     )
 
 
-def ran(values: dict[str, Any]) -> None:
-    """After `nmc run`."""
+def ran(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
+    """After `nmc run`; `output` and `learned` are the files that were written."""
     samples = values["samples"]
     rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
     if "accuracy" in values:
@@ -252,11 +257,15 @@ def ran(values: dict[str, Any]) -> None:
     rows += [
         ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
         ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
+        *learning_facts(result),
         ("took", f"{values['elapsed_s']:.2f} s, {values['retries']:,} repeats"),
     ]
     if "differences" in values:
-        rows.append(("compared", "with the emulator: 0 differences in spikes, cycles and counters"))
+        *most, last = values["compared"]
+        what = f"{', '.join(most)} and {last}" if most else last
+        rows.append(("compared", f"with the emulator: 0 differences in {what}"))
     _facts(*rows)
+    _kept(result, output, learned)
 
 
 def devices(found: list[dict[str, str]]) -> None:

@@ -8,26 +8,33 @@ import sys
 import threading
 import time
 import tty
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from programs import random_image, random_inputs
+from networks import dense, lif
+from programs import corner, random_image, random_inputs
 from rtl_link.model import ModelBoard, NoisyLine, work
 
 import emulator
+from emulator.spec import isa
 from emulator.spec.arch import load_architecture
-from emulator.spec.errors import DeviceError, MachineError
+from emulator.spec.errors import DeviceError, DoesNotFitError, MachineError
 from emulator.spec.files import shipped_folder
-from emulator.spec.image import save_image
+from emulator.spec.image import CoreImage, Image, save_image
+from emulator.spec.isa import Op
 from emulator.verilated import rtl_directory, tool_environment
 from nmcompile.board import link, protocol
-from nmcompile.board.flash import differing, flash, write_chunks
+from nmcompile.board.bitstream import load_board
+from nmcompile.board.flash import differing, flash, read_words, write_chunks
 from nmcompile.board.layout import Segment, segments
 from nmcompile.board.link import Board
 from nmcompile.board.run import run_on_board
 from nmcompile.board.simulated import BOARD_MODULES, SimulatedBoard, SimulatedTransport, board_sources
 from nmcompile.frontends import read_network
+from nmcompile.network import INPUT, Network
 from nmcompile.pipeline import compile_network
+from nmcompile.plasticity import attach, pair_stdp
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData, read_spikes
 
@@ -65,6 +72,17 @@ def loaded(up5k, image):
     board = Board(SimulatedTransport(simulated))
     before = simulated.clocks
     return board, flash(board, image), simulated.clocks - before
+
+
+def learning_network(arch):
+    """(image, inputs) of 20 inputs that four neurons learn by pair STDP."""
+    rng = np.random.default_rng(0)
+    projection = dense("fc", INPUT, "out", 10 * rng.random((20, 4)))
+    network = Network((20,), (lif("out", (4,), 0.9, threshold=40.0, dt=1e-3),), (projection,), "out")
+    network = attach(network, {"fc": pair_stdp(0.5, 0.2, 0.01, 0.01, w_min=0.0, w_max=10.0)})
+    image = compile_network(network, arch, choose_semantics("nir", dt=1e-3), 8).image
+    spikes = (rng.random((5, 60, 20)) < 0.1 * np.arange(20) / 20).astype(np.uint8)
+    return image, SpikeData(spikes, None, {})
 
 
 def quiet_program(board):
@@ -168,6 +186,23 @@ def test_bulk_loads_use_the_line(up5k):
     assert differing(board, [segment]) == []
 
 
+@pytest.mark.parametrize("parts", [1, 2, 8, 16])
+def test_what_is_written_is_what_is_read(parts):
+    """Words of many parts, some of them all equal, as are some words next to each other."""
+    rng = np.random.default_rng(9)
+    board = Board(ModelBoard(parts=parts))
+    words = rng.integers(1 << 32, size=(300, parts), dtype=np.uint32)
+    words[rng.random(300) < 0.3] = 7
+    words[100:150] = 7
+    segment = Segment(0, "registers", 5, words)
+    write_chunks(board, [(segment, 0, len(words))])
+    np.testing.assert_array_equal(read_words(board, [segment])[0], words)
+    assert differing(board, [segment]) == []
+    before = board.received_bytes
+    read_words(board, [segment])
+    assert board.received_bytes - before < 1.1 * words.nbytes + 200  # in bursts
+
+
 # ------------------------------------------------------------------------------------------ images, samples
 def test_loading_takes_little_more_than_the_wire_and_then_nothing(loaded, image):
     board, first, clocks = loaded
@@ -199,18 +234,50 @@ def test_samples_equal_the_emulator_and_do_not_depend_on_each_other(loaded, imag
 
 
 def test_random_programs_equal_the_emulator_sample_after_sample(up5k):
-    """Registers, traces and random state that a reset program leaves alone are put back before each sample."""
+    """Registers, traces and random state that a reset program leaves alone are put back before each sample.
+
+    While learning they carry over, as weights do; rewards come with the samples, and what was learned is compared.
+    """
     board = Board(SimulatedTransport(SimulatedBoard(up5k)))
-    ran = 0
+    rows = 0
     for seed in range(200 if LONG else 8):
-        rng = np.random.default_rng(seed)
-        image = random_image(rng, up5k)
+        rng, learn = np.random.default_rng(seed), bool(seed % 2)
+        image = random_image(rng, up5k, learning=learn)
         flash(board, image)
         spikes = random_inputs(rng, image, 5, 3).astype(np.uint8)
-        run_on_board(board, image, SpikeData(spikes, None, {}), compare=True)
-        ran += 1
-    assert ran > 4
+        data = SpikeData(spikes, None, {"rewards": np.array([corner(rng, up5k.state_bits) for _ in range(3)])})
+        run_on_board(board, image, data, compare=True)
+        result = run_on_board(board, image, data, compare=True, learn=learn)
+        rows += result.total("rows") if learn else 0
+    assert rows > 100
     assert board.retries == 0
+
+
+def test_what_the_reset_program_made_is_this_samples(up5k):
+    """Neurons that spike in samples behind the first, as its reset saw it, or by the reward that their reset kept."""
+    space = Op("range", imm=isa.halves(0, 1), d=3)
+    ops = [space, Op("cge", d=1, a=1, imm_b=1, imm=1), Op("spk", pred=1), Op("spk", pred=2)]
+    ops += [Op("add", imm_b=1, imm=1), Op("end", imm=1)]
+    reset = len(ops)
+    ops += [space, Op("cge", imm_b=1, imm=1), Op("mov", d=1, imm=isa.SRC_REWARD), Op("end")]
+    core = CoreImage(
+        np.array([isa.encode(op) for op in ops], np.uint64),
+        reset,
+        np.zeros(0, np.uint64),
+        np.zeros((0, 4), np.uint16),
+        np.zeros((up5k.registers, 1, 4), np.int32),
+        np.zeros(0, np.uint32),
+        np.zeros(0, np.uint32),
+        np.ones(4, np.uint32),
+    )
+    image = Image(up5k, (core,), np.zeros(2, np.int64), np.zeros(0, np.uint32), np.array([[0, 0]], np.int32), 0, (), {})
+    board = Board(SimulatedTransport(SimulatedBoard(up5k)))
+    flash(board, image)
+    data = SpikeData(np.zeros((3, 2, 1), np.uint8), None, {"rewards": np.array([1, 0, -1])})
+    assert run_on_board(board, image, data, compare=True).output_counts.tolist() == [[0], [0], [0]]
+    assert run_on_board(board, image, data, compare=True, learn=True).output_counts.tolist() == [[2], [2], [2]]
+    data.extra["rewards"][0] = -1
+    assert run_on_board(board, image, data, compare=True, learn=True).output_counts.tolist() == [[0], [2], [2]]
 
 
 def test_another_networks_board_is_told(up5k, image, data):
@@ -220,6 +287,17 @@ def test_another_networks_board_is_told(up5k, image, data):
     assert str(error.value) == (
         "the board on simulation holds another network (program of core 0 differs); load this one first: nmc flash"
     )
+
+
+def test_another_threshold_is_another_network(loaded, image, data):
+    """Registers that no program writes are compared before a run, as weights are."""
+    core = image.cores[0]
+    kept = next(s.first >> 6 for s in segments(image) if s.memory == "registers" and not s.changes)
+    registers = core.registers.copy()
+    registers[kept, 0, 0] += 1
+    other = replace(image, cores=(replace(core, registers=registers),))
+    with pytest.raises(DeviceError, match="holds another network \\(registers of core 0 differs\\)"):
+        run_on_board(loaded[0], other, data.first(1))
 
 
 def test_the_first_difference_is_named(loaded, image, data, monkeypatch):
@@ -232,6 +310,33 @@ def test_the_first_difference_is_named(loaded, image, data, monkeypatch):
         run_on_board(loaded[0], image, spikes, compare=True)
     assert "board and emulator differ first in sample 1, timestep 0: neuron " in str(error.value)
     assert "fires only on the emulator" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("what", "change", "place"),
+    [
+        ("synapses", lambda a: a + (np.arange(a.size).reshape(a.shape) == 9), "slot 1 of synapse word 2 of core 0"),
+        ("registers", lambda a: a + (np.arange(a.size).reshape(a.shape) == 1), "r0 of neuron 1 of 'out'"),
+        ("seeds", lambda a: a ^ (np.arange(4) == 3), "the random state of lane 3 of core 0"),
+    ],
+)
+def test_the_first_difference_in_what_was_learned_is_named(up5k, monkeypatch, what, change, place):
+    image, data = learning_network(up5k)
+    board = Board(SimulatedTransport(SimulatedBoard(up5k)))
+    flash(board, image)
+    real = emulator.run
+
+    def wrong(*arguments, **options):
+        result = real(*arguments, **options)
+        (core,) = result.learned.cores
+        values = change(getattr(core, what)).astype(getattr(core, what).dtype)
+        return replace(result, learned=replace(result.learned, cores=(replace(core, **{what: values}),)))
+
+    monkeypatch.setattr(emulator, "run", wrong)
+    with pytest.raises(MachineError) as error:
+        run_on_board(board, image, data, compare=True, learn=True)
+    assert str(error.value).startswith(f"board and emulator differ in what was learned: {place}")
+    assert "; 1 of " in str(error.value)
 
 
 def test_an_image_for_another_architecture_is_refused(up5k):
@@ -289,6 +394,55 @@ def test_flash_and_run_on_a_served_board(served):
     assert values["differences"] == 0
     assert values["samples"] == 3
     assert nmc("inspect", result)[0] == 0
+
+
+def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
+    """The image that a board ends in is the emulator's, byte for byte, and goes on from there."""
+    port, _ = served
+    image, data = learning_network(up5k)
+    net, inputs, mine, emulated, again = (tmp_path / name for name in ("n.nmi", "i.npz", "b.nmi", "e.nmi", "a.nmi"))
+    save_image(image, net)
+    np.savez(inputs, spikes=data.spikes)
+    run = ("--port", port, "--spikes", inputs, "--compare")
+    assert nmc("flash", net, "--port", port)[0] == 0
+    code, out, err = nmc("run", net, *run, "--learned", mine, "--json")
+    assert (code, err) == (0, "")
+    values = json.loads(out)
+    assert (values["differences"], values["compared"][-1]) == (0, "what was learned")
+    assert values["row_updates"] > 100
+    assert nmc("emulate", net, "--spikes", inputs, "--learned", emulated)[0] == 0
+    assert mine.read_bytes() == emulated.read_bytes()
+
+    still = json.loads(nmc("run", net, *run, "--json")[1])  # from the image again, without learning
+    assert still["spikes"] != values["spikes"]
+    said = " ".join(nmc("run", net, *run, "--learned", again)[1].split())
+    assert again.read_bytes() == mine.read_bytes()
+    assert "learned fc by pair-stdp: mean weight " in said
+    assert "0 differences in spikes, cycles, counters and what was learned" in said
+    assert nmc("run", served[1], *run, "--learn")[::2] == (
+        2,
+        "nmc: nothing in this image learns; compile it with --plasticity RULES.toml",
+    )
+
+
+def test_a_board_without_traces_does_not_learn(up5k):
+    small = load_board("icebreaker").arch()
+    assert small.traces == 0
+    with pytest.raises(DoesNotFitError) as refused:
+        learning_network(small)
+    assert str(refused.value) == (
+        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'small' has 0; use an architecture with more traces, or a "
+        "rule with fewer"
+    )
+    image, _ = learning_network(up5k)
+    board = Board(ModelBoard(small.hash))
+    with pytest.raises(DeviceError) as error:
+        flash(board, image)
+    assert str(error.value) == (
+        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is small ({small.hash}); compile it "
+        "for that one"
+    )
+    assert error.value.exit_code == 6
 
 
 def test_a_client_killed_while_loading_leaves_a_usable_board(served):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from emulator.verilated import FAULTS, host_constants
 
 from .layout import Segment, segments
 from .link import Board
-from .protocol import R_DIGEST, WORD, fold
+from .protocol import MOST, R_DIGEST, WORD, fold
 from .script import Script
 
 Chunk = tuple[Segment, int, int]  # words start..stop of a segment
@@ -79,9 +79,9 @@ def _write_words(script: Script, segment: Segment, start: int, stop: int) -> Non
     words = segment.parts[start:stop]
     constant = (words == words[:, :1]).all(axis=1)
     same = np.concatenate([[False], constant[1:] & constant[:-1] & (words[1:, 0] == words[:-1, 0])])
-    # stretches of equal words, as (first, length)
+    # stretches of equal parts, as (first word, words): 0 words where a word has different ones
     edges = np.flatnonzero(~same)
-    lengths = np.diff(np.append(edges, len(words)))
+    lengths = np.diff(np.append(edges, len(words))) * constant[edges]
     at = 0
     while at < len(words):
         k = int(np.searchsorted(edges, at, side="right")) - 1
@@ -98,6 +98,25 @@ def _write_words(script: Script, segment: Segment, start: int, stop: int) -> Non
             count = min(end - at, (script.room() - 2) // (4 * parts), 256 // parts)
             script.write_block(host["H_DATA"], words[at : at + count].astype(">u4").tobytes())
         at += count
+
+
+def read_words(board: Board, wanted: Sequence[Segment]) -> list[np.ndarray]:
+    """(words, parts) uint32 that the board holds in the place of each segment; read in bursts as long as a reply."""
+    host = host_constants()
+    script = Script(board.identity, again=True)
+    for segment in wanted:
+        words, parts = segment.parts.shape
+        most = min(MOST, board.identity.reply_bytes // 4) // parts
+        for start in range(0, words, most):
+            count = min(most, words - start) * parts
+            if not script.fits(6 + 2, 4 * count):
+                script.cut()
+            script.write(host["H_SELECT"], [select(segment, start)])
+            script.read(host["H_DATA"], count, WORD)
+    script.cut()
+    found = np.frombuffer(b"".join(board.run(script.requests)), ">u4").astype(np.uint32)
+    cuts = np.cumsum([segment.parts.size for segment in wanted])
+    return [part.reshape(s.parts.shape) for part, s in zip(np.split(found, cuts)[:-1], wanted, strict=True)]
 
 
 def check_fault(board: Board, doing: str, cores: int) -> None:
@@ -160,15 +179,7 @@ def flash(board: Board, image: Image, progress: Progress | None = None) -> Loade
 
 def _bad_memory(board: Board, segment: Segment, start: int, stop: int) -> DeviceError:
     """Read the chunk, and name the first word that is wrong."""
-    host = host_constants()
-    script = Script(board.identity, again=True)
-    for word in range(start, stop):
-        if not script.fits(8, 4 * segment.parts.shape[1]):
-            script.cut()
-        script.write(host["H_SELECT"], [select(segment, word)])
-        script.read(host["H_DATA"], segment.parts.shape[1], WORD)
-    script.cut()
-    found = np.frombuffer(b"".join(board.run(script.requests)), ">u4").reshape(stop - start, -1)
+    (found,) = read_words(board, [replace(segment, first=segment.first + start, parts=segment.parts[start:stop])])
     wrong = np.argwhere(found != segment.parts[start:stop])
     if len(wrong) == 0:
         return DeviceError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -51,7 +51,7 @@ def segments(image: Image) -> list[Segment]:
 def _core(image: Image, number: int) -> Iterator[Segment]:
     arch, core = image.arch, image.cores[number]
     block_bits = address_bits(arch.blocks)
-    rows = any(isa.decode(word).name == "rows" for word in core.program)
+    changed = _changed(core)
 
     def halves(words: np.ndarray, count: int) -> np.ndarray:
         full = np.zeros(count, np.uint64)
@@ -67,22 +67,23 @@ def _core(image: Image, number: int) -> Iterator[Segment]:
     yield Segment(number, "control", 32, np.array([[core.reset_entry, 0]], np.uint32))
     yield Segment(number, "axons", 0, halves(core.axons, arch.axons))
     if len(core.synapses):
-        yield Segment(number, "synapses", 0, memory_parts("synapses", core.synapses, 16), rows)
+        yield Segment(number, "synapses", 0, memory_parts("synapses", core.synapses, 16), "synapses" in changed)
     yield Segment(number, "pointers", 0, padded(core.pointers, arch.neurons))
     if len(core.routes):
         yield Segment(number, "routes", 0, padded(core.routes, len(core.routes)))
     for r in range(arch.registers):
         values = np.zeros((arch.blocks, arch.lanes), np.int64)
         values[: core.registers.shape[1]] = core.registers[r]
-        yield Segment(number, "registers", r << block_bits, memory_parts("registers", values, arch.state_bits), True)
-    yield Segment(number, "random", 0, np.asarray(core.seeds, np.uint32)[None, :], True)
+        parts = memory_parts("registers", values, arch.state_bits)
+        yield Segment(number, "registers", r << block_bits, parts, f"r{r}" in changed)
+    yield Segment(number, "random", 0, np.asarray(core.seeds, np.uint32)[None, :], "random" in changed)
     for x in range(arch.traces):
         zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
         first = x << address_bits(arch.axon_blocks)
-        yield Segment(number, "traces", first, memory_parts("traces", zeros, arch.state_bits), True)
+        yield Segment(number, "traces", first, memory_parts("traces", zeros, arch.state_bits), "traces" in changed)
 
 
-def restored(image: Image, timesteps: int) -> list[Segment]:
+def restored(image: Image, timesteps: int, reward: int) -> list[Segment]:
     """What must be in the memories that running changes once a sample's reset is done.
 
     A sample starts from the image's own state, but the board's reset keeps what the last sample left. What the reset
@@ -94,22 +95,25 @@ def restored(image: Image, timesteps: int) -> list[Segment]:
         if not changed:
             continue
         after = Core(image.arch, core, number)
+        after.reward = reward
         after.clear()
         after.run(core.reset_entry, 0, timesteps)
         for segment in _core(image, number):
-            if segment.memory == "synapses" and segment.changes and "synapses" in changed:
-                found.append(segment)
-            elif segment.memory == "random" and "random" in changed:
-                found.append(Segment(number, "random", 0, np.array(after.random, np.uint32)[None, :], True))
-            elif segment.memory == "traces" and "traces" in changed:
-                found.append(segment)
+            if not segment.changes:
+                continue
+            if segment.memory == "random":
+                segment = replace(segment, parts=np.array(after.random, np.uint32)[None, :])
             elif segment.memory == "registers":
                 r = segment.first >> address_bits(image.arch.blocks)
-                if f"r{r}" in changed:
-                    used = max(1, core.registers.shape[1])
-                    values = np.array(after.registers[r]).reshape(-1, image.arch.lanes)[: max(used, changed[f"r{r}"])]
-                    parts = memory_parts("registers", values, image.arch.state_bits)
-                    found.append(Segment(number, "registers", segment.first, parts, True))
+                used = max(1, core.registers.shape[1], changed[f"r{r}"])
+                values = np.array(after.registers[r]).reshape(-1, image.arch.lanes)[:used]
+                segment = replace(segment, parts=memory_parts("registers", values, image.arch.state_bits))
+            found.append(segment)
+        if any(isa.decode(word).row.writes == "predicate" for word in core.program[core.reset_entry :]):
+            # what the reset program compared may have been the last sample's
+            bits = np.array(after.predicates).reshape(isa.N_PREDICATES, image.arch.blocks, -1).transpose(1, 0, 2)
+            parts = memory_parts("predicates", bits.reshape(image.arch.blocks, -1), 1)
+            found.append(Segment(number, "predicates", 0, parts, True))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,16 +13,20 @@ import numpy as np
 import emulator
 from emulator.energy import load_prices, price
 from emulator.result import RunResult
+from emulator.simulate import checked_rewards
 from emulator.spec import isa
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 from emulator.verilated import host_constants, memory_values
 
+from ..learned import set_learning
 from ..spikes import SpikeData
 from ..study.evaluate import DEFAULT_PRICES
-from .flash import check_fault, check_match, clear_fault, differing, write_chunks
+from ..study.learning import learned_meta
+from .flash import Chunk, check_fault, check_match, clear_fault, differing, write_chunks
 from .layout import Segment, address_bits, restored, segments
+from .learned import compare_learned, read_learned
 from .link import Board
 from .protocol import HALF, STEP, WORD
 from .script import Script
@@ -98,14 +102,15 @@ class Runner:
 
     Args:
         everything: read the spikes of all neurons, not only of the outputs.
+        learn: samples follow each other; else each of them starts from the image.
 
     Raises:
         DeviceError: another architecture, another image is loaded, or the line failed.
     """
 
-    def __init__(self, board: Board, image: Image, everything: bool):
+    def __init__(self, board: Board, image: Image, everything: bool, learn: bool = False):
         check_match(board, image)
-        self.board, self.image, self.host = board, image, host_constants()
+        self.board, self.image, self.learn, self.host = board, set_learning(image, learn), learn, host_constants()
         places = np.concatenate([image.outputs, emitting(image)]) if everything else image.outputs
         self.windows = spike_windows(image, places)
         if image.output_payloads != "one":
@@ -115,7 +120,7 @@ class Runner:
             self.membrane = image.population(image.meta["output"])
             self.windows += register_windows(image, self.membrane.location, self.membrane.registers["v"])
         clear_fault(board)
-        wrong = differing(board, [segment for segment in segments(image) if not segment.changes])
+        wrong = self._switched()
         if wrong:
             raise DeviceError(
                 f"the board on {board.transport.name} holds another network ({wrong[0][0].memory} of core "
@@ -124,11 +129,21 @@ class Runner:
         self._restored: list[Segment] | None = None
         self._payload: int | None = None
 
+    def _switched(self) -> list[Chunk]:
+        """What differs from the image and no sample changes; first, learning is switched on or off."""
+        wrong = differing(self.board, _constant(self.image))
+        if all(segment.memory == "program" for segment, _, _ in wrong):
+            other = _constant(set_learning(self.image, not self.learn))
+            if wrong and not differing(self.board, [segment for segment in other if segment.memory == "program"]):
+                write_chunks(self.board, wrong)
+                wrong = differing(self.board, _constant(self.image))
+        return wrong
+
     # ---------------------------------------------------------------------------------------------- samples
-    def sample(self, spikes: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    def sample(self, spikes: np.ndarray, reward: int = 0) -> tuple[list[np.ndarray], np.ndarray]:
         """Run one sample, (timesteps, inputs): (bytes of each window, (steps, size); chip counters after it)."""
         steps = len(spikes) + self.image.latency
-        self._reset(len(spikes))
+        self._reset(len(spikes), reward)
         script = Script(self.board.identity, again=False)
         for t in range(steps):
             if t < len(spikes):
@@ -153,17 +168,19 @@ class Runner:
         counters = np.frombuffer(data[tail:-1], ">u4").astype(np.int64).reshape(-1, 2)
         return np.split(rows, cuts, axis=1), counters[:, 0] | counters[:, 1] << 32
 
-    def _reset(self, timesteps: int) -> None:
+    def _reset(self, timesteps: int, reward: int) -> None:
         script = Script(self.board.identity, again=False)
         script.write(self.host["H_TIMESTEPS"], [timesteps])
-        script.write(self.host["H_REWARD"], [0])
+        script.write(self.host["H_REWARD"], [reward & 0xFFFF_FFFF])
         script.write(self.host["H_PAYLOAD"], [1])
         script.write(self.host["H_COMMAND"], [self.host["CMD_RESET"]])
         script.cut()
         self.board.run(script.requests)
         self._payload = 1
         if self._restored is None:
-            self._restored = restored(self.image, timesteps)
+            self._restored = restored(self.image, timesteps, reward)
+        elif self.learn:
+            return
         stale = differing(self.board, self._restored)
         if stale:
             write_chunks(self.board, stale)
@@ -243,6 +260,11 @@ class Runner:
         return parts[:, 0] | parts[:, 1] << 32
 
 
+def _constant(image: Image) -> list[Segment]:
+    """What running an image leaves as it is."""
+    return [segment for segment in segments(image) if not segment.changes]
+
+
 def run_on_board(
     board: Board,
     image: Image,
@@ -250,18 +272,25 @@ def run_on_board(
     everything: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     compare: bool = False,
+    learn: bool = False,
 ) -> RunResult:
     """Run samples on a board that holds the image; with `compare`, the emulator beside it.
 
     Args:
         everything: `RunResult.spikes` holds all neurons, not only the outputs.
+        learn: as of `evaluate`: samples follow each other from the image's weights on, `rewards` of the data go with
+            them, and `RunResult.learned` is the image that they end in, read from the board. Otherwise nothing learns.
 
     Raises:
         MachineError: the board faulted, or differs from the emulator; the message is the first difference.
     """
-    runner = Runner(board, image, everything or compare)
     samples, timesteps, _ = data.spikes.shape
-    wanted = emulator.run(image, data.spikes, record_spikes=True) if compare else None
+    rewards = checked_rewards(image, data.extra.get("rewards", 0) if learn else 0, samples)
+    runner = Runner(board, image, everything or compare, learn)
+    image = runner.image
+    wanted = None
+    if compare:
+        wanted = emulator.run(image, data.spikes, record_spikes=True, learn=learn, reward=rewards)
     started = time.monotonic()
     cores, chip = runner.core_counters(), runner.chip_counters()
     wrap = (1 << board.identity.counter_bits) - 1
@@ -271,7 +300,7 @@ def run_on_board(
     scores = np.zeros((samples, len(image.outputs)))
     spikes = [np.zeros((0, 4), np.int32)]
     for sample in range(samples):
-        rows, after = runner.sample(data.spikes[sample])
+        rows, after = runner.sample(data.spikes[sample], int(rewards[sample]))
         step, chip = after - chip & wrap, after
         total += step
         cycles[sample] = sum(step[names.index(name)] for name in CYCLES)
@@ -292,7 +321,15 @@ def run_on_board(
     if wanted is not None and wrap:
         _compare_counters(ledger, ledger_chip, wanted)
     predictions = (scores if runner.membrane is not None else counts).argmax(axis=1)
-    return _result(image, data, counts, predictions, np.concatenate(spikes), cycles, ledger, ledger_chip, elapsed)
+    result = _result(image, data, counts, predictions, np.concatenate(spikes), cycles, ledger, ledger_chip, elapsed)
+    if not learn:
+        return result
+    learned = read_learned(board, image)
+    if wanted is not None:
+        assert wanted.learned is not None
+        compare_learned(learned, wanted.learned, lambda core, neuron: _neuron(image, core, neuron))
+    meta = learned_meta(image, learned, "rewards" in data.extra) | ({"rows": result.total("rows")} if wrap else {})
+    return replace(result, learned=learned).with_meta(learning=meta)
 
 
 def _result(
@@ -416,6 +453,10 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
     }
     if "accuracy" in result.meta:
         values["accuracy"] = result.meta["accuracy"]
+    if "rows" in result.meta.get("learning", {}):
+        values["row_updates"] = result.meta["learning"]["rows"]
     if compared:
         values["differences"] = 0
+        values["compared"] = ["spikes", *(["cycles", "counters"] if board.identity.counter_bits else [])]
+        values["compared"] += ["what was learned"] if result.learned else []
     return values

@@ -14,7 +14,7 @@ from emulator.result import RunResult
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
-from ..learned import learning_rules, set_learning
+from ..learned import check_learns, set_learning
 from ..spikes import SpikeData, largest_input
 from . import decode
 from .costs import core_fill, neurobench, population_costs
@@ -48,8 +48,8 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
-    if learn and not learning_rules(image.meta):
-        raise UsageError("nothing in this image learns; compile it with --plasticity RULES.toml")
+    if learn:
+        check_learns(image)
     image = set_learning(image, learn)
     reward = data.extra.get("rewards", 0) if learn else 0
     spikes = data.spikes

@@ -43,25 +43,30 @@ def learning_counters(image: Image, result: RunResult) -> dict[str, np.ndarray]:
 
 
 def learning_meta(image: Image, result: RunResult, rewarded: bool, table: PriceTable) -> dict[str, Any]:
-    """What a run that learned keeps about it, as plain values.
-
-    Args:
-        image: that the run began with. rewarded: the host gave rewards.
-    """
+    """What a run that learned keeps about it, as plain values: `learned_meta`, and its share of the ledger."""
     assert result.learned is not None
     counters = learning_counters(image, result)
     return {
         "cycles": int(counters["busy_cycles"].sum()),
         "energy_j": price(image.arch, counters, 0, table).incremental_j,
         "rows": int(counters["rows"].sum()),
+    } | learned_meta(image, result.learned, rewarded)
+
+
+def learned_meta(image: Image, learned: Image, rewarded: bool) -> dict[str, Any]:
+    """What a run that learned keeps about what it learned, as plain values.
+
+    Args:
+        image: that the run began with; learned: that it ended in. rewarded: the host gave rewards.
+    """
+    return {
         "mean_weights": {
-            name: [weight_range(when, name)[1] for when in (image, result.learned)]
-            for name in learning_rules(image.meta)
+            name: [weight_range(when, name)[1] for when in (image, learned)] for name in learning_rules(image.meta)
         },
         "warnings": [
             f"{p['name']!r} learns by {p['learns']!r}, which waits for rewards, and these inputs bring none: give "
             "`rewards`, an integer a sample"
-            for p in image.meta["projections"]
+            for p in image.meta.get("projections", ())
             if p.get("tag_bits") and not rewarded
         ],
     }
@@ -73,14 +78,18 @@ def learning_facts(result: RunResult) -> list[tuple[str, str]]:
     rules, found = learning_rules(meta.get("image", {})), meta.get("learning")
     if not found:
         return [("learning", f"off, {', '.join(rules)} as compiled; --learn switches it on")] if rules else []
-    cycles, energy = found["cycles"] / result.total("busy_cycles"), found["energy_j"] / meta["energy"]["incremental_j"]
-    return [
-        (
-            "learning",
+    costs = []
+    if "cycles" in found:  # the emulator knows what each instruction took, a board does not
+        cycles = found["cycles"] / result.total("busy_cycles")
+        energy = found["energy_j"] / meta["energy"]["incremental_j"]
+        costs += [
             f"{found['cycles'] / samples:,.0f} cycles a sample ({100 * cycles:.0f} % of the cores'), "
-            f"{quantity(found['energy_j'] / samples, 'J')} ({100 * energy:.0f} %), "
-            f"{found['rows'] / samples:,.1f} rows updated",
-        ),
+            f"{quantity(found['energy_j'] / samples, 'J')} ({100 * energy:.0f} %)"
+        ]
+    if "rows" in found:
+        costs += [f"{found['rows'] / samples:,.1f} rows updated"]
+    return [
+        ("learning", ", ".join(costs) or "on; this board counts nothing"),
         *(
             ("learned", f"{name} by {rules[name]}: mean weight {before:.4g} before, {after:.4g} after")
             for name, (before, after) in found["mean_weights"].items()
