@@ -118,7 +118,7 @@ def load_result(path: str | Path) -> RunResult:
     path = Path(path)
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: np.asarray(file[name]) for name in file.files}  # a damaged member comes as bytes
         manifest = json.loads(str(arrays["meta"]))
         if manifest["format"] != FORMAT:
             raise KeyError(manifest["format"])
@@ -136,6 +136,7 @@ def load_result(path: str | Path) -> RunResult:
         return tuple(np.split(arrays[name], np.cumsum(arrays[f"{name}_lengths"])[:-1]))
 
     try:
+        _check_shapes(arrays)
         return RunResult(
             output_counts=arrays["output_counts"],
             predictions=arrays["predictions"],
@@ -155,3 +156,29 @@ def load_result(path: str | Path) -> RunResult:
         )
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path}: a result with parts missing; run it again") from None
+
+
+def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
+    """ValueError where the arrays of a result do not fit each other, or are no numbers."""
+    samples, cores = len(arrays["sample_cycles"]), len(arrays["neuron_spikes"])
+    for name, shape in {
+        "output_counts": (samples, None),
+        "predictions": (samples,),
+        "sample_cycles": (samples,),
+        "sample_spikes": (samples, None),
+        "counters": (len(arrays["counter_names"]), cores),
+        "neuron_spikes": (cores, None),
+        "spikes": (None, 4),
+        "executions": (arrays["executions_lengths"].sum(),),
+        "axon_events": (arrays["axon_events_lengths"].sum(),),
+        "executions_lengths": (cores,),
+        "axon_events_lengths": (cores,),
+        **{name: (None, None, None) for name in arrays if name.startswith("probe")},
+    }.items():
+        found = arrays.get(name)
+        if found is None and name == "spikes":
+            continue
+        found = arrays[name]
+        fits = found.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, found.shape, strict=True))
+        if not fits or found.dtype.kind not in "iu" or samples == 0:
+            raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")

@@ -38,7 +38,11 @@ def _show(table: Table) -> None:
     if Measurement.get(_console(), _console().options.update(width=10_000), table).maximum > _console().width:
         table.padding, table.show_edge = 0, False
         for column in table.columns[1:]:
-            words = [word for text in (column.header, *column.cells) for word in re.findall(r"\S+ %|\S+", str(text))]
+            words = [
+                word
+                for text in (column.header, *column.cells)
+                for word in re.findall(r"\S+ (?:%|x|KiB)|\S+", str(text))
+            ]
             column.width = max(map(len, words))
     _console().print(table)
 
@@ -297,7 +301,9 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
         ("latency", count(values["latency_timesteps"], "timestep")),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
     )
-    table = _table("projection", "synapses", "weights", "bits", "synapse memory", "of its weights", "cores")
+    table = _table(
+        "projection", "synapses", "weights", "bits", "synapse memory", "of its weights", "cores", "in a core"
+    )
     for p in values["projections"]:
         table.add_row(
             f"{escape(p['name'])}: {escape(p['source'])} -> {escape(p['target'])}",
@@ -307,8 +313,11 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
             f"{p['memory_bits'] / 8192:,.2f} KiB",
             f"{p['memory_bits'] / max(1, p['distinct_bits']):.2f} x",
             f"{p['cores']}",
+            f"{p['core_memory_bits'] / max(1, p['distinct_bits']):.2f} x",
         )
     _show(table)
+    if any(p["convolutional"] and p["cores"] > 1 for p in values["projections"]):
+        _console().print("[dim]Every core with neurons of a convolution holds its kernels once.[/]")
     learning = [p for p in values["projections"] if "learns" in p]
     if learning:
         table = _table("learns", "rule", "least weight", "mean", "largest", "in steps of")

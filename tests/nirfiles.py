@@ -35,8 +35,12 @@ def write(path: Path, nodes: dict[str, Any], edges: Edges) -> Path:
 
 
 def _writable(graph: nir.NIRGraph) -> bool:
-    values = [value for node in graph.nodes.values() for value in vars(node).values()]
-    return not any(value is None or (isinstance(value, np.ndarray) and value.ndim == 0) for value in values)
+    def fine(value: Any) -> bool:
+        if isinstance(value, dict):
+            return all(map(fine, value.values()))
+        return value is not None and not (isinstance(value, np.ndarray) and value.ndim == 0)
+
+    return all(fine(value) for node in graph.nodes.values() for value in node.to_dict().values())
 
 
 def _write(group: h5py.Group, values: dict[str, Any]) -> None:

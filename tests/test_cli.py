@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, write
 
+import emulator
+from emulator.result import save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image import load_image, save_image
@@ -436,6 +438,18 @@ def test_files_of_the_wrong_kind_are_named(nmc, fails, made, tmp_path):
     fails(3, f"{net}: neither an image nor a result, or truncated", run=["inspect", net])
     fails(3, f"{inputs}: not a result of a run, or damaged; run it again", run=["inspect", inputs])
     fails(3, f"{made / 'none'}: no such file", run=["inspect", made / "none"])
+
+
+def test_a_result_that_nmc_emulate_did_not_write_whole_is_refused(fails, made, tmp_path):
+    image, path = load_image(made / "net.nmi"), tmp_path / "run.npz"
+    save_result(emulator.run(image, np.ones((2, 3, 6), np.uint8)), path)
+    bare = f"{path}: a machine's bare result, without costs and energy; make it with nmc emulate"
+    fails(3, bare, run=["inspect", path])
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name, value in (("counters", np.int64(0)), ("predictions", np.zeros(3)), ("output_counts", arrays["meta"])):
+        np.savez(path, **arrays | {name: value})
+        fails(3, f"{path}: a result with parts missing; run it again", run=["inspect", path])
 
 
 def test_inputs_that_do_not_suit_the_network_are_named(fails, made, tmp_path):

@@ -1,6 +1,7 @@
 """The compiler against independent arithmetic: what runs on the emulator is what was quantized."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +16,16 @@ from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 from emulator.spec.image import load_image, save_image
 from emulator.spec.rows import expand
 from nmcompile.floatsim import run_float
+from nmcompile.frontends import read_network
 from nmcompile.linear import conv2d, pool2d
 from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pack import pack_rows
 from nmcompile.pipeline import compile_network
 from nmcompile.retime import retime
 from nmcompile.semantics import choose_semantics
+from nmcompile.study.inspection import inspect_image
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "networks"
 ECP5 = load_architecture("ecp5")
 UP5K = load_architecture("up5k")
 SMALL = dataclasses.replace(ECP5, name="small", mesh_width=3, mesh_height=2, neurons=16, axons=128, rtl=False)
@@ -114,6 +118,20 @@ def test_a_convolution_stores_its_kernels_once(channels, stride):
     padding = -(-channels // 8) * 8 / channels
     assert words * 128 <= 2 * padding * channels * 2 * 9 * 8 or channels % 8  # kernels, a word or two of rounding
     assert words * 128 <= 0.5 * network.projections[0].matrix.nnz * 8
+
+
+@pytest.mark.parametrize(("arch", "cores"), [("ecp5", 3), ("large", 2)])
+def test_a_trained_convolution_has_one_copy_of_its_kernels_in_as_few_cores_as_hold_its_neurons(arch, cores):
+    """1,152 neurons behind 200 weights: 25 beats of eight lanes, 12.5 words."""
+    network = read_network(EXAMPLES / "mnist_conv.nir")
+    image = compile_network(network, load_architecture(arch), choose_semantics("snntorch")).image
+    conv1, conv2 = inspect_image(image)["projections"][:2]
+    assert cores == -(-1152 // image.arch.neurons)
+    assert (conv1["cores"], conv1["distinct_bits"]) == (cores, 200 * 8)
+    assert conv1["core_memory_bits"] == 13 * 128
+    assert conv1["memory_bits"] == cores * conv1["core_memory_bits"]
+    assert conv2["cores"] == 1
+    assert conv2["memory_bits"] <= 1.05 * conv2["distinct_bits"]
 
 
 # ---------------------------------------------------------------------------------- the machine runs what was quantized

@@ -214,3 +214,12 @@ def test_a_file_that_is_none_is_one_line(tmp_path, file, kind):
     with pytest.raises(InputError) as error:
         read_network(tmp_path / f"no{file}")
     assert str(error.value) == f"{tmp_path / f'no{file}'}: no such file"
+
+
+@pytest.mark.parametrize("change", [{"graph": ""}, {"nodes": ["eye"]}, {"edges": [7]}])
+def test_json_whose_parts_are_no_objects_is_no_graph(tmp_path, change):
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(nx.node_link_data(small(), edges="edges") | change))
+    with pytest.raises(InputError) as error:
+        read_network(path)
+    assert str(error.value) == f"{path}: not a node-link JSON file (TypeError); write it with networkx"

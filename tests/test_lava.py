@@ -9,6 +9,7 @@ from integers import check_machine, on_machine
 from networks import dense
 from scipy import signal
 
+import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError
 from nmcompile.floatsim import run_float
@@ -34,6 +35,20 @@ def test_the_oxford_network_fires_as_slayer_recorded():
     assert wanted.sum() > 1000
     exact = run_float(network, choose_semantics("slayer"), spikes[None], record=True).spikes["layer1"][0]
     np.testing.assert_array_equal(exact[:-1], wanted[1:])
+
+
+def test_the_mnist_network_counts_as_recorded():
+    """100 of the 10,000 test images: 1,000 counts, none wrong."""
+    record = np.load(CASES / "lava_dl" / "mnist.npz")
+    v, frames = np.zeros(record["images"].shape), []
+    for _ in range(32):
+        v += record["images"] / 255
+        frames.append(v > 1)
+        v[frames[-1]] = 0
+    compilation = compile_network(read_network(CASES / "lava_dl" / "mnist.net"), semantics=choose_semantics("lava"))
+    result = emulator.run(compilation.image, np.stack(frames, axis=1).astype(np.uint8), fabric="off")
+    np.testing.assert_array_equal(result.output_counts, record["counts"])
+    assert record["counts"].sum() > 1000
 
 
 def shown(compilation, spikes):
@@ -207,8 +222,31 @@ DENSE = {"type": "dense", "shape": np.array([2]), "weight": np.ones((2, 3)), "ne
         ),
         (
             [DENSE | {"neuron": {"type": b"CUBA"}}],
-            "bad.net: no 'iDecay'; export it again",
+            "bad.net: layer 0 (dense) has no 'iDecay'; export it again",
         ),
+        (
+            [{k: v for k, v in DENSE.items() if k != "neuron"}],
+            "bad.net: layer 0 (dense) has no 'neuron'; export it again",
+        ),
+        (
+            [DENSE | {"weight": b"x"}],
+            "bad.net: layer 0 (dense) cannot be read: weight is of type <U1, expected real numbers; export it again",
+        ),
+        (
+            [DENSE | {"weight": np.full((2, 3), np.nan)}],
+            "bad.net: layer 0 (dense) cannot be read: weight has a number that is not finite, or beyond any machine; "
+            "export it again",
+        ),
+        ([DENSE | {"weight": np.ones(5)}], "bad.net: layer 0 (dense) has 5 weights for 2 neurons"),
+        (
+            [DENSE | {"neuron": cuba(i_decay=4097)}],
+            "bad.net: layer 0 (dense) has iDecay = 4,097; it must be 4,096 or less",
+        ),
+        (
+            [DENSE | {"neuron": cuba(threshold=0.5)}],
+            "bad.net: layer 0 (dense) cannot be read: vThMant = [0.5], expected whole numbers",
+        ),
+        ([DENSE | {"shape": np.array([0])}], "bad.net: layer 0 (dense) has shape = 0; it must be 1 or more"),
         (
             [DENSE | {"bias": np.ones(5)}],
             "bad.net: layer 0 (dense) has 5 values of bias for 2 neurons",

@@ -8,6 +8,7 @@ import pytest
 from integers import check_machine, on_machine
 from networks import conv_network, dense, lif, random_network
 
+import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
 from nmcompile.floatsim import run_float
@@ -64,6 +65,22 @@ def test_the_papers_braille_networks_fire_as_recorded(net, platform, preset, ove
     compilation = compile_network(network, ECP5, semantics, 16, calibrate=spikes[None])
     np.testing.assert_array_equal(recorded(compilation, spikes, "lif1.lif"), wanted)
     assert wanted.sum() > 100
+
+
+def test_the_papers_nmnist_network_reads_as_recorded_and_calls_a_real_digit_a_four():
+    """Float counts of four digits are those on record; at 8 bits, over several cores, a real recording is a "4"."""
+    network, semantics = read_nir(CASES / "nmnist_cnn.nir"), choose_semantics("nir", dt=1.0)
+    record = np.load(CASES / "nmnist.npz")
+    digits = np.zeros((8, 300, 2, 34, 34), np.uint8)
+    digits[tuple(record["digits"].T)] = 1
+    digits = digits.reshape(8, 300, -1)
+    np.testing.assert_array_equal(run_float(network, semantics, digits[:4]).output_counts, record["counts"][:4])
+    real = np.zeros((1, 300, 2, 34, 34), np.uint8)
+    real[0][tuple(record["recording"][record["recording"][:, 0] < 300].T)] = 1
+    compilation = compile_network(network, load_architecture("large"), semantics, calibrate=digits[:2])
+    assert compilation.summary()["cores"] == 10
+    found = emulator.run(compilation.image, np.concatenate([digits, real.reshape(1, 300, -1)]), fabric="off")
+    assert found.predictions.tolist() == [*record["labels"], 4]
 
 
 def recorded(compilation, spikes, name):

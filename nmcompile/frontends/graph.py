@@ -66,7 +66,10 @@ def read_graph(path: str | Path) -> Network:
 
 def _from_json(data: dict[str, Any]) -> nx.Graph:
     """networkx called the edges `links` before 3.4, and `edges` since."""
+    shared = data.get("graph", {})
     key = "links" if "links" in data else "edges"
+    if not all(isinstance(part, dict) for part in (shared, *data["nodes"], *data[key])):
+        raise TypeError("attributes that are no objects")
     return nx.node_link_graph({"directed": True, "multigraph": False, "graph": {}} | data, edges=key)
 
 

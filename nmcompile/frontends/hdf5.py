@@ -1,4 +1,4 @@
-"""What the HDF5 library does not check in a damaged file, and would hang on."""
+"""Values of an HDF5 file, checked: what the library does not check itself, and would hang on, and what they are."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import h5py
 import numpy as np
 
 from emulator.spec.errors import InputError
+
+LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
 
 
 def check_text(data: h5py.Dataset) -> None:
@@ -40,3 +42,23 @@ def check_heaps(path: Path) -> None:
                 if (index == 0 and size < 16) or at > end or end > len(data):
                     raise InputError("damaged (a heap of text); export it again")
             start = data.find(b"GCOL\x01\0\0\0", start + 8)
+
+
+def numbers(values: np.ndarray, what: str) -> np.ndarray:
+    """As float64; ValueError if they are text, complex or something else."""
+    if values.dtype.kind not in "biuf":
+        raise ValueError(f"{what} is of type {values.dtype}, expected real numbers")
+    return values.astype(np.float64)
+
+
+def integers(values: np.ndarray, what: str) -> tuple[int, ...]:
+    """Sizes, strides and the like, as a flat tuple; ValueError if they are not whole or absurdly large."""
+    flat = numbers(values, what).reshape(-1)
+    if not (np.abs(flat) <= LARGEST).all() or (flat != np.rint(flat)).any():
+        raise ValueError(f"{what} = {flat.tolist()}, expected whole numbers")
+    return tuple(int(v) for v in flat)
+
+
+def printable(text: str) -> str:
+    """The same, with what a terminal cannot show escaped: names end up in messages."""
+    return text if text.isprintable() else repr(text)[1:-1]

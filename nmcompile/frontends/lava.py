@@ -25,9 +25,11 @@ from scipy import sparse
 
 from emulator.spec.errors import InputError
 
+from ..lif import LOIHI_BITS
 from ..linear import conv2d
 from ..loihi import UNIT
 from ..network import INPUT, LARGEST_PAYLOAD, Network, Population, Projection
+from .hdf5 import LARGEST, check_heaps, check_text, integers, numbers, printable
 
 _NEAREST = {
     "average": "leave it out, and average the spike counts of each group of outputs",
@@ -47,6 +49,7 @@ def read_lava(path: str | Path) -> Network:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     try:
+        check_heaps(path)
         with h5py.File(path, "r") as file:
             layers = _layers(file)
     except InputError as error:
@@ -55,18 +58,18 @@ def read_lava(path: str | Path) -> Network:
         raise InputError(
             f"{path}: not a lava-dl .net file, or truncated ({type(error).__name__}); export it again"
         ) from None
-    try:
-        return _Reader(path.name, layers).network()
-    except (KeyError, ValueError) as error:
-        what = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{path}: {what}; export it again") from None
+    return _Reader(path.name, layers).network()
 
 
 def _layers(file: h5py.File) -> dict[int, dict]:
     """Layers by number, as nested dictionaries of arrays and texts."""
-    if "layer" not in file or not all(name.isdigit() for name in file["layer"]):
+    layers = file.get("layer")
+    if not isinstance(layers, h5py.Group) or not all(name.isdecimal() and len(name) < 7 for name in layers):
         raise InputError("an HDF5 file, but no lava-dl network in it (`layer/0`, `layer/1`, ...); export it again")
-    return {int(name): _values(group) for name, group in file["layer"].items()}
+    for name, group in layers.items():
+        if not isinstance(group, h5py.Group):
+            raise InputError(f"layer {name} is no group of values; export it again")
+    return {int(name): _values(group) for name, group in layers.items()}
 
 
 def _values(group: h5py.Group) -> dict:
@@ -74,12 +77,15 @@ def _values(group: h5py.Group) -> dict:
     for key, item in group.items():
         if isinstance(item, h5py.Group):
             found[key] = _values(item)
-            continue
-        value = np.asarray(item[()])
-        text = value.dtype.kind in "OS"
-        found[key] = (value.reshape(-1)[0] if text else value) if value.size else value
-        if text and isinstance(found[key], bytes):
-            found[key] = found[key].decode(errors="replace")
+        elif isinstance(item, h5py.Dataset) and item.shape is not None:
+            if item.size > LARGEST:
+                raise InputError(f"{printable(item.name)} has {item.size:,} values; at most {LARGEST:,}")
+            check_text(item)
+            value = np.asarray(item[()])
+            found[key] = value
+            if value.dtype.kind in "OSU" and value.size:
+                text = value.reshape(-1)[0]
+                found[key] = printable(text.decode(errors="replace") if isinstance(text, bytes) else str(text))
     return found
 
 
@@ -99,11 +105,37 @@ class _Reader:
     def fail(self, number: int, text: str) -> InputError:
         return InputError(f"{self.origin}: layer {number} ({self.layers[number].get('type')}) {text}")
 
+    def read(self, number: int, values: dict, key: str, default: float | np.ndarray | None = None) -> np.ndarray:
+        """Real numbers of a layer or its neuron as float64, at least one of them, none absurdly large."""
+        value = values.get(key, default)
+        if value is None:
+            raise self.fail(number, f"has no {key!r}; export it again")
+        try:
+            found = numbers(np.asarray(value), key)
+        except ValueError as error:
+            raise self.fail(number, f"cannot be read: {error}; export it again") from None
+        if not found.size or not (np.abs(found) <= LARGEST).all():
+            what = "nothing in it" if not found.size else "a number that is not finite, or beyond any machine"
+            raise self.fail(number, f"cannot be read: {key} has {what}; export it again")
+        return found
+
+    def whole(
+        self, number: int, values: dict, key: str, default: float | np.ndarray | None = None, least: int = -LARGEST
+    ) -> np.ndarray:
+        """(n,) whole numbers of a layer or its neuron, each `least` or more."""
+        try:
+            found = np.array(integers(self.read(number, values, key, default), key))
+        except ValueError as error:
+            raise self.fail(number, f"cannot be read: {error}") from None
+        if found.min() < least:
+            raise self.fail(number, f"has {key} = {found.min():,}; it must be {least} or more")
+        return found
+
     def network(self) -> Network:
         for number in sorted(self.layers):
             layer = self.layers[number]
             kind = layer.get("type")
-            if kind not in _KINDS:
+            if not isinstance(kind, str) or kind not in _KINDS:
                 nearest = _NEAREST.get(str(kind), f"it reads {', '.join(_KINDS)}")
                 raise self.fail(number, f"cannot be expressed; {nearest}")
             getattr(self, kind)(number, layer)
@@ -127,17 +159,23 @@ class _Reader:
     def input(self, number: int, layer: dict) -> None:
         if self.populations or self.shape is not None:
             raise self.fail(number, "is not the first; a network has one input")
-        shape = tuple(int(n) for n in np.ravel(layer["shape"]))
+        shape = self.sizes(number, layer)
         self.begin(shape)
         if "neuron" not in layer:
             return
-        weight = float(np.ravel(layer.get("weight", UNIT))[0])
-        bias = float(np.ravel(layer.get("bias", 0))[0])
+        weight = float(self.whole(number, layer, "weight", UNIT)[0])
+        bias = float(self.whole(number, layer, "bias", 0)[0])
         self.input_levels = LARGEST_PAYLOAD
         n = math.prod(shape)
         # the transform acts on the current without the factor that weights have
         matrix = sparse.diags_array(np.full(n, 2 * weight / UNIT), format="csr")
         self.add(number, layer | {"bias": 0}, matrix, shape, drive=bias - weight)
+
+    def sizes(self, number: int, layer: dict) -> tuple[int, ...]:
+        shape = tuple(self.whole(number, layer, "shape", least=1).tolist())
+        if math.prod(shape) > LARGEST:
+            raise self.fail(number, f"has shape {shape}; at most {LARGEST:,} in all")
+        return shape
 
     def begin(self, shape: tuple[int, ...]) -> None:
         self.shape = self.input_shape = shape
@@ -147,8 +185,9 @@ class _Reader:
             self.shape = (math.prod(self.shape),)
 
     def dense(self, number: int, layer: dict) -> None:
-        weight = layer["weight"].astype(np.float64)
-        out = math.prod(int(n) for n in np.ravel(layer["shape"]))
+        weight, out = self.read(number, layer, "weight"), math.prod(self.sizes(number, layer))
+        if weight.size % out:
+            raise self.fail(number, f"has {weight.size:,} weights for {out:,} neurons")
         weight = weight.reshape(out, -1)
         if self.shape is None:
             self.begin((weight.shape[1],))
@@ -158,16 +197,26 @@ class _Reader:
         self.add(number, layer, sparse.csr_array(weight.T), (out,))
 
     def conv(self, number: int, layer: dict) -> None:
-        weight = layer["weight"].astype(np.float64)
-        weight = weight.reshape(weight.shape[:4])
-        self.convolve(number, layer, weight, int(np.ravel(layer.get("groups", 1))[0]))
+        weight = self.read(number, layer, "weight")
+        if weight.ndim not in (4, 5) or math.prod(weight.shape[4:]) != 1:
+            raise self.fail(number, f"has weights of shape {weight.shape}, expected (out, in / groups, height, width)")
+        self.convolve(number, layer, weight.reshape(weight.shape[:4]), int(self.whole(number, layer, "groups", 1)[0]))
 
     def pool(self, number: int, layer: dict) -> None:
         channels = self.image(number)[0]
-        kernel = np.ravel(layer["kernelSize"])[:2].astype(int)
-        weight = np.ravel(layer["weight"]).astype(np.float64)
-        weight = np.full(tuple(kernel), weight[0]) if weight.size == 1 else weight.reshape(tuple(kernel))
-        self.convolve(number, layer, np.tile(weight, (channels, 1, 1, 1)), channels, kernel)
+        kernel = self.pair(number, layer, "kernelSize", least=1)
+        weight = np.ravel(self.read(number, layer, "weight"))
+        if weight.size not in (1, math.prod(kernel)):
+            raise self.fail(number, f"has {weight.size:,} weights for a kernel of {kernel[0]} x {kernel[1]}")
+        weight = np.broadcast_to(weight, (math.prod(kernel),)).reshape(kernel)
+        self.convolve(number, layer, np.tile(weight, (channels, 1, 1, 1)), channels, np.array(kernel))
+
+    def pair(
+        self, number: int, layer: dict, key: str, default: float | np.ndarray | None = None, least: int = 0
+    ) -> tuple[int, int]:
+        """Height and width; one number counts for both."""
+        values = self.whole(number, layer, key, default, least)
+        return int(values[0]), int(values[1 % len(values)])
 
     def image(self, number: int) -> tuple[int, int, int]:
         if self.shape is None or len(self.shape) != 3:
@@ -179,11 +228,12 @@ class _Reader:
     def convolve(self, number: int, layer: dict, weight: np.ndarray, groups: int, stride: np.ndarray | int = 1) -> None:
         given = self.image(number)
 
-        def pair(key: str, default: np.ndarray | int) -> tuple[int, int]:
-            values = np.ravel(layer.get(key, default)).astype(int)
-            return int(values[0]), int(values[1 % len(values)])
-
-        arguments = (pair("stride", stride), pair("padding", 0), pair("dilation", 1), groups)
+        arguments = (
+            self.pair(number, layer, "stride", stride),
+            self.pair(number, layer, "padding", 0),
+            self.pair(number, layer, "dilation", 1),
+            groups,
+        )
         try:
             matrix, shape = conv2d(weight, given, *arguments)
         except ValueError as error:
@@ -202,33 +252,40 @@ class _Reader:
         parameters: int | None = None,
     ) -> None:
         """A population of the layer's neurons behind its weights."""
-        neuron, n, name = layer["neuron"], math.prod(shape), f"layer{number}"
+        neuron, n, name = layer.get("neuron"), math.prod(shape), f"layer{number}"
+        if not isinstance(neuron, dict):
+            raise self.fail(number, "has no 'neuron'; export it again")
         kind = neuron.get("type", "CUBA")
-        graded = bool(np.ravel(neuron.get("gradedSpike", 0))[0])
-        if kind not in ("CUBA", "LOIHI") or graded:
+        graded = bool(self.read(number, neuron, "gradedSpike", 0).any())
+        if not isinstance(kind, str) or kind not in ("CUBA", "LOIHI") or graded:
             raise self.fail(
                 number, f"has {'graded ' if graded else ''}{kind} neurons; train it with CUBA ones and plain spikes"
             )
 
-        def each(values: np.ndarray | float, what: str) -> np.ndarray:
-            """(n,) from one for all, one each, or one per channel."""
-            flat = np.ravel(values).astype(np.float64)
+        def each(key: str, values: dict, default: float | None = None, low: int = -LARGEST) -> np.ndarray:
+            """(n,) whole numbers from one for all, one each, or one per channel."""
+            flat = self.whole(number, values, key, default, low).astype(np.float64)
             if flat.size not in (1, n, shape[0]):
-                raise self.fail(number, f"has {flat.size:,} values of {what} for {n:,} neurons")
+                raise self.fail(number, f"has {flat.size:,} values of {key} for {n:,} neurons")
             return flat.copy() if flat.size == n else np.repeat(flat, n // flat.size)
 
         params = {
-            "i_decay": each(neuron["iDecay"], "iDecay"),
-            "v_decay": each(neuron["vDecay"], "vDecay"),
-            "v_threshold": each(neuron["vThMant"], "vThMant"),
-            "refractory": np.maximum(each(neuron.get("refDelay", 1), "refDelay") - 1, 0),
+            "i_decay": each("iDecay", neuron, low=0),
+            "v_decay": each("vDecay", neuron, low=0),
+            "v_threshold": each("vThMant", neuron),
+            "refractory": np.maximum(each("refDelay", neuron, 1) - 1, 0),
             "drive": np.full(n, drive),
         }
-        self.populations.append(Population(name, shape, "Loihi", params, each(layer.get("bias", 0), "bias")))
+        for key, values in (("iDecay", params["i_decay"]), ("vDecay", params["v_decay"])):
+            if values.max() > 1 << LOIHI_BITS:
+                raise self.fail(number, f"has {key} = {values.max():,.0f}; it must be {1 << LOIHI_BITS:,} or less")
+        self.populations.append(Population(name, shape, "Loihi", params, each("bias", layer, 0)))
         projection = Projection(f"weights{number}", self.source, name, matrix, 0, convolutional, parameters)
         self.projections += delayed(projection, self.delay)
         self.source, self.shape = name, shape
-        self.delay = each(layer["delay"], "delay") if "delay" in layer else None
+        self.delay = None
+        if "delay" in layer:  # trained in fractions, taken down to whole timesteps as lava-dl does
+            self.delay = each("delay", {"delay": np.floor(self.read(number, layer, "delay"))}, low=0)
 
 
 def delayed(projection: Projection, delay: np.ndarray | None) -> list[Projection]:

@@ -16,7 +16,8 @@ from emulator.spec.errors import InputError
 
 from ..linear import conv2d, pool2d
 from ..network import INPUT, MODELS, Network, Population, Projection
-from .nir_file import LARGEST, Graph, Node, as_text, read_graph
+from .hdf5 import LARGEST, integers, numbers
+from .nir_file import Graph, Node, as_text, read_graph
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
@@ -286,7 +287,7 @@ class _Reader:
         return _Signal(shape, terms, constant, given.convolutional or spatial)
 
     def later(self, node: Node, given: _Signal) -> _Signal:
-        """A signal behind a Delay: a term for each delay that its elements have."""
+        """A signal behind a Delay: a term for each of its delays; a bias knows no beginning, and stays."""
         try:
             delay = spread(numbers(node.values["delay"], "delay"), given.shape, "delay")
         except KeyError:
@@ -391,21 +392,6 @@ def trim(shape: tuple[int, ...]) -> tuple[int, ...]:
     while len(shape) > 1 and shape[0] == 1 and (len(shape) > 3 or math.prod(shape) == shape[-1]):
         shape = shape[1:]
     return shape
-
-
-def numbers(values: np.ndarray, what: str) -> np.ndarray:
-    """As float64; ValueError if they are text, complex or something else."""
-    if values.dtype.kind not in "biuf":
-        raise ValueError(f"{what} is of type {values.dtype}, expected real numbers")
-    return values.astype(np.float64)
-
-
-def integers(values: np.ndarray, what: str) -> tuple[int, ...]:
-    """Sizes, strides and the like, as a flat tuple; ValueError if they are not whole or absurdly large."""
-    flat = numbers(values, what).reshape(-1)
-    if not (np.abs(flat) <= LARGEST).all() or (flat != np.rint(flat)).any():
-        raise ValueError(f"{what} = {flat.tolist()}, expected whole numbers")
-    return tuple(int(v) for v in flat)
 
 
 def axes_of(values: np.ndarray, axes: int, what: str) -> tuple[int, ...]:

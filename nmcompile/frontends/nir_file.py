@@ -16,9 +16,7 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from .hdf5 import check_heaps, check_text
-
-LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machine, well within memory
+from .hdf5 import LARGEST, check_heaps, check_text, printable
 
 
 @dataclass(frozen=True)
@@ -140,8 +138,3 @@ def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple
 
 def as_text(value: object) -> str:
     return printable(value.decode(errors="replace") if isinstance(value, bytes) else str(value))
-
-
-def printable(text: str) -> str:
-    """The same, with what a terminal cannot show escaped: names end up in messages."""
-    return text if text.isprintable() else repr(text)[1:-1]

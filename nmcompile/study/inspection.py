@@ -27,26 +27,35 @@ def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
         raise InputError(f"{path}: neither an image nor a result, or truncated") from None
     if "manifest.json" in names:
         return "image", inspect_image(load_image(path))
-    return "result", inspect_result(load_result(path))
+    result = load_result(path)
+    if "costs" not in result.meta:
+        raise InputError(f"{path}: a machine's bare result, without costs and energy; make it with nmc emulate")
+    return "result", inspect_result(result)
 
 
 def inspect_image(image: Image) -> dict[str, Any]:
     """Sizes, populations, projections with their synapse memory, cores with their programs as readable text."""
     if "projections" not in image.meta:
         raise InputError("no compiler's notes in this image; compile it again")
-    words = {p["name"]: [] for p in image.meta["projections"]}  # type: dict[str, list[int]]
-    for where in image.meta["cores"]:
+    used: dict[str, dict[int, int]] = {p["name"]: {} for p in image.meta["projections"]}  # bits by core
+    for number, where in enumerate(image.meta["cores"]):
         for part in where["parts"]:
             for p in part["projections"]:
-                words[p["name"]].append(p["words"])
+                bits = p["words"] * 16 * image.arch.lanes
+                used[p["name"]][number] = used[p["name"]].get(number, 0) + bits
     projections = []
     for p in image.meta["projections"]:
         if "learns" in p:
             p = p | dict(zip(("weight_min", "weight_mean", "weight_max"), weight_range(image, p["name"]), strict=True))
-        used = sum(words[p["name"]]) * 16 * image.arch.lanes
+        bits = list(used[p["name"]].values())
         projections.append(
             p
-            | {"cores": len(words[p["name"]]), "memory_bits": used, "distinct_bits": p["parameters"] * p["weight_bits"]}
+            | {
+                "cores": len(bits),
+                "memory_bits": sum(bits),
+                "core_memory_bits": max(bits, default=0),
+                "distinct_bits": p["parameters"] * p["weight_bits"],
+            }
         )
     cores = []
     for number, where in enumerate(image.meta["cores"]):
