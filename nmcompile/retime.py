@@ -17,6 +17,8 @@ from emulator.spec.errors import DoesNotFitError, InputError
 
 from .network import INPUT, Network
 
+LONGEST = 10**9  # timesteps: beyond any delay that a machine has
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -39,7 +41,8 @@ def framework_delays(network: Network, dt: float, output_delay: Mapping[str, int
     A loop takes a timestep by itself, which a delay in seconds on it includes.
     """
     return tuple(
-        max(p.delay, round(p.delay_s / dt)) + (output_delay.get(p.source, 0) if p.source != p.target else 0)
+        max(p.delay, round(min(p.delay_s / dt, LONGEST)))
+        + (output_delay.get(p.source, 0) if p.source != p.target else 0)
         for p in network.projections
     )
 
@@ -100,7 +103,7 @@ def retime(
         axonal.append(delay)
         if delay >= delay_slots:
             problems.append(
-                f"{p.name!r} needs an axonal delay of {delay} timesteps, the architecture has delays up to "
+                f"{p.name!r} needs an axonal delay of {delay:,} timesteps, the architecture has delays up to "
                 f"{delay_slots - 1}; use one with more delay_slots"
             )
     if problems:

@@ -9,7 +9,7 @@ from integers import check_machine
 from nirfiles import chain, edit, give, put, take, write
 
 from emulator.spec.arch import load_architecture
-from emulator.spec.errors import InputError
+from emulator.spec.errors import DoesNotFitError, InputError
 from nmcompile.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
 from nmcompile.pipeline import compile_network
@@ -128,3 +128,10 @@ def test_a_delay_must_be_possible(path, delay):
     with pytest.raises(InputError) as error:
         read_nir(path)
     assert str(error.value) == f"net.nir: 'wait' (Delay) has a delay of {delay:g} s; it must be 0 or more"
+
+
+def test_a_delay_of_ages_does_not_fit(path):
+    given = nodes(np.random.default_rng(7)) | {"wait": nir.Delay(np.full(5, 1e308))}
+    network = read_nir(write(path, given, chain("in", "fc1", "lif1", "wait", "fc2", "lif2", "out")))
+    with pytest.raises(DoesNotFitError, match="needs an axonal delay of 999,999,999 timesteps"):
+        compile_network(network, ECP5)

@@ -1,6 +1,6 @@
 """Each framework runs a network of its own, and the compiled network must fire the same spikes.
 
-    python tools/conformance.py [FRAMEWORK ...]
+    python tools/conformance.py [--floats] [--timesteps N] [FRAMEWORK ...]
 
 prints a Markdown table: framework x feed-forward, recurrent, convolution; wrong output values of all, in floats and on
 the machine with 16-bit weights. It needs the frameworks in the same environment (`pip install torch` first, norse,
@@ -8,11 +8,12 @@ spikingjelly, sinabs and rockpool with --no-deps); one that is missing, or a cas
 Networks go through the framework's own exporter; where that loses the recurrent weights, the NIR graph is built here
 from the framework's own parameters ("by hand" in the table). Inputs are random spikes; weights are random multiples of
 1/1024, which 16 bits hold exactly, and large enough that every layer fires: what differs would differ in meaning.
+With --floats they are any float32 numbers, and what differs on the machine is what rounding costs.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -31,9 +32,9 @@ from nmcompile.frontends.nir import read_nir
 from nmcompile.pipeline import compile_network
 from nmcompile.semantics import choose_semantics
 
-TIMESTEPS, INPUTS, HIDDEN, OUTPUTS = 60, 12, 20, 6
+INPUTS, HIDDEN, OUTPUTS = 12, 20, 6
 IMAGE = (2, 8, 8)
-GRID = 1024
+GRID, TIMESTEPS = 1024, 60  # of weights, and of a run; options change them
 CASES = ("feed-forward", "recurrent", "convolution")
 Recorded = tuple[nir.NIRGraph, np.ndarray, np.ndarray, str, dict]  # graph, inputs, outputs, preset, overrides
 
@@ -58,14 +59,15 @@ def torch_layers(case: str, scale: float = 1.0) -> list:
     else:
         layers = [torch.nn.Linear(INPUTS, HIDDEN), torch.nn.Linear(HIDDEN, OUTPUTS)]
     for layer in layers:
-        layer.weight.data = on_grid(layer.weight.data * 3 + 0.1) * scale
+        excitation = 0.01 if case == "convolution" else 0.1  # so that neurons fire in a third of all timesteps or so
+        layer.weight.data = on_grid(layer.weight.data * 3 + excitation) * scale
         layer.bias.data = on_grid(layer.bias.data * 0.3) * scale
     return layers
 
 
 def on_grid(values: Any) -> Any:
-    """The nearest multiples of 1 / GRID."""
-    return (values * GRID).round() / GRID
+    """The nearest multiples of 1 / GRID; with a GRID of 0, the values as they are."""
+    return (values * GRID).round() / GRID if GRID else values
 
 
 def feedback(n: int, strength: float = 0.5) -> Any:
@@ -345,10 +347,17 @@ def compare(recorded: Recorded, folder: Path) -> str:
     return f"{int((exact != out).sum())} / {wrong} of {out.size:,} ({int((out != 0).sum())} spikes{most})"
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
+    global GRID, TIMESTEPS
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("frameworks", nargs="*", metavar="FRAMEWORK", help=", ".join(FRAMEWORKS))
+    parser.add_argument("--floats", action="store_true", help="weights that 16 bits do not hold exactly")
+    parser.add_argument("--timesteps", type=int, default=TIMESTEPS)
+    options = parser.parse_args()
+    GRID, TIMESTEPS = 0 if options.floats else GRID, options.timesteps
     print(f"| framework | {' | '.join(CASES)} |")
     print("|---" * (len(CASES) + 1) + "|")
-    for name in names or FRAMEWORKS:
+    for name in options.frameworks or FRAMEWORKS:
         cells = []
         for case in CASES:
             try:
@@ -364,4 +373,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
