@@ -65,8 +65,8 @@ def _check_core(arch: Architecture, core: CoreImage) -> None:
         raise InputError(f"an initial register value does not fit {arch.state_bits} bits")
     if len(core.seeds) != arch.lanes or not core.seeds.all():
         raise InputError(f"{arch.lanes} random seeds are needed, none of them 0")
-    check_program(arch, core)
     check_axons(arch, core)
+    check_program(arch, core)
     count, first = core.pointers >> 20, core.pointers & 0xFFFFF
     if np.any((count > 0) & (first + count > len(core.routes))):
         raise InputError("a route pointer runs past the routes")

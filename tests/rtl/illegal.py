@@ -105,18 +105,49 @@ def with_core(image: Image, number: int, **arrays: Any) -> Image:
     return replace(image, cores=tuple(cores))
 
 
-def executed(image: Image, inputs: np.ndarray) -> tuple[list, list]:
-    """What a reference does from the reset to the end of one sample: instructions (core, pc), events (core, axon)."""
-    ops, events = [], []
+@dataclass
+class Executed:
+    """What a reference does from the reset to the end of one sample.
+
+    Attributes:
+        ops: (core, pc, range in force or None, inside a body).
+        events: (core, axon) delivered. rows: (core, axon) updated before they were delivered, if they were at all.
+    """
+
+    ops: list[tuple[int, int, Op | None, bool]]
+    events: list[tuple[int, int]]
+    rows: list[tuple[int, int]]
+
+
+def executed(image: Image, inputs: np.ndarray) -> Executed:
+    """Run a sample on a reference and see what it does."""
+    found = Executed([], [], [])
+    spaces: dict[int, Op | None] = dict.fromkeys(range(image.arch.cores))
+    swept: set[int] = set()  # cores that are in a `rows` that has selected an axon
+    programs = [[isa.decode(int(word)) for word in core.program] for core in image.cores]
 
     def retire(kind: str, core: int, *numbers: int) -> None:
-        if kind == "op":
-            ops.append((core, numbers[0]))
-        elif kind == "event":
-            events.append((core, numbers[0]))
+        if kind == "event":
+            found.events.append((core, numbers[0]))
+        elif kind == "row":
+            swept.add(core)
+            if (core, numbers[0]) not in found.events:
+                found.rows.append((core, numbers[0]))
+        elif kind == "op":
+            pc = numbers[0]
+            op = programs[core][pc]
+            found.ops.append((core, pc, spaces[core], False))
+            if op.name in ("range", "end"):  # every program starts without one
+                spaces[core] = op if op.name == "range" else None
+            elif op.name == "rows" and core in swept:
+                swept.remove(core)
+                end = pc + 1 + op.body  # a skip leads there at most
+                body = programs[core][pc + 1 : end]
+                sure = next((i + 1 for i, step in enumerate(body) if step.name == "when"), len(body))
+                found.ops += [(core, at, spaces[core], True) for at in [*range(pc + 1, pc + 1 + sure), end]]
 
     drive(Reference(image, retire), image, inputs)
-    return ops, events
+    return found
 
 
 def drive(machine: Any, image: Image, inputs: np.ndarray) -> None:
@@ -134,52 +165,55 @@ def illegal_cases(arch: Architecture, *seed: int, count: int = 12) -> Iterator[C
     import random
 
     for i in range(count):
-        image, inputs, _ = case(arch, *seed, i, timesteps=3)
-        if any(isa.decode(int(w)).name == "rows" for core in image.cores for w in core.program):
-            continue  # a window that is wrong would be a row that is
+        image, inputs, _ = case(arch, *seed, i, timesteps=3, learning=bool(arch.traces and i % 2))
         rng = random.Random(repr((seed, i)))
-        ops, events = executed(image, inputs[0])
-        yield from wrong_instructions(rng, image, inputs[0], ops)
-        yield from wrong_windows(rng, image, inputs[0], events)
+        ran = executed(image, inputs[0])
+        yield from wrong_instructions(rng, image, inputs[0], ran)
+        yield from wrong_windows(rng, image, inputs[0], ran)
+        yield from wrong_rows(rng, image, inputs[0], ran)
         yield from wrong_routes(rng, image, inputs[0])
 
 
-def wrong_instructions(rng: Any, image: Image, inputs: np.ndarray, ops: list) -> Iterator[Case]:
-    """An illegal word where the program runs; and a program without an end."""
+def wrong_instructions(rng: Any, image: Image, inputs: np.ndarray, ran: Executed) -> Iterator[Case]:
+    """An illegal word where the program runs, half of them in bodies if there are; and a program without an end."""
     arch = image.arch
-    for _ in range(8):
-        at = rng.randrange(len(ops))
-        core, pc = ops[at]
-        space = None
-        for c, before in ops[:at]:  # the range in force; every program starts without one
-            op = isa.decode(int(image.cores[core].program[before])) if c == core else None
-            if op and op.name in ("end", "range"):
-                space = op if op.name == "range" else None
+    bodies = [op for op in ran.ops if op[3]]
+    for i in range(8):
+        core, pc, space, body = rng.choice(bodies if bodies and i % 2 else ran.ops)
         code = None
         while code is None:
             word = instruction(rng, arch, list(isa.BY_OPCODE))
-            code = verdict(arch, word, space)
+            code = verdict(arch, word, space, body)
         program = image.cores[core].program.copy()
         program[pc] = word
-        yield Case(f"{word:#018x} at {pc}", with_core(image, core, program=program), inputs, core, code)
+        where = f"{pc}, in a body" if body else f"{pc}"
+        yield Case(f"{word:#018x} at {where}", with_core(image, core, program=program), inputs, core, code)
     core = rng.randrange(arch.cores)
     filler = isa.encode(Op("range", imm=isa.halves(0, 1)))
     program = np.full(arch.program_words, filler, np.uint64)
     yield Case("no end", with_core(image, core, program=program, reset_entry=len(program) - 1), inputs, core, PC)
 
 
-def wrong_windows(rng: Any, image: Image, inputs: np.ndarray, events: list) -> Iterator[Case]:
-    """Windows of delivered axons that leave the blocks, the memory, or have no format."""
+def plastic(image: Image, core: int) -> set[int]:
+    """The axons that a core's `rows` sweep."""
+    ops = (isa.decode(int(word)) for word in image.cores[core].program)
+    return {axon for op in ops if op.name == "rows" for axon in op.swept}
+
+
+def wrong_windows(rng: Any, image: Image, inputs: np.ndarray, ran: Executed) -> Iterator[Case]:
+    """Windows of delivered axons, or of rows, that leave the blocks, the memory, or have no format."""
     arch = image.arch
-    if not events:
-        return
     for kind in ("format", "block", "word", "stray"):
-        core, axon = rng.choice(events)
+        known = ran.rows if ran.rows and rng.random() < 0.5 else ran.events
+        if not known:
+            continue
+        core, axon = rng.choice(known)
         axons = np.zeros(arch.axons, np.uint64)
         axons[: len(image.cores[core].axons)] = image.cores[core].axons
         synapses = image.cores[core].synapses.copy()
         fields = {"beats": 0, "runs": 0, "block": rng.randrange(arch.blocks), "word": 0}
-        dense = rng.randrange(2, 7)
+        learns = axon in plastic(image, core)
+        dense = rng.choice([isa.DENSE16, isa.DENSE8]) if learns else rng.randrange(2, 7)
         if kind == "format":
             code, fields["format"] = FORMAT, 7
         elif kind == "block":
@@ -192,15 +226,28 @@ def wrong_windows(rng: Any, image: Image, inputs: np.ndarray, events: list) -> I
             code, fields["format"] = WORD, dense
             fields["word"] = arch.synapse_words + rng.choice([0, 0, 5])
         else:
-            if arch.blocks > 255:
+            if arch.blocks > 255 or learns:  # of a row that learns, the format is wrong first
                 continue
             code, fields["format"] = BLOCK, isa.SPARSE
-            if not len(synapses):
+            if len(synapses) == arch.synapse_words:
                 continue
-            synapses[0] = 0
-            synapses[0][rng.randrange(arch.lanes)] = rng.choice([arch.blocks, 255]) << 8 | rng.choice([1, 255])
+            stray = np.zeros((1, arch.lanes), np.uint16)  # in a word of its own, where nothing is learned
+            stray[0, rng.randrange(arch.lanes)] = rng.choice([arch.blocks, 255]) << 8 | rng.choice([1, 255])
+            fields["word"] = len(synapses)
+            synapses = np.concatenate([synapses, stray])
         axons[axon] = isa.pack_fields(isa.AXON_FIELDS, **fields)
         yield Case(f"{kind} of axon {axon}", with_core(image, core, axons=axons, synapses=synapses), inputs, core, code)
+
+
+def wrong_rows(rng: Any, image: Image, inputs: np.ndarray, ran: Executed) -> Iterator[Case]:
+    """Rows that are to learn, of a format that cannot."""
+    for core, axon in rng.sample(ran.rows, min(2, len(ran.rows))):
+        axons = image.cores[core].axons.copy()
+        entry = isa.unpack_fields(isa.AXON_FIELDS, int(axons[axon]))
+        kind = rng.choice([isa.NONE, isa.SPARSE, isa.DENSE4, isa.DENSE2, isa.DENSE1])
+        axons[axon] = isa.pack_fields(isa.AXON_FIELDS, **(entry | {"format": kind}))
+        name = f"row of axon {axon} of format {isa.FORMATS[kind]}"
+        yield Case(name, with_core(image, core, axons=axons), inputs, core, FORMAT)
 
 
 def wrong_routes(rng: Any, image: Image, inputs: np.ndarray) -> Iterator[Case]:
