@@ -101,6 +101,22 @@ def test_clocks_apart_and_gaps_between_bytes_cost_no_frame(up5k, skew, gap):
     assert board.retries == 0
 
 
+@pytest.mark.parametrize("skew", [7.68, 1.0, -0.5])
+def test_a_wrong_baud_rate_is_told_and_does_no_harm(up5k, skew):
+    """Bits of 115,200 baud, of half and of twice the board's rate: no session; then one at the right rate."""
+    simulated = SimulatedBoard(up5k, skew=skew)
+    line = SimulatedTransport(simulated)
+    line.close = lambda: None  # the board stays
+    with pytest.raises(DeviceError, match="--baud") as error:
+        Board(line)
+    assert "\n" not in str(error.value)
+    simulated.set_line(0.0, 0)
+    board = Board(line)
+    quiet_program(board)
+    assert len(list(work(board, np.random.default_rng(2), 2, 20, SYNAPSES, 2))) == 2
+    assert board.retries == 0
+
+
 def test_damaged_frames_are_never_believed_and_the_link_recovers(up5k):
     """Flipped, dropped, doubled, inserted bytes and bursts, both ways, under writes, reads and steps."""
     simulated = SimulatedBoard(up5k)

@@ -72,7 +72,11 @@ class SimulatedBoard:
         self.arch, self._lib = arch, lib
         self._board: Any = lib.nm_board_new(seed, clocks_per_bit)
         self._out = ctypes.create_string_buffer(ROOM)
-        lib.nm_board_line(self._board, skew, gap)
+        self.set_line(skew, gap)
+
+    def set_line(self, skew: float, gap: int) -> None:
+        """How the host sends from now on."""
+        self._lib.nm_board_line(self._board, skew, gap)
 
     def close(self) -> None:
         if self._board:
