@@ -310,21 +310,41 @@ class _CoreMaker:
         self.ops += body
 
     def rows(self) -> None:
-        rng, arch = self.rng, self.arch
-        assert self.plastic is not None
+        """A range of neurons, then weight updates; other instructions perhaps before or behind them."""
+        rng = self.rng
         op = self.space(span=self.plastic)
         self.ops.append(op)
-        mask = int(rng.choice([1, 2, 3, 4, 7, 8]))
+        before = rng.choice(["vector", "rows", "integ"], int(rng.choice([0, 0, 1, 2])))
+        behind = rng.choice(["vector", "rows"], int(rng.choice([0, 0, 1])))
+        kinds = [*before, "rows", *behind]
+        for i, kind in enumerate(kinds):
+            if kind == "vector":
+                self.ops.append(self.vector(False, False, False, op))
+            elif kind == "integ":
+                self.integ()
+            else:
+                self.sweep(op, last=i == len(kinds) - 1)
+
+    def sweep(self, op: Op, last: bool) -> None:
+        """Weight updates; only the last ones may hold a `when`, as the range is unknown where its skip lands."""
+        rng, arch = self.rng, self.arch
+        mask = int(rng.integers(1, 16)) if rng.random() < 0.4 else int(rng.choice([1, 2, 3, 4, 7]))
         lo = 0 if rng.random() < 0.9 else int(rng.integers(-(-self.n_plastic // isa.GRANULE)))
         w = int(rng.integers(arch.registers))
-        where = isa.halves(lo, int(rng.integers(self.n_plastic - lo * isa.GRANULE)))
+        axons = int(rng.integers(self.n_plastic - lo * isa.GRANULE))  # and one more
         predicate, trace = int(rng.integers(isa.N_PREDICATES)), int(rng.integers(arch.traces))
-        body = [self.vector(False, True, False, op, w) for _ in range(int(rng.choice([0, 1, 2, 3, 4, 14])))]
-        if body and rng.random() < 0.3:
-            # nothing may follow the place where a skip lands but endrows: the range is unknown to the checker
+        count = int(rng.choice([0, 1, 2, 3, 4, 14]))
+        if rng.random() < 0.08 and len(self.ops) < arch.program_words // 3:
+            count = int(rng.choice([isa.LONGEST_BODY, rng.integers(16, isa.LONGEST_BODY)]))
+            axons = min(axons, 2)  # so that it is run in reasonable time
+        body = [self.vector(False, True, False, op, w) for _ in range(count)]
+        if last and 0 < len(body) < isa.LONGEST_BODY and rng.random() < 0.3:
             at = int(rng.integers(len(body)))
             body.insert(at, self.when(len(body) - at))
-        self.ops += isa.rows(body, imm=where, d=w, a=predicate, c=trace, shift=mask)
+        ops = isa.rows(body, imm=isa.halves(lo, axons), d=w, a=predicate, c=trace, shift=mask)
+        if last and rng.random() < 0.1:
+            self.ops.append(self.when(len(ops)))
+        self.ops += ops
 
     def vector(self, axon: bool, in_rows: bool, resetting: bool, space: Op, w: int | None = None) -> Op:
         """One legal vector instruction."""

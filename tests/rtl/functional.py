@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from functional_rows import row_names, watch_rows
+
 from emulator.spec import isa
 from emulator.spec.fixedpoint import ROUNDING, saturate, wrap
 from emulator.spec.isa import Op
@@ -62,7 +64,7 @@ def names() -> set[str]:
     found |= {"payload zero", "payload adds", "payload wraps", "delivered twice", "slot wraps", "a pending bit stays"}
     found |= {f"fires {which}" for which in ("none", "one", "all")} | {f"routes {n}" for n in ("none", "one", "many")}
     found |= {"self-loop", "two hops", "three hops", "two cores to one", "a dozen from two cores to one"}
-    return found
+    return found | row_names()
 
 
 def _span(value: int, *limits: int) -> str:
@@ -85,6 +87,7 @@ def watch(machine: Any, hits: set[str]) -> Any:
     """A reference that adds the bins it goes through to `hits`."""
     for core in machine.cores:
         _watch_core(core, hits)
+        watch_rows(core, hits)
     _watch_mesh(machine, hits)
     return machine
 
