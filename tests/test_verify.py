@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,17 @@ import pytest
 from networks import random_network
 
 import emulator
+from emulator.icarus import Icarus
+from emulator.lockstep import lockstep
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, InputError, MachineError, UsageError
+from emulator.verilated import Verilated
 from nmcompile.pipeline import compile_network
 from nmcompile.semantics import choose_semantics
 from nmcompile.study.verify import verify
 
 # Small, so that its Verilog is built in seconds; two cores, so that packets cross the mesh.
+LONG = pytest.mark.skipif(os.environ.get("NM_LONG") != "1", reason="Icarus takes minutes to show all state")
 TINY = dataclasses.replace(
     load_architecture("ecp5"),
     name="tiny",
@@ -71,6 +76,17 @@ def test_what_the_verilog_learns_is_what_the_emulator_learns(digits, simulator, 
     assert verdict.spikes > 2 * samples
     learned = emulator.run(image, spikes[:samples], learn=True).learned
     assert np.mean(learned.cores[0].synapses != image.cores[0].synapses) > 0.1
+
+
+@pytest.mark.parametrize(
+    ("right", "samples", "timesteps", "every"), [(Verilated, 10, 60, 6), pytest.param(Icarus, 1, 12, 12, marks=LONG)]
+)
+def test_digits_are_learned_in_lockstep_with_the_reference(digits, right, samples, timesteps, every):
+    """Weights, traces and all other state after every so many timesteps; the rest after each."""
+    image, spikes = digits
+    report = lockstep(image, spikes[:samples, :timesteps], right=right, every=every)
+    assert report.timesteps >= samples * timesteps
+    assert report.rows > 10 * samples
 
 
 def test_a_wrong_weight_is_caught_and_named(digits, monkeypatch):
