@@ -154,7 +154,7 @@ class _Writer:
         """Units of a trace that are 1.0: fine enough for its decay, small enough to stay in a register or a factor."""
         if trace.pairing == "window":
             return 1
-        lasts = 1 / (1 - self._beta(trace))
+        lasts = 1 / max(1 - self._beta(trace), 1e-9)
         largest = lasts if trace.pairing == "all" else 1.0
         factor = any(len(t.traces) == 2 and self._factor(t) == trace.name for t in self.rule.terms)
         room = self.coef if factor else self.high

@@ -186,8 +186,8 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
 
 def _decay(name: str, tau: np.ndarray, s: Semantics) -> np.ndarray:
     value = 1 - s.dt / tau if s.integrator in ("euler", "spyx") else np.exp(-s.dt / tau)
-    # an exporter's tau = dt / (1 - beta) brings beta = 0 back as a rounding error
-    value = np.where(np.abs(value) < 1e-9, 0.0, value)
+    # an exporter's tau = dt / (1 - beta) brings beta = 0 back as a rounding error, of 32 bits mostly
+    value = np.where(np.abs(value) < 1e-6, 0.0, value)
     if value.min() < 0:
         raise UsageError(
             f"{name!r} has a time constant of {tau.min():g} s, shorter than dt = {s.dt:g} s; "

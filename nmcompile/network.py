@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 INPUT = "input"  # the source name of projections that come from outside
 LARGEST_PAYLOAD = 255  # of a graded spike
+HUGE = 1e30  # no weight or parameter has such a size, and products of a few do not overflow
 
 # Parameters of each of NIR's neuron models, all (n,) float64: its names and units (seconds, volts, ohms).
 MODELS: dict[str, tuple[str, ...]] = {
@@ -162,6 +163,10 @@ class Network:
                 raise InputError(
                     f"{self.origin}: {projection.name!r} has a weight that is not finite; retrain or repair it"
                 )
+            if np.abs(projection.matrix.data).max(initial=0) > HUGE:
+                raise InputError(
+                    f"{self.origin}: {projection.name!r} has a weight beyond {HUGE:g}; rescale the network"
+                )
             for delay in (projection.delay, projection.delay_s):
                 if not 0 <= delay < math.inf:
                     raise InputError(f"{self.origin}: {projection.name!r} has delay {delay}; it must be 0 or more")
@@ -186,5 +191,7 @@ class Network:
                 raise InputError(f"{where}: {name} has shape {np.shape(values)}, expected ({population.n},)")
             if not np.isfinite(values).all():
                 raise InputError(f"{where}: {name} is not finite; retrain or repair it")
-            if name.startswith("tau") and np.min(values) <= 0:
+            if np.abs(values).max() > HUGE:
+                raise InputError(f"{where}: {name} is beyond {HUGE:g}; rescale the network")
+            if name.startswith("tau") and np.min(values) < 1 / HUGE:
                 raise InputError(f"{where}: {name} = {np.min(values):g} s; a time constant must be positive")

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field, replace
 
 from emulator.spec.errors import InputError
 
-from .network import Network
+from .network import HUGE, Network
 
 SIDES = ("pre", "post")
 PAIRINGS = ("all", "nearest", "window")
@@ -144,21 +144,21 @@ class Rule:
         names = [t.name for t in self.traces]
         conditions = [c.name for c in self.conditions]
         need(
-            all(isinstance(w, (int, float)) and math.isfinite(w) for w in (self.w_min, self.w_max)),
+            all(isinstance(w, (int, float)) and abs(w) <= HUGE for w in (self.w_min, self.w_max)),
             f"weights from {self.w_min} to {self.w_max} are unbounded; give w_min and w_max",
         )
         need(self.w_min < self.w_max, f"w_min = {self.w_min:g} is not below w_max = {self.w_max:g}; swap them")
         need(len({*names}) == len(names), f"trace names {', '.join(names)} must differ from each other; rename one")
         for trace in self.traces:
             need(trace.of in SIDES, f"trace {trace.name!r} is of {trace.of!r}; it is of 'pre' or 'post'")
-            need(0 < trace.tau < math.inf, f"trace {trace.name!r} has tau = {trace.tau} s; it must be positive")
+            need(1 / HUGE <= trace.tau <= HUGE, f"trace {trace.name!r} has tau = {trace.tau} s; it must be positive")
             need(
                 trace.pairing in PAIRINGS,
                 f"trace {trace.name!r} has pairing {trace.pairing!r}; the choices are {', '.join(PAIRINGS)}",
             )
         for term in self.terms:
             need(term.on in SIDES, f"a term is on {term.on!r}; it is on 'pre' or 'post'")
-            need(math.isfinite(term.change), f"a term changes weights by {term.change}; it must be finite")
+            need(abs(term.change) <= HUGE, f"a term changes weights by {term.change}; it must be finite")
             need(term.soft in (None, "up", "down"), f"a term is soft {term.soft!r}; it is 'up' or 'down'")
             need(len(term.traces) <= 2, f"a term multiplies {len(term.traces)} traces; at most 2")
             for name in term.traces:
@@ -174,11 +174,13 @@ class Rule:
             "eligibility needs largest > 0 and keep from 0 to 1",
         )
         need(
-            self.threshold is None or (math.isfinite(self.threshold.plus) and self.threshold.tau > 0),
+            self.threshold is None or (abs(self.threshold.plus) <= HUGE and self.threshold.tau >= 1 / HUGE),
             "an adaptive threshold needs a finite plus and tau > 0",
         )
-        need(self.scaling is None or self.scaling > 0, f"scaling to a sum of {self.scaling}; it must be positive")
-        need(self.drift >= 0 and math.isfinite(self.drift), f"drift = {self.drift}; it must be 0 or more")
+        need(
+            self.scaling is None or 0 < self.scaling <= HUGE, f"scaling to a sum of {self.scaling}; it must be positive"
+        )
+        need(0 <= self.drift <= HUGE, f"drift = {self.drift}; it must be 0 or more")
 
     def of(self, side: str) -> tuple[Trace, ...]:
         """The traces of "pre" or "post", in order."""

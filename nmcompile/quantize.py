@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.arch import Architecture
-from emulator.spec.errors import DoesNotFitError, UsageError
+from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 
 from .bounds import bounded_dynamics
 from .floatsim import FloatRun
@@ -481,6 +481,11 @@ def _population(
         coef_shift = arch.coef_bits - 1
         while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
             coef_shift -= 1
+        if coef_shift < 0:
+            raise InputError(
+                f"{population.name!r}: a decay of {largest:g} is beyond coefficients of {arch.coef_bits} bits; "
+                "decays lie between 0 and 1"
+            )
     values = {}
     for name, value in d.values.items():
         unit = scale if value.unit == STATE else 2.0**coef_shift if value.unit == COEFFICIENT else 1.0

@@ -283,11 +283,15 @@ def devices(found: list[dict[str, str]]) -> None:
     _show(table)
 
 
+def _text(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
 def inspected(kind: str, values: dict[str, Any]) -> None:
     """After `nmc inspect`."""
     if kind == "result":
         shown = [(name, values[name]) for name in _SUMMARY if name in values]
-        _facts(*((name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in shown))
+        _facts(*((name, f"{value:,}" if isinstance(value, int) else _text(value)) for name, value in shown))
         _costs(values["costs"], values["samples"])
         table = _table("counter", "total")
         for name, total in values["counters"].items():

@@ -216,6 +216,28 @@ def test_a_file_that_is_none_is_one_line(tmp_path, file, kind):
     assert str(error.value) == f"{tmp_path / f'no{file}'}: no such file"
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda g: g.edges["a", "b"].update(weight=1e308), "'neurons->outputs after 2' has a weight beyond 1e+30; "),
+        (lambda g: g.nodes["a"].update(v_threshold=1e308), "'neurons': v_threshold is beyond 1e+30; "),
+    ],
+)
+def test_numbers_of_no_size_are_refused(change, message):
+    with pytest.raises(InputError) as error:
+        network_from_graph(altered(change))
+    assert str(error.value) == f"graph: {message}rescale the network"
+
+
+def test_a_decay_beyond_coefficients_is_named():
+    network = network_from_graph(altered(lambda g: g.nodes["a"].update(decay=2.0**31)))
+    with pytest.raises(InputError) as error:
+        compile_network(network, ECP5)
+    assert str(error.value) == (
+        "'neurons': a decay of 2.14748e+09 is beyond coefficients of 18 bits; decays lie between 0 and 1"
+    )
+
+
 @pytest.mark.parametrize("change", [{"graph": ""}, {"nodes": ["eye"]}, {"edges": [7]}])
 def test_json_whose_parts_are_no_objects_is_no_graph(tmp_path, change):
     path = tmp_path / "odd.json"

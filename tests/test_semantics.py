@@ -290,6 +290,14 @@ def test_a_time_constant_shorter_than_dt_is_named():
     )
 
 
+def test_a_time_constant_that_is_dt_but_for_rounding_leaves_nothing_of_the_past():
+    """As float32 files have it: the membrane is each timestep's input, so 0.6 twice does not reach 1."""
+    base = single("LIF", tau=1e-3 * (1 - 1e-7), v_leak=0.0)
+    network = dataclasses.replace(base, projections=(dense("w", INPUT, "n", [[0.6]]),))
+    run = run_float(network, choose_semantics(dt=1e-3), np.ones((1, 9, 1), np.uint8))
+    assert run.output_counts.sum() == 0
+
+
 def test_multi_spike_wants_a_positive_threshold_and_an_architecture_with_graded_spikes():
     semantics = choose_semantics("nir", dt=1.0, reset="multi-spike", max_spikes=3)
     with pytest.raises(UsageError) as error:
