@@ -144,7 +144,7 @@ class _Writer:
 
     # ------------------------------------------------------------------------------------------- numbers
     def _beta(self, trace: Trace) -> float:
-        return math.exp(-self.learned.dt / trace.tau)
+        return min(math.exp(-self.learned.dt / trace.tau), 1 - 1e-9)  # no coefficient tells more from 1
 
     def _steps(self, trace: Trace) -> int:
         """Timesteps of a window."""
@@ -154,7 +154,7 @@ class _Writer:
         """Units of a trace that are 1.0: fine enough for its decay, small enough to stay in a register or a factor."""
         if trace.pairing == "window":
             return 1
-        lasts = 1 / max(1 - self._beta(trace), 1e-9)
+        lasts = 1 / (1 - self._beta(trace))
         largest = lasts if trace.pairing == "all" else 1.0
         factor = any(len(t.traces) == 2 and self._factor(t) == trace.name for t in self.rule.terms)
         room = self.coef if factor else self.high

@@ -75,7 +75,9 @@ def change(draw, tree, odd):
     what = draw(st.sampled_from(["odd", "odd", "odd", "bend", "delete", "rename", "exchange", "twice"]), label="how")
     if what == "bend" and isinstance(container[key], np.ndarray) and container[key].dtype.kind in "iuf":
         value = container[key]
-        bends = [value[None], value.reshape(-1)[:-1], value.T, value * -1.0, value * 1e6, value.astype("S4"), 0 * value]
+        with np.errstate(all="ignore"):
+            larger = value * 1e6
+        bends = [value[None], value.reshape(-1)[:-1], value.T, value * -1.0, larger, value.astype("S4"), 0 * value]
         container[key] = draw(st.sampled_from(bends), label="bent")
     elif what in ("odd", "bend"):
         container[key] = copy.deepcopy(draw(st.sampled_from(odd), label="odd"))

@@ -342,3 +342,17 @@ def test_a_wrong_file_of_rules_says_what_is_wrong(tmp_path, text, message):
     with pytest.raises(InputError) as caught:
         rules(tmp_path, text)
     assert str(caught.value) == f"{tmp_path / 'rules.toml'}{message}"
+
+
+def test_a_table_whose_name_a_terminal_cannot_show_is_named_escaped(tmp_path):
+    path = tmp_path / "odd.toml"
+    path.write_text('["\\u001b[31m"]\nrule = "none"\n')
+    with pytest.raises(InputError) as error:
+        read_rules(path)
+    assert str(error.value).startswith(f"{path}: [\\x1b[31m]: no rule 'none'; the rules are ")
+
+
+def test_a_trace_that_never_decays_compiles(nmc, files):
+    (files / "rules.toml").write_text(RULES.replace("tau_plus = 0.01", "tau_plus = 1e18"))
+    code, _, err = nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml", "--json")
+    assert (code, err) == (0, "")

@@ -18,6 +18,10 @@ class NmError(Exception):
 
     exit_code = 1
 
+    def __str__(self) -> str:
+        """The message, with what a terminal cannot show escaped: names come from files."""
+        return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in super().__str__())
+
 
 class UsageError(NmError):
     """The request contradicts itself or names something that does not exist."""
