@@ -39,7 +39,7 @@ module nm_rows #(
     output logic      [TBLOCK_W-1:0] block_o,
     output logic      [         2:0] port_o,     // the register or trace that is read or loaded
     output logic                     flush_o,    // forget the sweep's blocks that are on their way
-    output logic      [  TRACES-1:0] capture_o,  // a trace of the axon is at port 0
+    output logic      [  TRACES-1:0] capture_o,  // a trace of the axon is at port 1
     output logic      [  LANE_W-1:0] lane_o,
     output logic                     pre_o,
     output logic                     accept_o,   // a block of the sweep is looked at

@@ -165,7 +165,7 @@ module nm_vector #(
   logic [3:0] acc_code;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
   logic is_row, is_rows, issue;
-  logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one;
+  logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one, x_other, lone;
   ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
@@ -203,8 +203,10 @@ module nm_vector #(
   assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
   // r comes from port 1; a second factor too, if it is the same register or r needs none
   assign y_one = y_reg && (!r_reg || s_code == c);
-  assign port0 = (is_row || seek_i) ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
-  assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
+  assign port0 = is_row ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  assign port1 = (TRACES > 1 && seek_i) ? row_port_i : (is_mac && r_reg) ? c[2:0] : s_code[2:0];
+  assign x_other = y_reg && !y_one && x_code != s_code;
+  assign lone = TRACES == 1 && dec.axon;  // the only trace is at port 1
 
   assign dec.row = is_row;
   assign dec.load = load_i;
@@ -219,10 +221,10 @@ module nm_vector #(
   assign dec.is_rnd = is_rnd;
   assign dec.is_mul = is_mul;
   assign dec.x_port = x_reg;
-  assign dec.x_one = y_reg && !y_one && x_code != s_code;
+  assign dec.x_one = x_other || lone;
   assign dec.x_imm = swap && imm_b;
   assign dec.y_port = y_reg;
-  assign dec.y_one = y_one;
+  assign dec.y_one = y_one || lone;
   assign dec.y_imm = imm_b;
   assign dec.y_unit = (!is_mul && x_used) || (is_row && !load_i);
   assign dec.y_zero = !is_mul && !x_used && (!is_row || load_i);
@@ -265,16 +267,16 @@ module nm_vector #(
   // different registers that the instruction reads
   logic [1:0] reads;
   logic use0, use1;
-  assign use0 = (y_reg && !y_one) || (x_reg && !dec.x_one);
+  assign use0 = (y_reg && !y_one) || (x_reg && !x_other);
   assign use1 = r_reg || y_one;
   assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
 
   always_ff @(posedge clk_i) begin
     blk0_q <= seek_i ? row_block_i : (issue && !sweep_i) ? range_first_i : blk0_q + 1'b1;
-    if (issue || seek_i) port0_q <= port0;
+    if (issue || (TRACES > 1 && seek_i)) port1_q <= port1;
     if (issue) begin
       ctl0_q   <= dec;
-      port1_q  <= port1;
+      port0_q  <= port0;
       reads_q  <= sweep_i ? 2'd0 : reads;
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
       left_q   <= range_count_i;
@@ -334,10 +336,11 @@ module nm_vector #(
 
   nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers0 (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-      .raddr_i(host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {port0_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
+      .raddr_i({port0_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
       .rdata_o(reg0), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
   nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers1 (
-      .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1),
+      .raddr_i(host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
       .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
 
   logic [LANES-1:0] pre4;
@@ -349,16 +352,16 @@ module nm_vector #(
     assign trace_we = host_i ? {LANES{host_we_traces}} & host_lane
                              : {LANES{vld5_q && ctl5_q.writes_reg && ctl5_q.axon}} & chosen5_q;
     assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl5_q.d[TRACE_W-1:0], blk5_q[TBLOCK_W-1:0]};
-    nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
+    nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces1 (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(host_i ? host_addr_i[ADDR_W-1:0] : {port0_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
-        .rdata_o(trace0), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
+        .raddr_i(host_i ? host_addr_i[ADDR_W-1:0] : {port1_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
+        .rdata_o(trace1), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
     if (TRACES > 1) begin : gen_second
-      nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces1 (
-          .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port1_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
-          .rdata_o(trace1), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
+      nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
+          .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port0_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
+          .rdata_o(trace0), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
     end else begin : gen_no_second
-      assign trace1 = trace0;
+      assign trace0 = '0;
     end
 
     // `pre`: a granule holds the bits of 16 / LANES blocks. Read at stage 0: an `integ` behind a vector writes them
@@ -415,7 +418,7 @@ module nm_vector #(
   end
   logic use_traces;
   assign use_traces = TRACES > 0 && (host_i ? host_mem_i == `NM_MEM_TRACES : ctl2_q.axon);
-  assign row0 = use_traces ? trace0 : reg0;
+  assign row0 = (TRACES > 1 && use_traces) ? trace0 : reg0;
   assign row1 = use_traces ? trace1 : reg1;
 
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
@@ -521,12 +524,12 @@ module nm_vector #(
   end
   assign host_random_o = random[31:0];  // the host sees one lane after the other: the states turn round
 
-  // one lane of port 0: for the host, or the trace of a row's axon
+  // one lane of port 1: for the host, or the trace of a row's axon
   logic [LANE_W-1:0] lane2;
   assign lane2 = host_i ? LANE_W'(host_part_i) : row_lane_i;
   always_comb begin
     host_registers_o = '0;
-    for (int l = 0; l < LANES; l++) if (lane2 == LANE_W'(l)) host_registers_o = row0[l*STATE_BITS+:STATE_BITS];
+    for (int l = 0; l < LANES; l++) if (lane2 == LANE_W'(l)) host_registers_o = row1[l*STATE_BITS+:STATE_BITS];
   end
 
   assign acc_block2_o = blk2_q[BLOCK_W-1:0];
