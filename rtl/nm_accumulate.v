@@ -48,7 +48,6 @@ module nm_accumulate #(
     input  wire logic [   BLOCK_W:0] host_addr_i,
     input  wire logic [         3:0] host_part_i,  // lane
     input  wire logic [ACC_BITS-1:0] host_data_i,
-    output logic      [ACC_BITS-1:0] host_accumulators_o,
     output logic      [        31:0] host_synapses_o
 );
   logic [LANES*8-1:0] half;  // the part of the word that the beat is in, by halving
@@ -57,7 +56,7 @@ module nm_accumulate #(
   logic [LANES-1:0] sixteenth, stray;
   // a shift that clears an accumulator of 16 bits needs no bytes behind the multiplier
   localparam int FINE_W = (!GRADED && ACC_BITS <= 16) ? 4 : 3;
-  logic sparse, index3_q, index4_q, index5_q;
+  logic sparse;
   logic [4:0] shift3_q, shift4_q;
   logic signed [15:0] scale2, scale3_q;
   assign scale2 = GRADED ? 16'($signed(factor2_i)) << shift2_i[2:0]
@@ -96,7 +95,6 @@ module nm_accumulate #(
   assign stray_o = |stray;
 
   always_ff @(posedge clk_i) begin
-    {index3_q, index4_q, index5_q} <= {index2_i, index3_q, index4_q};
     {shift3_q, shift4_q} <= {shift2_i, shift3_q};
     scale3_q <= scale2;
   end
@@ -104,7 +102,8 @@ module nm_accumulate #(
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [15:0] slot, weight, weight3_q;
     logic [7:0] low, slot_low, weight8, weight4, weight2, weight1;
-    logic [BLOCK_W-1:0] target, target3_q, target4_q, target5_q;
+    logic [BLOCK_W-1:0] target;
+    logic [BLOCK_W:0] raddr, raddr3_q, raddr4_q, raddr5_q;
     logic add3_q, add4_q, add5_q, far;
     logic [ACC_BITS-1:0] product4_q, shifted4, sum5_q, acc4;
     logic signed [31:0] product;
@@ -124,6 +123,7 @@ module nm_accumulate #(
     assign slot_low = slot[7:0];
     assign weight = {(format2_i == `NM_FMT_D16) ? slot[15:8] : {8{low[7]}}, low};
     assign target = sparse ? slot[8+:BLOCK_W] : dense_block;
+    assign raddr = shared_read ? shared_raddr : {index2_i, target};
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
     assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
     assign nonzero3_o[l] = add3_q;
@@ -133,8 +133,7 @@ module nm_accumulate #(
     assign shifted4 = (FINE_W == 4) ? product4_q : product4_q << {shift4_q[4:3], 3'd0};
     always_ff @(posedge clk_i) begin
       weight3_q <= (TRACES > 0 && !beat2_i) ? 16'h0000 : weight;
-      target3_q <= target;
-      {target4_q, target5_q} <= {target3_q, target4_q};
+      {raddr3_q, raddr4_q, raddr5_q} <= {raddr, raddr3_q, raddr4_q};  // the first may be the memory's own
       product4_q <= ACC_BITS'(product);
       sum5_q <= acc4 + shifted4;
       if (rst_i) {add3_q, add4_q, add5_q} <= '0;
@@ -145,18 +144,12 @@ module nm_accumulate #(
     assign unused = &{1'b0, product};
     nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(shared_read ? shared_raddr : {index2_i, target}),
+        .raddr_i(raddr),
         .rdata_o(acc4),
         .we_i(add5_q || vector_clear5_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
-        .waddr_i(add5_q ? {index5_q, target5_q} : shared_waddr),
+        .waddr_i(add5_q ? raddr5_q : shared_waddr),
         .wdata_i(add5_q ? sum5_q : host_data_i & {ACC_BITS{host_i}}));
     assign vector_data4_o[l*ACC_BITS+:ACC_BITS] = acc4;
-  end
-
-  always_comb begin
-    host_accumulators_o = '0;
-    for (int l = 0; l < LANES; l++)
-      if (host_part_i == 4'(l)) host_accumulators_o = vector_data4_o[l*ACC_BITS+:ACC_BITS];
   end
 
   logic unused;

@@ -1,6 +1,7 @@
 // Is an instruction legal on this core? Combinational; what it finds becomes a sticky fault, never silence.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_limit.vh"
 
 module nm_check #(
     parameter int LANES = 8,
@@ -75,9 +76,9 @@ module nm_check #(
   function automatic logic bad_source(input logic [3:0] code, input logic axon, input logic body, input logic factor);
     // registers that are there; accumulators in neuron space and not as factors; the axon's traces only inside rows
     logic bad;
-    if (!code[3]) bad = 32'(code[2:0]) >= (axon ? 32'(TRACES) : 32'(REGISTERS));
+    if (!code[3]) bad = axon ? `NM_REACHES(code[2:0], TRACES) : `NM_REACHES(code[2:0], REGISTERS);
     else if (code[3:2] == 2'b10) bad = axon || factor;
-    else bad = code != 4'd15 && !(body && 32'(code[1:0]) + 32'd1 <= 32'(TRACES));
+    else bad = code != 4'd15 && !(body && !`NM_REACHES(code[1:0], TRACES));
     bad_source = bad;
   endfunction
 
@@ -109,18 +110,18 @@ module nm_check #(
   always_comb begin
     bad_operand_o = 1'b0;
     case (op)
-      `NM_OP_END: bad_operand_o = 32'(lo) > 32'(BLOCKS) || hi != '0 || body_i;
+      `NM_OP_END: bad_operand_o = `NM_EXCEEDS(lo, BLOCKS) || hi != '0 || body_i;
       `NM_OP_WHEN: ;
       `NM_OP_ROWS:
-      bad_operand_o = TRACES == 0 || body_i || !range_valid_i || range_axon_i || 32'(d) >= 32'(REGISTERS) ||
-                      !a_predicate || 32'(c) >= 32'(TRACES) || !rows_mask ||
-                      {lo, 4'h0} + 20'(hi) >= 20'(AXONS);
+      bad_operand_o = TRACES == 0 || body_i || !range_valid_i || range_axon_i || `NM_REACHES(d, REGISTERS) ||
+                      !a_predicate || `NM_REACHES(c, TRACES) || !rows_mask ||
+                      `NM_REACHES(21'({lo, 4'h0}) + 21'(hi), AXONS);
       `NM_OP_ENDROWS: bad_operand_o = !body_i;
       `NM_OP_RANGE:
-      bad_operand_o = body_i || hi == '0 || 32'(d) >= 32'(LANES) || (flag && TRACES == 0) ||
-                      32'(top) > (flag ? 32'(AXONS / LANES) : 32'(BLOCKS));
+      bad_operand_o = body_i || hi == '0 || `NM_REACHES(d, LANES) || (flag && TRACES == 0) ||
+                      (flag ? `NM_EXCEEDS(top, AXONS / LANES) : `NM_EXCEEDS(top, BLOCKS));
       `NM_OP_INTEG:
-      bad_operand_o = body_i || hi == '0 || !d_accumulator || 32'(top) > 32'(AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
+      bad_operand_o = body_i || hi == '0 || !d_accumulator || `NM_EXCEEDS(top, AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
       default:
       if (vector_o) begin
         bad_operand_o = !range_valid_i || bad_scalar || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
@@ -133,9 +134,9 @@ module nm_check #(
           `NM_OP_SPK:
           if (range_axon_i || body_i || (flag && !GRADED) || (flag2 && !flag) || (a != '0 && !flag)) bad_operand_o = 1'b1;
           default: begin
-            if (32'(d) >= (range_axon_i ? 32'(TRACES) : 32'(REGISTERS))) bad_operand_o = 1'b1;
+            if (range_axon_i ? `NM_REACHES(d, TRACES) : `NM_REACHES(d, REGISTERS)) bad_operand_o = 1'b1;
             if (op == `NM_OP_RND && (shift == '0 ||
-                32'(shift) >= (STATE_BITS < 24 ? 32'(STATE_BITS) : 32'd24)))
+                `NM_REACHES(shift, (STATE_BITS < 24 ? STATE_BITS : 24))))
               bad_operand_o = 1'b1;
           end
         endcase

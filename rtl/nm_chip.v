@@ -67,7 +67,7 @@ module nm_chip #(
   localparam logic [2:0] IDLE = 3'd0, START = 3'd1, COMPUTE = 3'd2, WAIT = 3'd3, FABRIC = 3'd4;
 
   // ---------------------------------------------------------------------------------------------- the host
-  logic step, host_reset, clear_fault, any_fault, bad_inject, inject, inject_ready, mem_active, mem_we, mem_turn;
+  logic step, host_reset, clear_fault, any_fault, bad_inject, inject, inject_ready, mem_active, mem_we, mem_write, mem_turn;
   logic [23:0] steps, timesteps;
   logic [STATE_BITS-1:0] reward;
   logic [3:0] fault, mem_number, mem_part;
@@ -87,7 +87,7 @@ module nm_chip #(
       .fault_i(fault), .count_index_o(count_index), .count_i(count), .inject_o(inject),
       .inject_ready_i(inject_ready), .inject_route_o(inject_route), .inject_payload_o(inject_payload),
       .bad_inject_o(bad_inject), .mem_active_o(mem_active), .mem_core_o(mem_core), .mem_number_o(mem_number),
-      .mem_addr_o(mem_addr), .mem_we_o(mem_we), .mem_part_o(mem_part), .mem_turn_o(mem_turn),
+      .mem_addr_o(mem_addr), .mem_we_o(mem_we), .mem_write_o(mem_write), .mem_part_o(mem_part), .mem_turn_o(mem_turn),
       .mem_data_o(mem_wdata), .mem_data_i(mem_rdata));
 
   // --------------------------------------------------------------------------------------- phases, barrier
@@ -223,7 +223,7 @@ module nm_chip #(
         .out_delay_o(out_delay), .out_axon_o(out_axon), .out_payload_o(out_payload), .out_hops_i(hops),
         .in_valid_i(in_valid[c]), .in_ready_o(in_ready[c]), .in_host_i(inject_here), .in_delay_i(in_delay),
         .in_axon_i(in_axon), .in_payload_i(in_payload), .host_i(mem_active), .host_mem_i(mem_number),
-        .host_we_i(mem_we && here), .host_turn_i(mem_turn && here && mem_number == `NM_MEM_RANDOM),
+        .host_we_i(mem_we && here), .host_write_i(mem_write), .host_turn_i(mem_turn && here && mem_number == `NM_MEM_RANDOM),
         .host_addr_i(mem_addr), .host_part_i(mem_part), .host_data_i(mem_wdata),
         .host_data_o(core_rdata[c*32+:32]), .clear_fault_i(clear_fault), .fault_o(faults[c*4+:4])
 `ifdef NM_RETIRE

@@ -56,6 +56,7 @@ module nm_core #(
     input  wire logic                  host_i,
     input  wire logic [           3:0] host_mem_i,
     input  wire logic                  host_we_i,
+    input  wire logic                  host_write_i, // long before host_we_i
     input  wire logic                  host_turn_i,  // a part of `random` was read or is written
     input  wire logic [          19:0] host_addr_i,
     input  wire logic [           3:0] host_part_i,  // which 32 bits of the word, or which lane
@@ -209,7 +210,7 @@ module nm_core #(
   logic [15:0] pending_data;
   logic [LANES-1:0] emit_spikes;
   logic [LANES*8-1:0] emit_payloads;
-  logic [STATE_BITS-1:0] host_registers;
+  logic [ACC_BITS-1:0] host_word;
   logic [31:0] host_predicates;
   logic [15:0] host_delivered;
   logic [31:0] host_random;
@@ -231,8 +232,8 @@ module nm_core #(
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
       .clear_i(clearing_q), .clear_half_i(clear_half_q), .clear_block_i(clear_block_q),
       .clear_blocks_i(clear_blocks_q), .clear_granule_i(clear_granule_q), .clear_granules_i(clear_granules_q),
-      .host_i, .host_mem_i, .host_we_i, .host_turn_i, .host_addr_i, .host_part_i, .host_data_i,
-      .host_registers_o(host_registers), .host_predicates_o(host_predicates),
+      .host_i, .host_mem_i, .host_we_i, .host_write_i, .host_turn_i, .host_addr_i, .host_part_i, .host_data_i,
+      .host_word_o(host_word), .host_predicates_o(host_predicates),
       .host_delivered_o(host_delivered), .host_random_o(host_random),
       .count_o(n_block), .count_axon_o(n_axon), .count_reads_o(n_reads), .count_write_o(n_write),
       .count_acc_read_o(n_acc_read), .count_acc_write_o(n_acc_write), .count_pred_read_o(n_pred_read),
@@ -266,7 +267,6 @@ module nm_core #(
   assign consume = enter && pending_data != 16'h0000;
   assign bad_row = row_loading && row1 != valid0;  // its beats are not the blocks in range
 
-  logic [ACC_BITS-1:0] host_accumulators;
   nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED),
                   .TRACES(TRACES)) i_accumulate (
       .clk_i, .rst_i, .beat2_i(beat2), .row2_i(row_active), .word2_i(word2), .format2_i(format2), .part2_i(part2),
@@ -277,7 +277,7 @@ module nm_core #(
       .vector_index5_i(acc_index5), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
       .clear_block_i(clear_block_q), .host_i, .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
-      .host_accumulators_o(host_accumulators), .host_synapses_o(host_synapses));
+      .host_synapses_o(host_synapses));
 
   logic [SLOT_W-1:0] to_slot;
   assign to_slot = (DELAY_SLOTS > 1) ? t_i[SLOT_W-1:0] + in_delay_i + SLOT_W'(!in_host_i) : '0;
@@ -378,8 +378,8 @@ module nm_core #(
   always_ff @(posedge clk_i)
     case (host_mem_i)
       `NM_MEM_PROGRAM: host_data_q <= host_program;
-      `NM_MEM_REGISTERS, `NM_MEM_TRACES: host_data_q <= 32'(host_registers);
-      `NM_MEM_ACCUMULATORS: host_data_q <= 32'(host_accumulators);
+      `NM_MEM_REGISTERS, `NM_MEM_TRACES: host_data_q <= 32'(host_word[STATE_BITS-1:0]);
+      `NM_MEM_ACCUMULATORS: host_data_q <= 32'(host_word);
       `NM_MEM_PREDICATES: host_data_q <= host_predicates;
       `NM_MEM_SPIKES: host_data_q <= 32'(emit_spikes);
       `NM_MEM_PENDING: host_data_q <= 32'(pending_data);

@@ -6,6 +6,7 @@
 // then its packet is offered until it is taken.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_limit.vh"
 
 module nm_emit #(
     parameter int LANES = 8,
@@ -63,9 +64,9 @@ module nm_emit #(
   logic bad_pointer, bad_route;
   logic [31:0] pointer_end;
   assign pointer_end = 32'(host_data_i[`NM_PTR_COUNT]) + 32'(host_data_i[`NM_PTR_FIRST]);
-  assign bad_pointer = host_data_i[`NM_PTR_COUNT] != '0 && pointer_end > 32'(ROUTES);
-  assign bad_route = 32'(host_data_i[`NM_ROUTE_CORE]) >= 32'(CORES) || 32'(host_data_i[`NM_ROUTE_AXON]) >= 32'(AXONS)
-                     || 32'(host_data_i[`NM_ROUTE_DELAY]) >= 32'(DELAY_SLOTS);
+  assign bad_pointer = host_data_i[`NM_PTR_COUNT] != '0 && `NM_EXCEEDS(pointer_end, ROUTES);
+  assign bad_route = `NM_REACHES(host_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(host_data_i[`NM_ROUTE_AXON], AXONS)
+                     || `NM_REACHES(host_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
   assign bad_route_o = (host_we_pointers_i && bad_pointer) || (host_we_routes_i && bad_route);
 
   // ---------------------------------------------------------------------------------------- scan: a token

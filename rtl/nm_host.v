@@ -6,6 +6,7 @@
 // The chip is idle whenever a memory is touched: a request that needs it waits until then.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_limit.vh"
 
 module nm_host #(
     parameter int LANES = 8,
@@ -51,14 +52,16 @@ module nm_host #(
     output logic      [           7:0] mem_core_o,
     output logic      [           3:0] mem_number_o,
     output logic      [          19:0] mem_addr_o,
-    output logic                       mem_we_o,
+    output logic                       mem_we_o,     // in the last cycle of a write
+    output logic                       mem_write_o,
     output logic      [           3:0] mem_part_o,
     output logic                       mem_turn_o,   // a part was read or is written
     output logic      [          31:0] mem_data_o,
     input  wire logic [          31:0] mem_data_i
 );
   `include "nm_host.vh"
-  localparam logic [2:0] READ_CYCLES = 3'd4;  // address, array, output register, two multiplexers
+  // address, array, output register, three stages of a lane, two multiplexers; a write goes through the lane, too
+  localparam logic [2:0] CYCLES = 3'd7;
 
   logic [31:0] select_q;
   logic [3:0] part_q, last_part;
@@ -91,8 +94,8 @@ module nm_host #(
   assign needs_idle = req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT || req_addr_i == `NM_H_COMMAND;
   assign done = request && (!needs_idle || idle_i);
   assign req_ready_o = done;
-  assign bad_route = 32'(req_data_i[`NM_ROUTE_CORE]) >= 32'(CORES) || 32'(req_data_i[`NM_ROUTE_AXON]) >= 32'(AXONS)
-                     || 32'(req_data_i[`NM_ROUTE_DELAY]) >= 32'(DELAY_SLOTS);
+  assign bad_route = `NM_REACHES(req_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(req_data_i[`NM_ROUTE_AXON], AXONS)
+                     || `NM_REACHES(req_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
@@ -108,7 +111,7 @@ module nm_host #(
       if (rsp_ready_i) rsp_valid_q <= 1'b0;
       if (inject_ready_i) inject_q <= 1'b0;
 
-      if (reading_q) wait_q <= wait_q - 1'b1;
+      wait_q <= wait_q - 1'b1;
       if (mem_turn_o) begin
         reading_q <= 1'b0;
         writing_q <= 1'b0;
@@ -118,6 +121,7 @@ module nm_host #(
         if (part_q == last_part) select_q[19:0] <= select_q[19:0] + 1'b1;
       end
 
+      if (done) wait_q <= CYCLES;
       if (done && (req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT)) data_q <= req_data_i;
       if (done && req_write_i)
         case (req_addr_i)
@@ -143,7 +147,6 @@ module nm_host #(
         endcase
       if (done && !req_write_i && req_addr_i == `NM_H_DATA) begin
         reading_q <= 1'b1;
-        wait_q <= READ_CYCLES;
       end else if (done && !req_write_i) begin
         rsp_valid_q <= 1'b1;
         case (req_addr_i)
@@ -174,9 +177,10 @@ module nm_host #(
   assign mem_active_o = reading_q || writing_q;
   assign mem_core_o = select_q[31:24];
   assign mem_addr_o = select_q[19:0];
-  assign mem_we_o = writing_q;
+  assign mem_we_o = writing_q && mem_turn_o;
+  assign mem_write_o = writing_q;
   assign mem_part_o = part_q;
-  assign mem_turn_o = writing_q || (reading_q && wait_q == 3'd0);
+  assign mem_turn_o = mem_active_o && wait_q == 3'd0;
   assign mem_data_o = data_q;
 endmodule
 

@@ -25,6 +25,7 @@ module nm_lane #(
     // stage 5
     input  wire logic                  select5_i,     // min, max: pick instead of add
     input  wire logic                  max5_i,
+    output logic      [  ACC_BITS-1:0] sum5_o,        // before it is saturated
     output logic      [STATE_BITS-1:0] result5_o,
     output logic                       less5_o,       // of x - r
     output logic                       equal5_o,
@@ -92,6 +93,7 @@ module nm_lane #(
   // stage 5: add or select, saturate; who selects has subtracted, so r is the complement of v_q
   logic signed [SUM_W-1:0] sum, picked;
   assign sum = SUM_W'($signed(u_q)) + SUM_W'($signed(v_q)) + SUM_W'({1'b0, carry_q});
+  assign sum5_o = sum[ACC_BITS-1:0];
   assign less5_o = sum[SUM_W-1];
   assign equal5_o = sum == '0;
   assign picked = (less5_o != max5_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(~v_q));

@@ -39,7 +39,7 @@ module nm_rows #(
     output logic      [TBLOCK_W-1:0] block_o,
     output logic      [         2:0] port_o,     // the register or trace that is read or loaded
     output logic                     flush_o,    // forget the sweep's blocks that are on their way
-    output logic      [  TRACES-1:0] capture_o,  // a trace of the axon is at port 1
+    output logic      [  TRACES-1:0] capture_o,  // a trace of the axon is in stage 5
     output logic      [  LANE_W-1:0] lane_o,
     output logic                     pre_o,
     output logic                     accept_o,   // a block of the sweep is looked at
@@ -78,7 +78,7 @@ module nm_rows #(
   logic [TBLOCK_W:0] left_q;  // blocks behind the next one; the top bit says that there is no next one
   logic [LANE_W-1:0] last_lane_q;
   logic [LANES-1:0] select5, selected_q, pre_q, rest;
-  logic [5:1] step_q;  // cycles since a selected axon was seen
+  logic [8:1] step_q;  // cycles since a selected axon was seen
 
   assign begin_sweep = state_q == WAIT && slot_i;
   assign found = state_q == SWEEP && look5_i && axon5_i && |selected_q;
@@ -110,7 +110,7 @@ module nm_rows #(
         default: if (start_i) state_q <= WAIT;
       endcase
     if (rst_i) step_q <= '0;
-    else step_q <= {step_q[4:1], found};
+    else step_q <= {step_q[7:1], found};
     resume_q <= back;
     store_q  <= (store_q || store_i) && !found;
 
@@ -148,7 +148,7 @@ module nm_rows #(
   assign block_o = block_q;
   // the traces of the axon come one after the other; a sweep that is resumed seeks the block before its first
   assign seek_o = begin_sweep || back || found || (TRACES > 1 && step_q[1]) || (TRACES > 2 && step_q[2]);
-  assign capture_o = TRACES'(step_q[5:3]);
+  assign capture_o = TRACES'(step_q[8:6]);
   assign port_o = sweep_o ? {1'b0, trace_q} : found ? 3'd0 : (TRACES > 1 && step_q[1]) ? 3'd1 :
                   (TRACES > 2 && step_q[2]) ? 3'd2 : weights_q;
   assign fetch_o = found || (state_q == STORE && third_i);

@@ -89,11 +89,12 @@ module nm_vector #(
     input  wire logic                host_i,
     input  wire logic [         3:0] host_mem_i,
     input  wire logic                host_we_i,
+    input  wire logic                host_write_i,  // long before host_we_i
     input  wire logic                host_turn_i,   // a part of `random` was read or written
     input  wire logic [        19:0] host_addr_i,
     input  wire logic [         3:0] host_part_i,  // lane, or 32 bits of the predicates
     input  wire logic [        31:0] host_data_i,
-    output logic      [STATE_BITS-1:0] host_registers_o,  // or traces
+    output logic      [ACC_BITS-1:0] host_word_o,  // of registers, traces or accumulators
     output logic      [        31:0] host_predicates_o,
     output logic      [        15:0] host_delivered_o,
     output logic      [        31:0] host_random_o,
@@ -154,7 +155,6 @@ module nm_vector #(
     logic flag;
     logic flag2;
     logic [3:0] table_;
-    logic [Y_W-1:0] imm;
   } ctl_t;
 
   // ------------------------------------------------------------------------------------------------ decode
@@ -166,7 +166,7 @@ module nm_vector #(
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
   logic is_row, is_rows, issue;
   logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one, x_other, lone;
-  ctl_t dec, ctl0_q, ctl1_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
+  ctl_t dec, ctl0_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
   logic [4:0] unit_q;
@@ -203,8 +203,8 @@ module nm_vector #(
   assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
   // r comes from port 1; a second factor too, if it is the same register or r needs none
   assign y_one = y_reg && (!r_reg || s_code == c);
-  assign port0 = is_row ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
-  assign port1 = (TRACES > 1 && seek_i) ? row_port_i : (is_mac && r_reg) ? c[2:0] : s_code[2:0];
+  assign port0 = (is_row || (TRACES > 1 && seek_i)) ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
   assign x_other = y_reg && !y_one && x_code != s_code;
   assign lone = TRACES == 1 && dec.axon;  // the only trace is at port 1
 
@@ -254,7 +254,6 @@ module nm_vector #(
   assign dec.flag = instr_i[`NM_I_FLAG];
   assign dec.flag2 = instr_i[`NM_I_FLAG2];
   assign dec.table_ = instr_i[3:0];
-  assign dec.imm = instr_i[Y_W-1:0];
 
   // ----------------------------------------------------------------------------------- stage 0: the blocks
   logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q;
@@ -273,10 +272,10 @@ module nm_vector #(
 
   always_ff @(posedge clk_i) begin
     blk0_q <= seek_i ? row_block_i : (issue && !sweep_i) ? range_first_i : blk0_q + 1'b1;
-    if (issue || (TRACES > 1 && seek_i)) port1_q <= port1;
+    if (issue || (TRACES > 1 && seek_i)) port0_q <= port0;
     if (issue) begin
       ctl0_q   <= dec;
-      port0_q  <= port0;
+      port1_q  <= port1;
       reads_q  <= sweep_i ? 2'd0 : reads;
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
       left_q   <= range_count_i;
@@ -296,9 +295,8 @@ module nm_vector #(
     {blk1_q, blk2_q, blk3_q, blk4_q, blk5_q} <= {blk0_q, blk1_q, blk2_q, blk3_q, blk4_q};
     {last1_q, last2_q, last3_q, last4_q} <= {last0_q, last1_q, last2_q, last3_q};
     // an instruction stays in ctl0_q for 7 cycles, so every stage copies it from there when its first block comes:
-    // a stage keeps only the fields that it uses
+    // a stage keeps only the fields that it uses; stage 1 needs no copy
     first_q <= {first_q[4:1], issue};
-    if (first_q[1]) ctl1_q <= ctl0_q;
     if (first_q[2]) ctl2_q <= ctl0_q;
     if (first_q[3]) ctl3_q <= ctl0_q;
     if (first_q[4]) ctl4_q <= ctl0_q;
@@ -317,53 +315,49 @@ module nm_vector #(
 
 
   // -------------------------------------------------------------------------------- registers and traces
-  logic [ROW_W-1:0] reg0, reg1, trace0, trace1, row0, row1, result5;
-  logic [LANES-1:0] reg_we, trace_we;
-  logic [REG_W+BLOCK_W-1:0] reg_waddr;
-  logic [ROW_W-1:0] wdata;
-  logic host_we_registers, host_we_traces, host_we_predicates, host_we_delivered;
+  // One memory a port: traces lie behind the registers. A single trace is read at port 1 only.
+  localparam int TRACE_BASE = ((REGISTERS << BLOCK_W) + (1 << TBLOCK_W) - 1) >> TBLOCK_W;
+  localparam int WORDS = (TRACES > 0) ? (TRACE_BASE + TRACES) << TBLOCK_W : REGISTERS << BLOCK_W;
+  localparam int WORD_W = (WORDS > 1) ? $clog2(WORDS) : 1;
+  localparam int WORDS0 = (TRACES > 1) ? WORDS : REGISTERS << BLOCK_W;
+  localparam int WORD0_W = (WORDS0 > 1) ? $clog2(WORDS0) : 1;
+  logic [ROW_W-1:0] row0, row1, result5;
+  logic [LANES-1:0] we, we0;
+  logic [WORD_W-1:0] waddr, raddr0, raddr1, host_word;
+  logic host_traces, host_we_predicates, host_we_delivered;
+
+  function automatic logic [WORD_W-1:0] trace_word(input logic [1:0] trace, input logic [WORD_W-1:0] block);
+    trace_word = (WORD_W'(TRACE_BASE) + ((TRACES > 1) ? WORD_W'(trace) : '0)) << TBLOCK_W
+                 | block & WORD_W'((1 << TBLOCK_W) - 1);
+  endfunction
+  function automatic logic [WORD_W-1:0] word_of(input logic axon, input logic [2:0] d, input logic [SPACE_W-1:0] block);
+    word_of = (TRACES > 0 && axon) ? trace_word(d[1:0], WORD_W'(block))
+                                   : WORD_W'({d & 3'((1 << REG_W) - 1), block[BLOCK_W-1:0]});
+  endfunction
 
   logic [LANES-1:0] host_lane;
   assign host_lane = LANES'(16'd1 << host_part_i);
-  assign host_we_registers = host_we_i && host_mem_i == `NM_MEM_REGISTERS;
-  assign host_we_traces = host_we_i && host_mem_i == `NM_MEM_TRACES;
+  assign host_traces = TRACES > 0 && host_mem_i == `NM_MEM_TRACES;
   assign host_we_predicates = host_we_i && host_mem_i == `NM_MEM_PREDICATES;
   assign host_we_delivered = host_we_i && host_mem_i == `NM_MEM_DELIVERED;
-  assign wdata = host_i ? {LANES{host_data_i[STATE_BITS-1:0]}} : result5;
-  assign reg_we = host_i ? {LANES{host_we_registers}} & host_lane
-                         : {LANES{vld5_q && ctl5_q.writes_reg && !ctl5_q.axon}} & chosen5_q;
-  assign reg_waddr = host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {ctl5_q.d[REG_W-1:0], blk5_q[BLOCK_W-1:0]};
+  assign host_word = host_traces ? trace_word(2'(host_addr_i >> TBLOCK_W), WORD_W'(host_addr_i)) : WORD_W'(host_addr_i);
+  assign we = host_i ? {LANES{host_we_i && (host_traces || host_mem_i == `NM_MEM_REGISTERS)}} & host_lane
+                     : {LANES{vld5_q && ctl5_q.writes_reg}} & chosen5_q;
+  assign we0 = we & {LANES{TRACES > 1 || !(host_i ? host_traces : ctl5_q.axon)}};
+  assign waddr = host_i ? host_word : word_of(ctl5_q.axon, ctl5_q.d, blk5_q);
+  assign raddr0 = word_of(ctl0_q.axon, port0_q, blk0_q);
+  assign raddr1 = host_i ? host_word : word_of(ctl0_q.axon, port1_q, blk0_q);
 
-  nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers0 (
-      .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-      .raddr_i({port0_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
-      .rdata_o(reg0), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
-  nm_ram #(.WORDS(REGISTERS << BLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(REG_W + BLOCK_W)) i_registers1 (
-      .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-      .raddr_i(host_i ? host_addr_i[REG_W+BLOCK_W-1:0] : {port1_q[REG_W-1:0], blk0_q[BLOCK_W-1:0]}),
-      .rdata_o(reg1), .we_i(reg_we), .waddr_i(reg_waddr), .wdata_i(wdata));
+  nm_ram #(.WORDS(WORDS0), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(WORD0_W)) i_registers0 (
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(raddr0[WORD0_W-1:0]), .rdata_o(row0), .we_i(we0),
+      .waddr_i(waddr[WORD0_W-1:0]), .wdata_i(result5));
+  nm_ram #(.WORDS(WORDS), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(WORD_W)) i_registers1 (
+      .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(raddr1), .rdata_o(row1), .we_i(we), .waddr_i(waddr),
+      .wdata_i(result5));
 
   logic [LANES-1:0] pre4;
   logic [STATE_BITS-1:0] scalar1;
   if (TRACES > 0) begin : gen_traces
-    localparam int TRACE_W = (TRACES > 1) ? $clog2(TRACES) : 1;
-    localparam int ADDR_W = TRACE_W + TBLOCK_W;
-    logic [ADDR_W-1:0] trace_waddr;
-    assign trace_we = host_i ? {LANES{host_we_traces}} & host_lane
-                             : {LANES{vld5_q && ctl5_q.writes_reg && ctl5_q.axon}} & chosen5_q;
-    assign trace_waddr = host_i ? host_addr_i[ADDR_W-1:0] : {ctl5_q.d[TRACE_W-1:0], blk5_q[TBLOCK_W-1:0]};
-    nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces1 (
-        .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(host_i ? host_addr_i[ADDR_W-1:0] : {port1_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
-        .rdata_o(trace1), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
-    if (TRACES > 1) begin : gen_second
-      nm_ram #(.WORDS(TRACES << TBLOCK_W), .WIDTH(ROW_W), .GROUPS(LANES), .ADDR_W(ADDR_W)) i_traces0 (
-          .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i({port0_q[TRACE_W-1:0], blk0_q[TBLOCK_W-1:0]}),
-          .rdata_o(trace0), .we_i(trace_we), .waddr_i(trace_waddr), .wdata_i(wdata));
-    end else begin : gen_no_second
-      assign trace0 = '0;
-    end
-
     // `pre`: a granule holds the bits of 16 / LANES blocks. Read at stage 0: an `integ` behind a vector writes them
     // three cycles after it has issued
     localparam int PART_W = $clog2(16 / LANES);
@@ -386,46 +380,38 @@ module nm_vector #(
 
     // the traces of a row's axon, broadcast
     logic [STATE_BITS-1:0] x0_q, x1, x2;
-    always_ff @(posedge clk_i) if (rst_i || capture_i[0]) x0_q <= rst_i ? '0 : host_registers_o;
+    always_ff @(posedge clk_i) if (rst_i || capture_i[0]) x0_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
     if (TRACES > 1) begin : gen_x1
       logic [STATE_BITS-1:0] x1_q;
-      always_ff @(posedge clk_i) if (rst_i || capture_i[1]) x1_q <= rst_i ? '0 : host_registers_o;
+      always_ff @(posedge clk_i) if (rst_i || capture_i[1]) x1_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
       assign x1 = x1_q;
     end else begin : gen_no_x1
       assign x1 = x0_q;
     end
     if (TRACES > 2) begin : gen_x2
       logic [STATE_BITS-1:0] x2_q;
-      always_ff @(posedge clk_i) if (rst_i || capture_i[2]) x2_q <= rst_i ? '0 : host_registers_o;
+      always_ff @(posedge clk_i) if (rst_i || capture_i[2]) x2_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
       assign x2 = x2_q;
     end else begin : gen_no_x2
       assign x2 = x0_q;
     end
-    assign scalar1 = (ctl1_q.scalar == 2'd3) ? reward_i : (ctl1_q.scalar == 2'd2) ? x2 :
-                     (ctl1_q.scalar == 2'd1) ? x1 : x0_q;
+    assign scalar1 = (ctl0_q.scalar == 2'd3) ? reward_i : (ctl0_q.scalar == 2'd2) ? x2 :
+                     (ctl0_q.scalar == 2'd1) ? x1 : x0_q;
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces
-    assign trace0 = '0;
-    assign trace1 = '0;
-    assign trace_we = '0;
     assign pre4 = '0;
     assign host_delivered_o = '0;
     assign scalar1 = reward_i;
     logic unused;
-    assign unused = &{1'b0, capture_i, row_pre_i, ctl1_q.scalar, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
-                      clear_i, trace_we, host_we_traces, host_we_delivered};
+    assign unused = &{1'b0, capture_i, row_pre_i, ctl0_q.scalar, delivered_we_i, delivered_addr_i, delivered_data_i, clear_granule_i, clear_granules_i,
+                      clear_i, host_we_delivered};
   end
-  logic use_traces;
-  assign use_traces = TRACES > 0 && (host_i ? host_mem_i == `NM_MEM_TRACES : ctl2_q.axon);
-  assign row0 = (TRACES > 1 && use_traces) ? trace0 : reg0;
-  assign row1 = use_traces ? trace1 : reg1;
-
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
   // Every operand bit is picked by two bits that all lanes share, m1 and m0: a broadcast 0 or 1 where m1 is 0, else
   // one of two sources. That is one LUT a bit and lane.
   logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q;
-  logic [Y_W-1:0] by1;
+  logic [Y_W-1:0] by1, imm1;
   logic [COEF_BITS-1:0] bc1, ym1_q, ym0_q;
 
   function automatic logic [COEF_BITS-1:0] coefficient(input logic [Y_W-1:0] value);
@@ -442,20 +428,37 @@ module nm_vector #(
     coefficient = (high || low) ? {low, {COEF_BITS - 1{high}}} : value[COEF_BITS-1:0];
   endfunction
 
-  assign bx1 = ctl1_q.load ? STATE_BITS'(1) : ctl1_q.x_imm ? ctl1_q.imm[STATE_BITS-1:0] : scalar1;
-  assign by1 = ctl1_q.y_imm ? ctl1_q.imm : Y_W'($signed(scalar1));
-  assign br1 = ctl1_q.r_zero ? '0 : ctl1_q.r_imm ? ctl1_q.imm[STATE_BITS-1:0] : scalar1;
-  assign bc1 = ctl1_q.y_zero ? '0 : ctl1_q.store ? (row_narrow_i ? UP8 : UP16) : ctl1_q.y_unit ? {{COEF_BITS - 1{ctl1_q.minus}}, 1'b1} : coefficient(by1);
+  assign imm1 = instr_i[Y_W-1:0];
+  assign bx1 = ctl0_q.load ? STATE_BITS'(1) : ctl0_q.x_imm ? imm1[STATE_BITS-1:0] : scalar1;
+  assign by1 = ctl0_q.y_imm ? imm1 : Y_W'($signed(scalar1));
+  assign br1 = ctl0_q.r_zero ? '0 : ctl0_q.r_imm ? imm1[STATE_BITS-1:0] : scalar1;
+  assign bc1 = ctl0_q.y_zero ? '0 : ctl0_q.store ? (row_narrow_i ? UP8 : UP16) : ctl0_q.y_unit ? {{COEF_BITS - 1{ctl0_q.minus}}, 1'b1} : coefficient(by1);
+  // They are set when an instruction's first block is in stage 1, and the next instruction not yet fetched.
+  logic [31:0] drawn1;  // the low bits that `rnd` draws, eight by eight
+  logic [7:0] below1;
+  assign below1 = ~(8'hff << ctl0_q.shift[2:0]);
+  for (genvar i = 0; i < 32; i++) begin : gen_drawn
+    assign drawn1[i] = ctl0_q.is_rnd && i < 23 && (ctl0_q.shift[4:3] > 2'(i / 8) ||
+                                                   (ctl0_q.shift[4:3] == 2'(i / 8) && below1[i%8]));
+  end
   always_ff @(posedge clk_i) begin
-    for (int i = 0; i < STATE_BITS; i++) begin
-      xm1_q[i] <= ctl1_q.x_port;
-      xm0_q[i] <= ctl1_q.x_port ? ctl1_q.x_one : bx1[i];
-      rm1_q[i] <= ctl1_q.r_port || (ctl1_q.is_rnd && i < 23 && 6'(i) < {1'b0, ctl1_q.shift});  // random: m0 is 1
-      rm0_q[i] <= !ctl1_q.r_port && (ctl1_q.is_rnd ? i < 23 && 6'(i) < {1'b0, ctl1_q.shift} : br1[i]);
+    if (first_q[2]) begin
+      for (int i = 0; i < STATE_BITS; i++) begin
+        xm1_q[i] <= ctl0_q.x_port;
+        xm0_q[i] <= ctl0_q.x_port ? ctl0_q.x_one : bx1[i];
+        rm1_q[i] <= ctl0_q.r_port || drawn1[i];  // random: m0 is 1
+        rm0_q[i] <= !ctl0_q.r_port && (ctl0_q.is_rnd ? drawn1[i] : br1[i]);
+      end
+      for (int i = 0; i < COEF_BITS; i++) begin
+        ym1_q[i] <= ctl0_q.y_port;
+        ym0_q[i] <= ctl0_q.y_port ? ctl0_q.y_one : bc1[i];
+      end
     end
-    for (int i = 0; i < COEF_BITS; i++) begin
-      ym1_q[i] <= ctl1_q.y_port;
-      ym0_q[i] <= ctl1_q.y_port ? ctl1_q.y_one : bc1[i];
+    if (host_i) begin  // 0 + r, where r is what it writes, or port 1 that it reads
+      xm1_q <= '0;
+      xm0_q <= '0;
+      rm1_q <= {STATE_BITS{!host_write_i}};
+      rm0_q <= host_write_i ? host_data_i[STATE_BITS-1:0] : '0;
     end
   end
 
@@ -471,6 +474,7 @@ module nm_vector #(
   logic [LANES-1:0] less5, equal5, beyond;  // lanes that are not of the population, in the last block
   always_comb for (int l = 0; l < LANES; l++) beyond[l] = 4'(l) > range_lanes_i;
   logic [LANES*32-1:0] random;
+  logic [LANES*ACC_BITS-1:0] sums5;
   logic [LANES*8-1:0] payload5;
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [STATE_BITS-1:0] x2, r2, x3_q, r3_q, port0v, port1v, random2;
@@ -514,8 +518,9 @@ module nm_vector #(
     end
     nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) i_lane (
         .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
-        .round4_i(ctl4_q.round), .acc4_i(ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
-        .neg_r4_i(ctl4_q.neg_r), .select5_i(ctl5_q.select), .max5_i(ctl5_q.max),
+        .round4_i(ctl4_q.round), .acc4_i(host_i ? host_mem_i == `NM_MEM_ACCUMULATORS : ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
+        .neg_r4_i(ctl4_q.neg_r && !host_i), .select5_i(ctl5_q.select && !host_i), .max5_i(ctl5_q.max),
+        .sum5_o(sums5[l*ACC_BITS+:ACC_BITS]),
         .result5_o(result5[l*STATE_BITS+:STATE_BITS]), .less5_o(less5[l]), .equal5_o(equal5[l]),
         .unsigned5_o(clamp_u), .signed5_o(clamp_s));
     assign payload5[l*8+:8] = !ctl5_q.flag ? 8'd1 : ctl5_q.flag2 ? clamp_s : clamp_u;
@@ -524,12 +529,12 @@ module nm_vector #(
   end
   assign host_random_o = random[31:0];  // the host sees one lane after the other: the states turn round
 
-  // one lane of port 1: for the host, or the trace of a row's axon
-  logic [LANE_W-1:0] lane2;
-  assign lane2 = host_i ? LANE_W'(host_part_i) : row_lane_i;
+  // one lane, unchanged by stages 3 to 5: for the host, or the trace of a row's axon
+  logic [LANE_W-1:0] lane5;
+  assign lane5 = host_i ? LANE_W'(host_part_i) : row_lane_i;
   always_comb begin
-    host_registers_o = '0;
-    for (int l = 0; l < LANES; l++) if (lane2 == LANE_W'(l)) host_registers_o = row1[l*STATE_BITS+:STATE_BITS];
+    host_word_o = '0;
+    for (int l = 0; l < LANES; l++) if (lane5 == LANE_W'(l)) host_word_o = sums5[l*ACC_BITS+:ACC_BITS];
   end
 
   assign acc_block2_o = blk2_q[BLOCK_W-1:0];
@@ -622,11 +627,11 @@ module nm_vector #(
   assign chosen5_o = chosen5_q;
   assign inside5_o = inside5_q;
   assign zero5_o = equal5;
-  assign row5_o = wdata;
+  assign row5_o = result5;
 
   logic unused;
-  assign unused = &{1'b0, host_predicates, vld3_q, vld4_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl1_q, ctl0_q, blk1_q, blk4_q, last1_q,
-                    host_addr_i, instr_i, acc_code, port0_q, port1_q};
+  assign unused = &{1'b0, host_predicates, vld3_q, vld4_q, ctl3_q, ctl4_q, ctl5_q, ctl2_q, ctl0_q, blk1_q, blk4_q, last1_q,
+                    host_addr_i, instr_i, acc_code, raddr0};
 endmodule
 
 `default_nettype wire
