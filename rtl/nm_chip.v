@@ -98,7 +98,7 @@ module nm_chip #(
   logic [CORES-1:0] running, emit_idle, sink_busy;
   assign any_running = |running;
   assign fabric_empty = &emit_idle && mesh_empty && !(|sink_busy);
-  assign idle = phase_q == IDLE && !step && !host_reset;
+  assign idle = phase_q == IDLE;
   assign busy_o = !idle;
   assign begin_step = phase_q == START && wait_q == 2'd0 && !resetting_q;
   assign begin_reset = phase_q == START && wait_q == 2'd0 && resetting_q;
@@ -261,7 +261,7 @@ module nm_chip #(
     else if (bad_inject && chip_fault_q == `NM_FAULT_NONE) chip_fault_q <= `NM_FAULT_HOST;
   assign any_fault = |faults || chip_fault_q != `NM_FAULT_NONE;
   logic unused;
-  assign unused = &{1'b0, inject_route, steps};
+  assign unused = &{1'b0, inject_route};
   assign fault = (32'(mem_core) >= 32'(CORES)) ? chip_fault_q : core_fault;
 endmodule
 

@@ -139,6 +139,7 @@ module nm_emit #(
   // --------------------------------------------------------- route: array, output register = the timed token
   logic y1_v_q, y2_v_q, y1_packet_q, y2_packet_q, y1_spike_q, y2_spike_q, y1_first_q, y2_first_q, y2_fresh_q;
   logic [NEURON_W-1:0] y1_neuron_q, y2_neuron_q;
+  logic [BLOCK_W-1:0] wipe_block_q;  // every block comes, in order
   logic [7:0] y1_payload_q, y2_payload_q;
   logic [1:0] y1_gap_q, gap_q;
   logic [DEST_W-1:0] route;
@@ -186,7 +187,10 @@ module nm_emit #(
   assign spike_neuron_o = y2_neuron_q;
   assign spike_payload_o = y2_payload_q;
   assign wipe_o = fabric_i && y2_v_q && y2_fresh_q && y2_first_q;
-  assign wipe_block_o = y2_neuron_q[NEURON_W-1-:BLOCK_W];
+  assign wipe_block_o = wipe_block_q;
+  always_ff @(posedge clk_i)
+    if (start_i) wipe_block_q <= '0;
+    else if (wipe_o) wipe_block_q <= wipe_block_q + 1'b1;
   assign busy_o = scan_busy;
   assign idle_o = !(scan_busy || p1_v_q || p2_v_q || x_v_q || y1_v_q || y2_v_q);
 

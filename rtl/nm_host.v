@@ -3,7 +3,8 @@
 // Memories are reached through SELECT {core, memory, word} and DATA: 32-bit parts of a word, lowest first; after the
 // last part the address advances. A part of what lanes hold apart (registers, accumulators, traces, random states) is
 // one lane; the random states are one word, to be read or written as a whole, as every part turns them by one lane.
-// The chip is idle whenever a memory is touched: a request that needs it waits until then.
+// The chip is idle whenever a memory is touched: a request that needs it waits until then. A request stays as it is until
+// it is taken, which is when it is done; the answer to a read follows.
 `default_nettype none
 `include "nm_isa.vh"
 `include "nm_limit.vh"
@@ -65,15 +66,13 @@ module nm_host #(
 
   logic [31:0] select_q;
   logic [3:0] part_q, last_part;
-  logic [31:0] data_q;  // what is written: a part of a word, or the route of an injection
   logic [2:0] wait_q;
-  logic reading_q, writing_q, rsp_valid_q;
+  logic busy_q, rsp_valid_q;  // a memory is read or written; an answer waits
   logic [31:0] rsp_data_q;
-  logic [23:0] timesteps_q, steps_q;
+  logic [23:0] timesteps_q;
   logic [STATE_BITS-1:0] reward_q;
   logic [7:0] payload_q;
-  logic inject_q, step_q, reset_q, clear_q, bad_q;
-  logic request, needs_idle, done, bad_route;
+  logic request, is_data, is_inject, is_command, done, bad_route, bad_q;
 
   function automatic logic [3:0] parts(input int bits);
     parts = 4'((bits + 31) / 32 - 1);
@@ -89,67 +88,46 @@ module nm_host #(
       default: last_part = parts(32);
     endcase
 
-  // a request is taken when nothing is under way; whatever touches the cores waits for the chip to be idle
-  assign request = req_valid_i && !reading_q && !writing_q && !inject_q && !rsp_valid_q && !step_q && !reset_q;
-  assign needs_idle = req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT || req_addr_i == `NM_H_COMMAND;
-  assign done = request && (!needs_idle || idle_i);
+  assign is_data = req_addr_i == `NM_H_DATA;
+  assign is_inject = req_write_i && req_addr_i == `NM_H_INJECT;
+  assign is_command = req_write_i && req_addr_i == `NM_H_COMMAND;
+  assign request = req_valid_i && !rsp_valid_q && (idle_i || !(is_data || is_inject || is_command));
+  assign done = request && (is_data ? mem_turn_o : !is_inject || bad_route || inject_ready_i);
   assign req_ready_o = done;
   assign bad_route = `NM_REACHES(req_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(req_data_i[`NM_ROUTE_AXON], AXONS)
                      || `NM_REACHES(req_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      {reading_q, writing_q, rsp_valid_q, inject_q, step_q, reset_q, clear_q, bad_q} <= '0;
+      {busy_q, rsp_valid_q, bad_q} <= '0;
       part_q <= '0;
       select_q <= '0;
       timesteps_q <= '0;
       reward_q <= '0;
       payload_q <= 8'd1;
-      wait_q <= '0;
     end else begin
-      {step_q, reset_q, clear_q, bad_q} <= '0;
-      if (rsp_ready_i) rsp_valid_q <= 1'b0;
-      if (inject_ready_i) inject_q <= 1'b0;
-
-      wait_q <= wait_q - 1'b1;
+      bad_q <= done && is_inject && bad_route;
+      busy_q <= request && is_data && !mem_turn_o;
       if (mem_turn_o) begin
-        reading_q <= 1'b0;
-        writing_q <= 1'b0;
-        rsp_valid_q <= reading_q;
-        if (reading_q) rsp_data_q <= mem_data_i;
         part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
         if (part_q == last_part) select_q[19:0] <= select_q[19:0] + 1'b1;
       end
-
-      if (done) wait_q <= CYCLES;
-      if (done && (req_addr_i == `NM_H_DATA || req_addr_i == `NM_H_INJECT)) data_q <= req_data_i;
       if (done && req_write_i)
         case (req_addr_i)
-          `NM_H_COMMAND: begin
-            step_q <= req_data_i[1:0] == `NM_CMD_STEP;
-            reset_q <= req_data_i[1:0] == `NM_CMD_RESET;
-            clear_q <= req_data_i[1:0] == `NM_CMD_CLEAR_FAULT;
-            steps_q <= req_data_i[31:8];
-          end
           `NM_H_SELECT: begin
             select_q <= req_data_i;
             part_q <= '0;
-          end
-          `NM_H_DATA: writing_q <= 1'b1;
-          `NM_H_INJECT: begin
-            inject_q <= !bad_route;
-            bad_q <= bad_route;
           end
           `NM_H_PAYLOAD: payload_q <= req_data_i[7:0];
           `NM_H_TIMESTEPS: timesteps_q <= req_data_i[23:0];
           `NM_H_REWARD: reward_q <= req_data_i[STATE_BITS-1:0];
           default: ;
         endcase
-      if (done && !req_write_i && req_addr_i == `NM_H_DATA) begin
-        reading_q <= 1'b1;
-      end else if (done && !req_write_i) begin
+      if (rsp_ready_i) rsp_valid_q <= 1'b0;
+      if (done && !req_write_i) begin
         rsp_valid_q <= 1'b1;
         case (req_addr_i)
+          `NM_H_DATA: rsp_data_q <= mem_data_i;
           `NM_H_VERSION: rsp_data_q <= {16'h4e4d, 16'(`NM_ISA_VERSION)};
           `NM_H_SHAPE: rsp_data_q <= {8'(WIDTH), 8'(HEIGHT), 8'(LANES), 8'(STATE_BITS)};
           `NM_H_STATUS: rsp_data_q <= {30'd0, any_fault_i, !idle_i};
@@ -159,29 +137,30 @@ module nm_host #(
         endcase
       end
     end
+    wait_q <= busy_q ? wait_q - 1'b1 : CYCLES;
   end
 
   assign rsp_valid_o = rsp_valid_q;
   assign rsp_data_o = rsp_data_q;
-  assign step_o = step_q;
-  assign steps_o = steps_q;
-  assign reset_o = reset_q;
-  assign clear_fault_o = clear_q;
+  assign step_o = done && is_command && req_data_i[1:0] == `NM_CMD_STEP;
+  assign steps_o = req_data_i[31:8];
+  assign reset_o = done && is_command && req_data_i[1:0] == `NM_CMD_RESET;
+  assign clear_fault_o = done && is_command && req_data_i[1:0] == `NM_CMD_CLEAR_FAULT;
   assign timesteps_o = timesteps_q;
   assign reward_o = reward_q;
   assign count_index_o = req_addr_i[3:1];
-  assign inject_o = inject_q;
-  assign inject_route_o = data_q;
+  assign inject_o = request && is_inject && !bad_route;
+  assign inject_route_o = req_data_i;
   assign inject_payload_o = payload_q;
   assign bad_inject_o = bad_q;
-  assign mem_active_o = reading_q || writing_q;
+  assign mem_active_o = busy_q;
   assign mem_core_o = select_q[31:24];
   assign mem_addr_o = select_q[19:0];
-  assign mem_we_o = writing_q && mem_turn_o;
-  assign mem_write_o = writing_q;
+  assign mem_write_o = req_write_i;
+  assign mem_we_o = mem_turn_o && req_write_i;
   assign mem_part_o = part_q;
-  assign mem_turn_o = mem_active_o && wait_q == 3'd0;
-  assign mem_data_o = data_q;
+  assign mem_turn_o = busy_q && wait_q == 3'd0;
+  assign mem_data_o = req_data_i;
 endmodule
 
 `default_nettype wire
