@@ -64,25 +64,19 @@ module nm_accumulate #(
   logic [BLOCK_W-1:0] dense_block;
 
   // the host's 32 bits of a synapse word are a part like that of a beat
-  logic [3:0] part2;
-  if (LANES > 2) begin : gen_host_part
-    localparam int PART_SHIFT = 4 - $clog2(LANES / 2);  // of so many parts
-    assign part2 = host_i ? host_part_i << PART_SHIFT : part2_i;
-    if (LANES == 4) begin : gen_half
-      assign host_synapses_o = half;
-    end else if (LANES == 8) begin : gen_quarter
-      assign host_synapses_o = quarter;
-    end else begin : gen_eighth
-      assign host_synapses_o = eighth;
-    end
+  if (LANES == 4) begin : gen_half
+    assign host_synapses_o = half;
+  end else if (LANES == 8) begin : gen_quarter
+    assign host_synapses_o = quarter;
+  end else if (LANES == 16) begin : gen_eighth
+    assign host_synapses_o = eighth;
   end else begin : gen_whole
-    assign part2 = part2_i;
     assign host_synapses_o = 32'(word2_i);
   end
-  assign half = part2[3] ? word2_i[LANES*8+:LANES*8] : word2_i[0+:LANES*8];
-  assign quarter = part2[2] ? half[LANES*4+:LANES*4] : half[0+:LANES*4];
-  assign eighth = part2[1] ? quarter[LANES*2+:LANES*2] : quarter[0+:LANES*2];
-  assign sixteenth = part2[0] ? eighth[LANES+:LANES] : eighth[0+:LANES];
+  assign half = part2_i[3] ? word2_i[LANES*8+:LANES*8] : word2_i[0+:LANES*8];
+  assign quarter = part2_i[2] ? half[LANES*4+:LANES*4] : half[0+:LANES*4];
+  assign eighth = part2_i[1] ? quarter[LANES*2+:LANES*2] : quarter[0+:LANES*2];
+  assign sixteenth = part2_i[0] ? eighth[LANES+:LANES] : eighth[0+:LANES];
   assign sparse = format2_i == `NM_FMT_SPARSE;
   // what all lanes address alike: vectors, the sample reset, the host
   logic shared_read;

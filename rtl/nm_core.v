@@ -159,7 +159,7 @@ module nm_core #(
       .clk_i, .rst_i, .load_i(reset_i), .entry_i(reset_entry_q), .go_i(step_i || clear_done), .t_i, .timesteps_i,
       .running_o(running), .issue_o(issue), .pc_o(pc), .instr_o(instr), .vector_o(vector), .integ_o(integ),
       .end_o(end_), .rows_o(rows), .endrows_o(endrows), .slot_o(slot), .hold_i(row_hold), .jump_i(row_jump),
-      .body_i(row_body), .integ_done_i(integ_done), .range_first_o(range_first), .range_count_o(range_count),
+      .body_i(row_body || row_loading), .integ_done_i(integ_done), .range_first_o(range_first), .range_count_o(range_count),
       .range_lanes_o(range_lanes), .range_axon_o(range_axon), .bad_opcode_o(bad_opcode),
       .bad_operand_o(bad_operand), .bad_pc_o(bad_pc), .host_i,
       .host_we_i(host_we_i && host_mem_i == `NM_MEM_PROGRAM), .host_addr_i, .host_part_i(host_part_i[0]),

@@ -72,7 +72,7 @@ module nm_host #(
   logic [23:0] timesteps_q;
   logic [STATE_BITS-1:0] reward_q;
   logic [7:0] payload_q;
-  logic request, is_data, is_inject, is_command, done, bad_route, bad_q;
+  logic request, is_data, is_inject, is_command, done, answer, bad_route, bad_q;
 
   function automatic logic [3:0] parts(input int bits);
     parts = 4'((bits + 31) / 32 - 1);
@@ -93,6 +93,7 @@ module nm_host #(
   assign is_command = req_write_i && req_addr_i == `NM_H_COMMAND;
   assign request = req_valid_i && !rsp_valid_q && (idle_i || !(is_data || is_inject || is_command));
   assign done = request && (is_data ? mem_turn_o : !is_inject || bad_route || inject_ready_i);
+  assign answer = request && !req_write_i && (!is_data || mem_turn_o);
   assign req_ready_o = done;
   assign bad_route = `NM_REACHES(req_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(req_data_i[`NM_ROUTE_AXON], AXONS)
                      || `NM_REACHES(req_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
@@ -124,7 +125,7 @@ module nm_host #(
           default: ;
         endcase
       if (rsp_ready_i) rsp_valid_q <= 1'b0;
-      if (done && !req_write_i) begin
+      if (answer) begin
         rsp_valid_q <= 1'b1;
         case (req_addr_i)
           `NM_H_DATA: rsp_data_q <= mem_data_i;

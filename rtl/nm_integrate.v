@@ -133,8 +133,8 @@ module nm_integrate #(
   always_comb begin
     take = 1'b0;
     if (stream_q) take = last_beat;
-    else if (state == BEGIN) take = tok_v && !tok_any;
-    else if (state == ENTRY) take = none;
+    else if (state_q == BEGIN) take = tok_v && tok_first && !tok_any;
+    else if (state_q == ENTRY) take = none;
   end
   assign done_o = take && tok_last;
 
@@ -265,13 +265,15 @@ module nm_integrate #(
 
   // -------------------------------------------------------------------------------- two cycles to the word
   logic beat1_q, beat2_q;
+  localparam int PART_SHIFT = (LANES > 2) ? 4 - $clog2(LANES / 2) : 4;  // the host's 32 bits are a part, too
   logic [3:0] part1_q, part2_q;
   logic [7:0] block1_q, block2_q;
   always_ff @(posedge clk_i) begin
     if (rst_i) {beat1_q, beat2_q} <= '0;
     else {beat1_q, beat2_q} <= {stream_q && !row_store_i && !far_block && !far_word, beat1_q};
     {read1_q, fetch1_q, stream1_q} <= {read, fetch, stream_q};
-    {part1_q, part2_q} <= {pos_q[3:0], part1_q};
+    part1_q <= pos_q[3:0];
+    part2_q <= host_i ? host_part_i << PART_SHIFT : part1_q;
     {block1_q, block2_q} <= {block_q[7:0], block1_q};
   end
   assign beat2_o = beat2_q;

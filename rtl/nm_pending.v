@@ -70,14 +70,14 @@ module nm_pending #(
   end
 
   // the delivery two cycles before this one, whose write the array did not show yet
-  logic last_v_q, last2_v_q;
+  logic last_v_q, again_q;
   logic [ADDR_W-1:0] last_addr_q;
   logic [15:0] last_word_q;
-  assign old3 = (last_v_q && last_addr_q == addr3) ? last_word_q : word;
+  assign old3 = again_q ? last_word_q : word;
   assign new3 = old3 | (16'h0001 << axon3_q[3:0]);
   always_ff @(posedge clk_i) begin
-    last2_v_q <= v3_q;
-    last_v_q  <= last2_v_q || v3_q;
+    last_v_q <= v3_q;
+    again_q  <= last_v_q && last_addr_q == {slot2_q, granule(axon2_q)};
     if (v3_q) begin
       last_addr_q <= addr3;
       last_word_q <= new3;
@@ -96,14 +96,17 @@ module nm_pending #(
   if (GRADED) begin : gen_payloads
     logic [7:0] count, base3, sum3, last_count_q;
     logic [COUNT_W-1:0] last_place_q;
+    logic same_q;
     assign base3 = !old3[axon3_q[3:0]] ? 8'h00 :
-                   (last_v_q && last_place_q == {slot3_q, axon3_q}) ? last_count_q : count;
+                   same_q ? last_count_q : count;
     assign sum3 = base3 + payload3_q;
-    always_ff @(posedge clk_i)
+    always_ff @(posedge clk_i) begin
+      same_q <= last_v_q && last_place_q == {slot2_q, axon2_q};
       if (v3_q) begin
         last_place_q <= {slot3_q, axon3_q};
         last_count_q <= sum3;
       end
+    end
     nm_ram #(.WORDS(DELAY_SLOTS << AXON_W), .WIDTH(8), .ADDR_W(COUNT_W)) i_payloads (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
         .raddr_i(running_i ? {slot_i, payload_axon_i} : host_i ? host_addr_i[COUNT_W-1:0] : {slot1_q, axon1_q}),

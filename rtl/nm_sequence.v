@@ -37,7 +37,7 @@ module nm_sequence #(
     output logic                    slot_o,     // what issued last has used up its cycles
     input  wire logic               hold_i,     // nothing issues: a row is on its way
     input  wire logic               jump_i,     // to the body of the last `rows`
-    input  wire logic               body_i,     // inside rows..endrows
+    input  wire logic               body_i,     // inside rows..endrows, or about to be
     input  wire logic               integ_done_i,
     output logic      [SPACE_W-1:0] range_first_o,
     output logic      [  SPACE_W:0] range_count_o,
@@ -65,7 +65,7 @@ module nm_sequence #(
   logic [SPACE_W:0] range_count_q;
   logic [SPACE_W-1:0] range_first_q;
   logic [3:0] range_lanes_q;
-  logic is_vector, bad_opcode, bad_operand, bad_pc;
+  logic is_vector, bad_opcode, bad_operand, bad_pc, seen_vector, seen_opcode, seen_operand;
   logic [5:0] op;
 
   nm_ram #(.WORDS(PROGRAM_WORDS), .WIDTH(64), .GROUPS(2), .ADDR_W(PC_W)) i_program (
@@ -78,8 +78,10 @@ module nm_sequence #(
 
   nm_check #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS), .REGISTERS(REGISTERS),
              .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_check (
-      .instr_i(instr), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .body_i, .vector_o(is_vector),
-      .bad_opcode_o(bad_opcode), .bad_operand_o(bad_operand));
+      .instr_i(instr), .range_valid_i(range_valid_q), .range_axon_i(range_axon_q), .body_i, .vector_o(seen_vector),
+      .bad_opcode_o(seen_opcode), .bad_operand_o(seen_operand));
+  // an instruction is there, and all that judges it has settled, a cycle before it issues
+  always_ff @(posedge clk_i) {is_vector, bad_opcode, bad_operand} <= {seen_vector, seen_opcode, seen_operand};
 
   assign op = instr[`NM_I_OP];
   assign bad_pc = 32'(pc_q) >= 32'(PROGRAM_WORDS);
@@ -97,14 +99,14 @@ module nm_sequence #(
       wait_q    <= '0;
       pc_q      <= '0;
       skip_q    <= '0;
+      range_valid_q <= 1'b0;
+      range_axon_q  <= 1'b0;
     end else begin
       skip_q <= '0;
       if (load_i) pc_q <= COUNT_W'(entry_i);
       if (go_i) begin
-        running_q     <= 1'b1;
-        ending_q      <= 1'b0;
-        range_valid_q <= 1'b0;
-        range_axon_q  <= 1'b0;
+        running_q <= 1'b1;
+        ending_q  <= 1'b0;
       end
       if (skip_q != '0) pc_q <= pc_q + COUNT_W'(skip_q);
       if (jump_i) pc_q <= body_q;
@@ -114,6 +116,8 @@ module nm_sequence #(
           wait_q   <= WAIT_W'(`NM_END_CYCLES - 1);
           ending_q <= 1'b1;
           pc_q     <= '0;
+          range_valid_q <= 1'b0;
+          range_axon_q  <= 1'b0;
         end else if (op == `NM_OP_INTEG) waiting_q <= 1'b1;
         else if (is_vector) wait_q <= vector_wait;
         else wait_q <= WAIT_W'(`NM_SCALAR_CYCLES - 1);
