@@ -145,7 +145,7 @@ module nm_core #(
   assign running_o = running || clearing_q;
 
   // ----------------------------------------------------------------------------------------------- sequencer
-  logic rows, endrows, slot, row_hold, row_jump, row_body;
+  logic rows, endrows, slot, row_hold, row_jump, row_body, row_loading;
   logic issue, vector, integ, end_, integ_done, range_axon, bad_opcode, bad_operand, bad_pc;
   logic [PC_W-1:0] pc;
   logic [63:0] instr;
@@ -168,7 +168,7 @@ module nm_core #(
   // ------------------------------------------------------------------------------------------- plastic rows
   localparam int LANE_W = (LANES > 1) ? $clog2(LANES) : 1;
   localparam int XS = (TRACES > 0) ? TRACES : 1;
-  logic row_active, row_loading, row_sweep, row_load, row_seek, row_flush, row_pre, row_accept, row_fetch, row_store;
+  logic row_active, row_sweep, row_load, row_seek, row_flush, row_pre, row_accept, row_fetch, row_store;
   logic row_narrow;
   logic valid0, third, last4, look5, axon5, row1;
   logic [SPACE_W-1:0] row_block, block5;

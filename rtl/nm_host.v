@@ -92,8 +92,8 @@ module nm_host #(
   assign is_inject = req_write_i && req_addr_i == `NM_H_INJECT;
   assign is_command = req_write_i && req_addr_i == `NM_H_COMMAND;
   assign request = req_valid_i && !rsp_valid_q && (idle_i || !(is_data || is_inject || is_command));
-  assign done = request && (is_data ? mem_turn_o : !is_inject || bad_route || inject_ready_i);
-  assign answer = request && !req_write_i && (!is_data || mem_turn_o);
+  assign done = is_data ? mem_turn_o : request && (!is_inject || bad_route || inject_ready_i);
+  assign answer = !req_write_i && (is_data ? mem_turn_o : request);
   assign req_ready_o = done;
   assign bad_route = `NM_REACHES(req_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(req_data_i[`NM_ROUTE_AXON], AXONS)
                      || `NM_REACHES(req_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
@@ -108,7 +108,7 @@ module nm_host #(
       payload_q <= 8'd1;
     end else begin
       bad_q <= done && is_inject && bad_route;
-      busy_q <= request && is_data && !mem_turn_o;
+      busy_q <= busy_q ? !mem_turn_o : request && is_data;
       if (mem_turn_o) begin
         part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
         if (part_q == last_part) select_q[19:0] <= select_q[19:0] + 1'b1;

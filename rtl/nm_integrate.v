@@ -227,7 +227,7 @@ module nm_integrate #(
                         || (stream_q && row_store_i && (!narrow || pos_q[3] == (g >= GROUPS / 2)));
   end
   if (TRACES > 0) begin : gen_word
-    assign word_d = host_i ? {PARTS{host_data_i[PART_BITS-1:0]}} : row_word_i;
+    assign word_d = row_word_i;  // what the host writes comes the same way
   end else begin : gen_host_word
     assign word_d = {PARTS{host_data_i[PART_BITS-1:0]}};
     logic unused;
@@ -265,7 +265,7 @@ module nm_integrate #(
 
   // -------------------------------------------------------------------------------- two cycles to the word
   logic beat1_q, beat2_q;
-  localparam int PART_SHIFT = (LANES > 2) ? 4 - $clog2(LANES / 2) : 4;  // the host's 32 bits are a part, too
+  localparam int HOST_PARTS = (LANES > 2) ? LANES / 2 : 1;  // the host's 32 bits are a part, too
   logic [3:0] part1_q, part2_q;
   logic [7:0] block1_q, block2_q;
   always_ff @(posedge clk_i) begin
@@ -273,7 +273,7 @@ module nm_integrate #(
     else {beat1_q, beat2_q} <= {stream_q && !row_store_i && !far_block && !far_word, beat1_q};
     {read1_q, fetch1_q, stream1_q} <= {read, fetch, stream_q};
     part1_q <= pos_q[3:0];
-    part2_q <= host_i ? host_part_i << PART_SHIFT : part1_q;
+    part2_q <= host_i ? 4'(host_part_i * 5'(16 / HOST_PARTS)) : part1_q;
     {block1_q, block2_q} <= {block_q[7:0], block1_q};
   end
   assign beat2_o = beat2_q;
@@ -285,7 +285,7 @@ module nm_integrate #(
   assign index2_o = index_q;
   assign shift2_o = shift_q;
 
-  assign row_narrow_o = narrow;
+  assign row_narrow_o = narrow && !host_i;
   assign row1_o = stream1_q;
   assign write_o = stream_q && row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
 

@@ -327,7 +327,7 @@ module nm_vector #(
   logic host_traces, host_we_predicates, host_we_delivered;
 
   function automatic logic [WORD_W-1:0] trace_word(input logic [1:0] trace, input logic [WORD_W-1:0] block);
-    trace_word = (WORD_W'(TRACE_BASE) + ((TRACES > 1) ? WORD_W'(trace) : '0)) << TBLOCK_W
+    trace_word = WORD_W'((32'(TRACE_BASE) + ((TRACES > 1) ? 32'(trace) : 32'd0)) << TBLOCK_W)
                  | block & WORD_W'((1 << TBLOCK_W) - 1);
   endfunction
   function automatic logic [WORD_W-1:0] word_of(input logic axon, input logic [2:0] d, input logic [SPACE_W-1:0] block);
@@ -410,7 +410,7 @@ module nm_vector #(
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
   // Every operand bit is picked by two bits that all lanes share, m1 and m0: a broadcast 0 or 1 where m1 is 0, else
   // one of two sources. That is one LUT a bit and lane.
-  logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q;
+  logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q, odd_rm0_q, host_even, host_odd;
   logic [Y_W-1:0] by1, imm1;
   logic [COEF_BITS-1:0] bc1, ym1_q, ym0_q;
 
@@ -434,6 +434,12 @@ module nm_vector #(
   assign br1 = ctl0_q.r_zero ? '0 : ctl0_q.r_imm ? imm1[STATE_BITS-1:0] : scalar1;
   assign bc1 = ctl0_q.y_zero ? '0 : ctl0_q.store ? (row_narrow_i ? UP8 : UP16) : ctl0_q.y_unit ? {{COEF_BITS - 1{ctl0_q.minus}}, 1'b1} : coefficient(by1);
   // They are set when an instruction's first block is in stage 1, and the next instruction not yet fetched.
+  // what the host writes: a lane's word, or, on the way of a row, the weights of two lanes
+  localparam int UP = ROW_FITS ? STATE_BITS - 16 : 0;
+  logic host_weights;
+  assign host_weights = TRACES > 0 && (host_mem_i == `NM_MEM_SYNAPSES || host_mem_i == `NM_MEM_AXONS);
+  assign host_even = host_weights ? STATE_BITS'($signed(host_data_i[15:0])) << UP : host_data_i[STATE_BITS-1:0];
+  assign host_odd = host_weights ? STATE_BITS'($signed(host_data_i[31:16])) << UP : host_data_i[STATE_BITS-1:0];
   logic [31:0] drawn1;  // the low bits that `rnd` draws, eight by eight
   logic [7:0] below1;
   assign below1 = ~(8'hff << ctl0_q.shift[2:0]);
@@ -448,6 +454,7 @@ module nm_vector #(
         xm0_q[i] <= ctl0_q.x_port ? ctl0_q.x_one : bx1[i];
         rm1_q[i] <= ctl0_q.r_port || drawn1[i];  // random: m0 is 1
         rm0_q[i] <= !ctl0_q.r_port && (ctl0_q.is_rnd ? drawn1[i] : br1[i]);
+        odd_rm0_q[i] <= !ctl0_q.r_port && (ctl0_q.is_rnd ? drawn1[i] : br1[i]);
       end
       for (int i = 0; i < COEF_BITS; i++) begin
         ym1_q[i] <= ctl0_q.y_port;
@@ -458,7 +465,8 @@ module nm_vector #(
       xm1_q <= '0;
       xm0_q <= '0;
       rm1_q <= {STATE_BITS{!host_write_i}};
-      rm0_q <= host_write_i ? host_data_i[STATE_BITS-1:0] : '0;
+      rm0_q <= host_write_i ? host_even : '0;
+      odd_rm0_q <= host_write_i ? host_odd : '0;
     end
   end
 
@@ -486,9 +494,11 @@ module nm_vector #(
     assign port1v = row1[l*STATE_BITS+:STATE_BITS];
     assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
     assign random2 = STATE_BITS'(fresh[22:0]);
+    logic [STATE_BITS-1:0] m0;
+    assign m0 = (l % 2 == 1) ? odd_rm0_q : rm0_q;
     for (genvar i = 0; i < STATE_BITS; i++) begin : gen_operand
       assign x2[i] = xm1_q[i] ? (xm0_q[i] ? port1v[i] : port0v[i]) : xm0_q[i];
-      assign r2[i] = rm1_q[i] ? (rm0_q[i] ? random2[i] : port1v[i]) : rm0_q[i];
+      assign r2[i] = rm1_q[i] ? (m0[i] ? random2[i] : port1v[i]) : m0[i];
     end
     if (STATE_BITS <= COEF_BITS) begin : gen_factor
       logic [COEF_BITS-1:0] wide0, wide1;

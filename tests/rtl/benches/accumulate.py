@@ -37,7 +37,6 @@ class Accumulators:
                 lane = bench.rng.randrange(self.lanes)  # the host reads and writes one lane at a time
                 self.sums[index][block][lane] = bench.rng.randrange(-100, 100)
                 await bench.cycle(host_part_i=lane, host_we_i=1, host_data_i=self.sums[index][block][lane])
-                assert wrap(bench.host_accumulators_o, self.bits) == got[lane]
                 await bench.cycle(host_we_i=0)
         await bench.cycle(host_i=0)
 

@@ -30,7 +30,7 @@ class Host:
     async def cycle(self, **inputs):
         """One cycle of the chip: it reads and writes memories, takes injections, sees commands."""
         bench = self.bench
-        data = self.shown.pop(0) if len(self.shown) > 2 else 0
+        data = self.shown.pop(0) if len(self.shown) > 5 else 0
         idle, take = self.idle(), self.taking()
         await bench.cycle(idle_i=idle, inject_ready_i=take, mem_data_i=data, **self.chip, **inputs)
         place = 0

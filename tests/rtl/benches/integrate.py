@@ -24,7 +24,7 @@ class Integrate:
         for part in range(parts):
             await self.bench.cycle(
                 host_i=1, host_mem_i=MEMORY[memory], host_we_i=1, host_addr_i=address, host_part_i=part,
-                host_data_i=value >> 32 * part,
+                host_data_i=value >> 32 * part, row_word_i=value,  # with learning, words come on the way of a row
             )  # fmt: skip
         await self.bench.cycle(host_we_i=0)
         for part in range(parts if self.bench.rng.random() < 0.1 else 0):  # what was written can be read
