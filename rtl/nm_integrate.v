@@ -248,11 +248,19 @@ module nm_integrate #(
     assign entry = data[63:0];
     assign host_axons_o = '0;
   end else begin : gen_apart
+    // a word is written a cycle late, on its way across the part; nobody reads so soon
+    logic [WORD_W-1:0] word_addr, waddr_q;
+    logic [GROUPS-1:0] we_q;
+    logic [WORD_W_BITS-1:0] d_q;
+    assign word_addr = host_i ? host_addr_i[WORD_W-1:0] : pos_q[4+:WORD_W];
+    always_ff @(posedge clk_i) begin
+      we_q <= rst_i ? '0 : word_we;
+      waddr_q <= word_addr;
+      d_q <= word_d;
+    end
     nm_ram #(.WORDS(SYNAPSE_WORDS), .WIDTH(LANES * 16), .GROUPS(GROUPS), .SINGLE(1)) i_synapses (
-        .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q),
-        .raddr_i(host_i ? host_addr_i[WORD_W-1:0] : pos_q[4+:WORD_W]),
-        .rdata_o(word2_o), .we_i(word_we), .waddr_i(host_addr_i[WORD_W-1:0]),
-        .wdata_i(word_d));
+        .clk_i, .ren_i(host_i || read), .oen_i(host_i || read1_q), .raddr_i((|we_q) ? waddr_q : word_addr),
+        .rdata_o(word2_o), .we_i(we_q), .waddr_i(waddr_q), .wdata_i(d_q));
     logic axons_we;
     assign axons_we = host_we_i && host_axons;
     nm_ram #(.WORDS(AXONS), .WIDTH(64), .GROUPS(2)) i_axons (

@@ -17,7 +17,7 @@ FAULTS = {
     "toward zero rounds away": ("nm_lane.v", "(any || half) && sign", "(any || half) && !sign"),
     "positive sums wrap": ("nm_lane.v", "!(|sum[SUM_W-1:STATE_BITS-1])", "!sum[SUM_W-1]"),
     "an inverted predicate is not": ("nm_vector.v", "picked ^ ctl4_q.pred[3]", "picked"),
-    "two spikes to one word lose one": ("nm_pending.v", "(last_v_q && last_addr_q == addr3)", "(1'b0)"),
+    "two spikes to one word lose one": ("nm_pending.v", "again_q ? last_word_q", "1'b0 ? last_word_q"),
     "a spike's payload restarts": ("nm_pending.v", "!old3[axon3_q[3:0]] ? 8'h00", "1'b1 ? 8'h00"),
     "local packets come first": ("nm_router.v", "granted = asks &", "granted = asks[4] ? 5'd16 : asks &"),
     "a queue of one": ("nm_router.v", "full[p] = count_q == 2'd2", "full[p] = count_q != 2'd0"),
