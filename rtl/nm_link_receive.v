@@ -96,9 +96,9 @@ module nm_link_receive #(
   assign overrun_o = overrun_q;
 
   // ----------------------------------------------------------------------------------------------- reading
-  logic [1:0] age_q;  // clocks that the memory had for the byte at read_q
+  logic [1:0] age_q;  // clocks that the memory had for the byte at read_q, if there is one
   assign any_o = read_q != end_q;
-  assign valid_o = any_o && age_q == 2'd2;
+  assign valid_o = age_q == 2'd2;
   always_ff @(posedge clk_i)
     if (rst_i) begin
       read_q <= '0;
