@@ -461,9 +461,8 @@ module nm_vector #(
         ym0_q[i] <= ctl0_q.y_port ? ctl0_q.y_one : bc1[i];
       end
     end
-    if (host_i) begin  // 0 + r, where r is what it writes, or port 1 that it reads
-      xm1_q <= '0;
-      xm0_q <= '0;
+    if (host_i) begin  // 0 * 0 + r, where r is what it writes, or port 1 that it reads
+      {xm1_q, xm0_q, ym1_q, ym0_q} <= '0;
       rm1_q <= {STATE_BITS{!host_write_i}};
       rm0_q <= host_write_i ? host_even : '0;
       odd_rm0_q <= host_write_i ? host_odd : '0;
@@ -473,7 +472,7 @@ module nm_vector #(
   // stage 4: the shift, and which bits it drops, shared by all lanes
   logic [4:0] shift3, shift4_q;
   logic [6:0] below4_q;
-  assign shift3 = ctl3_q.is_mul ? ctl3_q.shift : 5'd0;
+  assign shift3 = (ctl3_q.is_mul && !host_i) ? ctl3_q.shift : 5'd0;
   always_ff @(posedge clk_i) begin
     shift4_q <= shift3;
     for (int i = 0; i < 7; i++) below4_q[i] <= 3'(i) < shift3[2:0];
