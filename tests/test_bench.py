@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from networks import dense, lif
 
 import emulator
+from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
+from nmcompile.network import INPUT, Network
+from nmcompile.pipeline import compile_network
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,3 +51,14 @@ def test_learning_on_the_machine_does_what_the_bound_does(bench, name):
     inputs = (rng.random((2, 20, 784)) < 0.05).astype(np.uint8)
     net = {"weights": rng.integers(1, 39, (784, 400)).astype(np.int8), "threshold": 3000, "inputs": inputs}
     assert agree(bench.learning(name, net)) == 400 * inputs.sum()
+
+
+def test_most_lanes_of_a_core_add_synapses_most_of_the_time():
+    """The first layer of W1 on `ecp5`: 784 inputs, a tenth active, onto 512 neurons, weights of one bit."""
+    rng = np.random.default_rng(1)
+    weights = rng.choice([-1.0, 1.0], (784, 512))
+    network = Network((784,), (lif("layer", (512,), threshold=30.0),), (dense("w", INPUT, "layer", weights),), "layer")
+    image = compile_network(network, load_architecture("ecp5"), weight_bits=1).image
+    result = emulator.run(image, (rng.random((2, 50, 784)) < 0.1).astype(np.uint8))
+    cycles = sum(result.chip[f"{phase}_cycles"] for phase in ("compute", "fabric", "barrier"))
+    assert max(result.counters["synaptic_operations"]) > 0.75 * 8 * cycles
