@@ -132,14 +132,11 @@ class Image:
 
     def count_outputs(self, spikes: np.ndarray) -> np.ndarray:
         """(outputs,) int64: what spikes, (n, 3) core, neuron, payload byte, add up to at each output."""
-        place = np.full((len(self.cores), self.arch.neurons), -1)
-        place[self.outputs[:, 0], self.outputs[:, 1]] = np.arange(len(self.outputs))
         core, neuron, payload = np.reshape(spikes, (-1, 3)).T.astype(np.int64)
         carried = {"one": np.ones_like(payload), "unsigned": payload, "signed": (payload ^ 128) - 128}
-        which = place[core, neuron]
-        counts = np.zeros(len(self.outputs) + 1, np.int64)  # the last one takes what is no output
-        np.add.at(counts, which, carried[self.output_payloads])
-        return counts[:-1]
+        counts = np.zeros((len(self.cores), self.arch.neurons), np.int64)
+        np.add.at(counts, (core, neuron), carried[self.output_payloads])
+        return counts[self.outputs[:, 0], self.outputs[:, 1]]
 
 
 def empty_core(arch: Architecture) -> CoreImage:
