@@ -12,6 +12,7 @@ from programs import random_architecture
 from emulator.icarus import Icarus
 from emulator.lockstep import lockstep
 from emulator.reference import Reference
+from emulator.verilated import Verilated
 
 LONG = bool(os.environ.get("NM_LONG"))
 IMAGES = 400 if LONG else 80
@@ -72,8 +73,6 @@ def test_random_programs_run_alike_under_icarus(name):
 
 def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
     """The single-port memory of the iCE40 holds both; the entry is read in the gap between two events."""
-    from emulator.verilated import Verilated
-
     def shared(image, retire):
         return Verilated(image, retire, SHARED_AXONS=1)
 
@@ -92,3 +91,17 @@ def test_ten_million_cycles_on_random_architectures():
         done += 1
         print(f"{done} architectures, {total:,} core clock cycles, 0 mismatches", flush=True)
     assert not BINS - hits
+
+
+def test_many_timesteps_of_one_command_take_the_cycles_of_single_ones():
+    """Boards run a sample in one command; lockstep takes one timestep after the other."""
+    image, inputs, _ = case(architecture("like up5k"), 1, 0)
+    emulated, single, together = Reference(image), Verilated(image), Verilated(image)
+    step, command = single._host["CMD_STEP"], single._host["H_COMMAND"]
+    for machine in (emulated, single, together):
+        machine.reset(len(inputs[0]))
+    for _ in range(6):
+        emulated.step()
+    start = single.port.command(command, step | 1 << 8) - single.cycles()
+    assert together.port.command(command, step | 6 << 8) == start + together.cycles()
+    assert together.cycles() == emulated.cycles()
