@@ -73,6 +73,7 @@ def test_random_programs_run_alike_under_icarus(name):
 
 def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
     """The single-port memory of the iCE40 holds both; the entry is read in the gap between two events."""
+
     def shared(image, retire):
         return Verilated(image, retire, SHARED_AXONS=1)
 
