@@ -1,7 +1,7 @@
 // Is an instruction legal on this core? Combinational; what it finds becomes a sticky fault, never silence.
 `default_nettype none
 `include "nm_isa.vh"
-`include "nm_limit.vh"
+`include "nm_arith.vh"
 
 module nm_check #(
     parameter int LANES = 8,

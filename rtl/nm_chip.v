@@ -5,6 +5,7 @@
 // WAIT, and the one in which the fabric is seen to be empty.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_arith.vh"
 
 module nm_chip #(
     parameter int MESH_WIDTH = 2,
@@ -117,7 +118,6 @@ module nm_chip #(
           if (step || host_reset) begin
             phase_q <= START;
             resetting_q <= host_reset;
-            left_q <= steps;
             if (host_reset) t_q <= '0;
           end
         end
@@ -133,12 +133,13 @@ module nm_chip #(
         FABRIC:
         if (fabric_empty) begin
           t_q <= t_q + 1'b1;
-          left_q <= left_q - 1'b1;
           wait_q <= 2'd0;
           phase_q <= last_step ? IDLE : START;
         end
         default: phase_q <= IDLE;
       endcase
+  always_ff @(posedge clk_i)
+    if (idle || (phase_q == FABRIC && fabric_empty)) left_q <= `NM_DOWN(phase_q != FABRIC, steps, left_q);
 
   // --------------------------------------------------------------------------------------- the chip's ledger
   if (COUNTER_BITS > 0) begin : gen_counters

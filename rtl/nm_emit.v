@@ -6,7 +6,7 @@
 // then its packet is offered until it is taken.
 `default_nettype none
 `include "nm_isa.vh"
-`include "nm_limit.vh"
+`include "nm_arith.vh"
 
 module nm_emit #(
     parameter int LANES = 8,
@@ -114,7 +114,7 @@ module nm_emit #(
   logic [ROUTE_W-1:0] x_route_q;
   logic [NEURON_W-1:0] x_neuron_q;
   logic [7:0] x_payload_q;
-  assign x_last = x_left_q <= COUNT_W'(1);
+  assign x_last = !x_any_q || x_left_q <= COUNT_W'(1);
   assign en_front = !x_v_q || (en_back && x_last);
 
   always_ff @(posedge clk_i) begin
@@ -126,13 +126,11 @@ module nm_emit #(
       {p1_neuron_q, p2_neuron_q, x_neuron_q} <= {tok_neuron, p1_neuron_q, p2_neuron_q};
       {p1_payload_q, p2_payload_q, x_payload_q} <= {payload0_q, p1_payload_q, p2_payload_q};
       x_head_q   <= 1'b1;
-      x_left_q   <= p2_any_q ? pointer[ROUTE_W+:COUNT_W] : '0;
       x_packet_q <= p2_any_q && pointer[ROUTE_W+:COUNT_W] != '0;
-      x_route_q  <= pointer[ROUTE_W-1:0];
-    end else if (en_back) begin
-      x_head_q  <= 1'b0;
-      x_left_q  <= x_left_q - 1'b1;
-      x_route_q <= x_route_q + 1'b1;
+    end else if (en_back) x_head_q <= 1'b0;
+    if (en_front || en_back) begin
+      x_left_q  <= `NM_DOWN(en_front, pointer[ROUTE_W+:COUNT_W], x_left_q);
+      x_route_q <= `NM_UP(en_front, pointer[ROUTE_W-1:0], x_route_q);
     end
   end
 

@@ -7,7 +7,7 @@
 // it is taken, which is when it is done; the answer to a read follows.
 `default_nettype none
 `include "nm_isa.vh"
-`include "nm_limit.vh"
+`include "nm_arith.vh"
 
 module nm_host #(
     parameter int LANES = 8,
@@ -64,7 +64,10 @@ module nm_host #(
   // address, array, output register, three stages of a lane, two multiplexers; a write goes through the lane, too
   localparam logic [2:0] CYCLES = 3'd7;
 
-  logic [31:0] select_q;
+  localparam int CORE_W = $clog2(CORES + 1);
+  logic [CORE_W-1:0] core_q;  // CORES: none
+  logic [3:0] memory_q;
+  logic [19:0] word_q;
   logic [3:0] part_q, last_part;
   logic [2:0] wait_q;
   logic busy_q, rsp_valid_q;  // a memory is read or written; an answer waits
@@ -72,12 +75,12 @@ module nm_host #(
   logic [23:0] timesteps_q;
   logic [STATE_BITS-1:0] reward_q;
   logic [7:0] payload_q;
-  logic request, is_data, is_inject, is_command, done, answer, bad_route, bad_q;
+  logic request, is_data, is_inject, is_command, is_select, done, answer, bad_route, bad_q;
 
   function automatic logic [3:0] parts(input int bits);
     parts = 4'((bits + 31) / 32 - 1);
   endfunction
-  assign mem_number_o = select_q[23:20];
+  assign mem_number_o = memory_q;
   always_comb
     case (mem_number_o)
       `NM_MEM_PROGRAM, `NM_MEM_AXONS, `NM_MEM_CONTROL: last_part = parts(64);
@@ -91,6 +94,7 @@ module nm_host #(
   assign is_data = req_addr_i == `NM_H_DATA;
   assign is_inject = req_write_i && req_addr_i == `NM_H_INJECT;
   assign is_command = req_write_i && req_addr_i == `NM_H_COMMAND;
+  assign is_select = request && req_write_i && req_addr_i == `NM_H_SELECT;
   assign request = req_valid_i && !rsp_valid_q && (idle_i || !(is_data || is_inject || is_command));
   assign done = is_data ? mem_turn_o : request && (!is_inject || bad_route || inject_ready_i);
   assign answer = !req_write_i && (is_data ? mem_turn_o : request);
@@ -102,23 +106,23 @@ module nm_host #(
     if (rst_i) begin
       {busy_q, rsp_valid_q, bad_q} <= '0;
       part_q <= '0;
-      select_q <= '0;
+      {core_q, memory_q, word_q} <= '0;
       timesteps_q <= '0;
       reward_q <= '0;
       payload_q <= 8'd1;
     end else begin
       bad_q <= done && is_inject && bad_route;
       busy_q <= busy_q ? !mem_turn_o : request && is_data;
-      if (mem_turn_o) begin
-        part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
-        if (part_q == last_part) select_q[19:0] <= select_q[19:0] + 1'b1;
+      if (mem_turn_o) part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
+      if (is_select || (mem_turn_o && part_q == last_part))
+        word_q <= `NM_UP(is_select, req_data_i[19:0], word_q);
+      if (is_select) begin
+        core_q <= `NM_REACHES(req_data_i[31:24], CORES) ? CORE_W'(CORES) : req_data_i[24+:CORE_W];
+        memory_q <= req_data_i[23:20];
+        part_q <= '0;
       end
       if (done && req_write_i)
         case (req_addr_i)
-          `NM_H_SELECT: begin
-            select_q <= req_data_i;
-            part_q <= '0;
-          end
           `NM_H_PAYLOAD: payload_q <= req_data_i[7:0];
           `NM_H_TIMESTEPS: timesteps_q <= req_data_i[23:0];
           `NM_H_REWARD: reward_q <= req_data_i[STATE_BITS-1:0];
@@ -155,8 +159,8 @@ module nm_host #(
   assign inject_payload_o = payload_q;
   assign bad_inject_o = bad_q;
   assign mem_active_o = busy_q;
-  assign mem_core_o = select_q[31:24];
-  assign mem_addr_o = select_q[19:0];
+  assign mem_core_o = 8'(core_q);
+  assign mem_addr_o = word_q;
   assign mem_write_o = req_write_i;
   assign mem_we_o = mem_turn_o && req_write_i;
   assign mem_part_o = part_q;

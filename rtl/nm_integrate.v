@@ -6,6 +6,7 @@
 // streams the beats of a plastic row, which nm_rows asks for, to be loaded or to be stored.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_arith.vh"
 
 module nm_integrate #(
     parameter int LANES = 8,
@@ -109,7 +110,9 @@ module nm_integrate #(
   logic [4:0] runs_q;
   logic [8:0] run_block_q, block_q;
   logic far_word_q, far_block_q, far_block, far_word;
-  logic fresh_q, none, last_beat;
+  logic fresh_q, none, last_beat, enter, next_run;
+  logic [POS_W-1:0] from_pos;
+  logic [8:0] from_block;
   logic [8:0] factor_q, factor;
 
   assign none = entry[`NM_AXON_FORMAT] == `NM_FMT_NONE || entry[`NM_AXON_FORMAT] == 3'd7;
@@ -127,7 +130,8 @@ module nm_integrate #(
   assign first_pos = POS_W'({entry[`NM_AXON_WORD], 4'h0}) | POS_W'({4'h0, entry[`NM_AXON_BEAT]} << grain_shift);
   assign factor = !graded_q ? 9'd1 : {signed_q && payload_i[7], payload_i};
 
-  assign last_beat = left_q == 8'd0 && runs_q == 5'd0;
+  assign next_run = left_q == 8'd0;
+  assign last_beat = next_run && runs_q == 5'd0;
   // in BEGIN a token that is not the first of its granule is already in its fetch cycle
   assign state = (state_q == BEGIN && ((tok_v && !tok_first) || row_fetch_i)) ? FETCH : state_q;
   always_comb begin
@@ -155,41 +159,34 @@ module nm_integrate #(
         end
       endcase
     end
-    if (state == ENTRY) begin
+    if (enter) begin
       format_q       <= entry[`NM_AXON_FORMAT];
-      run_pos_q      <= first_pos;
-      pos_q          <= first_pos;
       step_q         <= step;
       stride_q       <= POS_W'(entry[`NM_AXON_WEIGHT_STRIDE]) << grain_shift;
       beats_q        <= entry[`NM_AXON_BEATS];
-      left_q         <= entry[`NM_AXON_BEATS];
-      runs_q         <= entry[`NM_AXON_RUNS];
       block_stride_q <= entry[`NM_AXON_BLOCK_STRIDE];
-      run_block_q    <= {1'b0, entry[`NM_AXON_BLOCK]};
-      block_q        <= {1'b0, entry[`NM_AXON_BLOCK]};
-      far_word_q     <= 24'({entry[`NM_AXON_WORD], 4'h0}) >> POS_W != '0;
-      far_block_q    <= 1'b0;
-      fresh_q        <= 1'b1;
       factor_q       <= factor;
-    end else if (stream_q) begin
-      far_word_q  <= far_word_q || run_pos_q[POS_W-1];
-      far_block_q <= far_block_q || run_block_q[8];
-      if (left_q == 8'd0) begin
-        left_q      <= beats_q;
-        runs_q      <= runs_q - 1'b1;
-        run_pos_q   <= run_pos_q + stride_q;
-        pos_q       <= run_pos_q + stride_q;
-        run_block_q <= run_block_q + 9'(block_stride_q);
-        block_q     <= run_block_q + 9'(block_stride_q);
-        fresh_q     <= 1'b1;
-      end else begin
-        left_q  <= left_q - 1'b1;
-        pos_q   <= pos_q + step_q;
-        block_q <= block_q + 1'b1;
-        fresh_q <= 1'b0;
-      end
+    end
+    if (enter || stream_q) begin
+      pos_q   <= from_pos + (enter ? first_pos : next_run ? stride_q : step_q);
+      block_q <= from_block + (enter ? 9'(entry[`NM_AXON_BLOCK]) : next_run ? 9'(block_stride_q) : 9'd1);
+      left_q  <= `NM_DOWN(enter || next_run, enter ? entry[`NM_AXON_BEATS] : beats_q, left_q);
+      fresh_q <= enter || next_run;
+    end
+    if (enter || (stream_q && next_run)) runs_q <= `NM_DOWN(enter, entry[`NM_AXON_RUNS], runs_q);
+    if (fresh_q) {run_pos_q, run_block_q} <= {pos_q, block_q};
+    if (enter) begin
+      far_word_q  <= 24'({entry[`NM_AXON_WORD], 4'h0}) >> POS_W != '0;
+      far_block_q <= 1'b0;
+    end else if (fresh_q) begin
+      far_word_q  <= far_word_q || pos_q[POS_W-1];
+      far_block_q <= far_block_q || block_q[8];
     end
   end
+  // a step goes on from the beat, or from where its run began
+  assign enter = state == ENTRY;
+  assign from_pos = enter ? '0 : (next_run && !fresh_q) ? run_pos_q : pos_q;
+  assign from_block = enter ? '0 : (next_run && !fresh_q) ? run_block_q : block_q;
 
   // ----------------------------------------------------------------------------------------------- memories
   logic [AXON_W-1:0] axon, token_axon;
@@ -206,9 +203,8 @@ module nm_integrate #(
   assign fetch = state == FETCH && !stream_q;
   assign read = stream_q && !row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
   assign narrow = format_q == `NM_FMT_D8;
-  assign far_block = format_q != `NM_FMT_SPARSE
-                     && (far_block_q || run_block_q[8] || 32'(block_q) >= 32'(BLOCKS));
-  assign far_word = far_word_q || run_pos_q[POS_W-1] || 32'(pos_q[POS_W-1:4]) >= 32'(SYNAPSE_WORDS);
+  assign far_block = format_q != `NM_FMT_SPARSE && (far_block_q || `NM_REACHES(block_q, BLOCKS));
+  assign far_word = far_word_q || `NM_REACHES(pos_q[POS_W-1:4], SYNAPSE_WORDS);
 
   // the host writes and reads 32 bits of a word
   localparam int WORD_W_BITS = LANES * 16;

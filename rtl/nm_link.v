@@ -3,6 +3,7 @@
 // One request at a time: header, then operation after operation straight out of the request buffer, what is read into
 // the reply buffer, then the reply. A word is gathered in word_q; the host port itself waits for an idle chip.
 `default_nettype none
+`include "nm_arith.vh"
 `include "nm_link.vh"
 
 module nm_link #(
@@ -44,7 +45,8 @@ module nm_link #(
       .data_o(byte_), .take_i(take), .refuse_o(refuse), .overrun_o(overrun), .forget_i(forget));
 
   logic [3:0] state_q;
-  logic [31:0] head_q;  // sequence, kind, length: shifted in; then the length counts down
+  logic [7:0] sequence_q, code_q;  // these and the length are shifted in; then the length counts down
+  logic [15:0] left_q;
   logic [1:0] index_q;
   logic [7:0] last_q, kind_q, count_q, op_q;
   logic open_q, failed_q, empty, wants, ours, fresh, again, sending;
@@ -52,11 +54,11 @@ module nm_link #(
   logic [1:0] part_q, mode;
   logic [REPLY_W:0] size_q;
 
-  assign empty = head_q[15:0] == 16'h0000;
+  assign empty = left_q == 16'h0000;
   assign mode = op_q[6:5];
   assign ours = op_q[4:2] == 3'b111;
-  assign fresh = head_q[31:24] == last_q + 8'd1;
-  assign again = head_q[31:24] == last_q;
+  assign fresh = sequence_q == last_q + 8'd1;
+  assign again = sequence_q == last_q;
   assign wants = state_q == HEADER || state_q == SKIP || state_q == OPERATION || state_q == COUNT || state_q == BYTES;
   assign take = byte_v && wants && (state_q == HEADER || !empty);
   assign forget = state_q == IDLE && refuse && !any;
@@ -100,8 +102,8 @@ module nm_link #(
       index_q  <= '0;
     end else begin
       if (take) begin
-        if (state_q == HEADER) head_q <= {head_q[23:0], byte_};
-        else head_q[15:0] <= head_q[15:0] - 1'b1;
+        left_q <= `NM_DOWN(state_q == HEADER, ({left_q[7:0], byte_}), left_q);
+        if (state_q == HEADER) {sequence_q, code_q} <= {code_q, left_q[15:8]};
       end
       case (state_q)
         IDLE:
@@ -117,13 +119,13 @@ module nm_link #(
         end
         CHECK: begin
           state_q <= SKIP;
-          if (head_q[23:16] == `NM_L_OPEN || (head_q[23:16] == `NM_L_RUN && open_q && fresh)) begin
+          if (code_q == `NM_L_OPEN || (code_q == `NM_L_RUN && open_q && fresh)) begin
             state_q <= OPERATION;
             open_q <= 1'b1;
             failed_q <= 1'b0;
-            last_q <= head_q[31:24];
+            last_q <= sequence_q;
             size_q <= '0;
-          end else if (head_q[23:16] != `NM_L_RUN) kind_q <= `NM_L_UNKNOWN;
+          end else if (code_q != `NM_L_RUN) kind_q <= `NM_L_UNKNOWN;
           else if (!open_q) kind_q <= `NM_L_CLOSED;
           else if (again) kind_q <= failed_q ? `NM_L_MALFORMED : `NM_L_DONE;
           else kind_q <= `NM_L_SEQUENCE;

@@ -3,6 +3,7 @@
 // The bytes of a frame are written as they come; the reader sees them only when `end_q` moves behind them, after the
 // frame was found right. Otherwise the write pointer goes back and `refuse_o` rises.
 `default_nettype none
+`include "nm_arith.vh"
 `include "nm_link.vh"
 
 module nm_link_receive #(
@@ -59,6 +60,7 @@ module nm_link_receive #(
       if (forget_i) {refuse_q, overrun_q} <= '0;
       if (broken_i) spoilt_q <= 1'b1;
       if (valid_i) escape_q <= data_i == `NM_L_ESCAPE;
+      if (store || (mark && !good)) write_q <= `NM_UP(mark, end_q, write_q);
       if (valid_i && escape_q && data_i == `NM_L_ESCAPE) spoilt_q <= 1'b1;
       if (byte_v) begin
         crc_q <= crc_step(crc_q, value);
@@ -74,13 +76,11 @@ module nm_link_receive #(
           tail_q <= tail_q + 1'b1;
           if (tail_q == 2'd2) spoilt_q <= 1'b1;
         end
-        if (store) write_q <= write_q + 1'b1;
         if (!in_tail && full) full_q <= 1'b1;
       end
       if (mark) begin
         if (good) end_q <= write_q;
         else begin
-          write_q <= end_q;
           if (head_q != 3'd0 || spoilt_q || escape_q) begin
             refuse_q  <= 1'b1;
             overrun_q <= full_q;

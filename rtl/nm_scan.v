@@ -3,6 +3,7 @@
 // Pipeline: address -> array -> output register (the candidates) -> token. An empty word gives one token without a
 // bit; a word of k bits gives k tokens, the first of them marked. The pipeline stands still while the consumer does.
 `default_nettype none
+`include "nm_arith.vh"
 
 module nm_scan #(
     parameter int WIDTH  = 16,
@@ -62,19 +63,16 @@ module nm_scan #(
       word_v_q <= 1'b0;
       tok_v_q  <= 1'b0;
     end else begin
-      if (start_i) begin
-        addr_v_q <= count_i != '0;
-        addr_q   <= first_i;
-        left_q   <= count_i - 1'b1;
-      end else if (advance && addr_v_q) begin
-        addr_v_q <= left_q != '0;
-        addr_q   <= addr_q + 1'b1;
-        left_q   <= left_q - 1'b1;
+      if (start_i) addr_v_q <= count_i != '0;
+      else if (advance && left_q == (ADDR_W + 1)'(1)) addr_v_q <= 1'b0;
+      if (start_i || advance) begin
+        addr_q <= `NM_UP(start_i, first_i, addr_q);
+        left_q <= `NM_DOWN(start_i, count_i, left_q);
       end
       if (advance) begin
         raw_v_q     <= addr_v_q;
         raw_addr_q  <= addr_q;
-        raw_last_q  <= left_q == '0;
+        raw_last_q  <= left_q == (ADDR_W + 1)'(1);
         word_v_q    <= raw_v_q;
         word_addr_q <= raw_addr_q;
         word_last_q <= raw_last_q;

@@ -58,7 +58,9 @@ module nm_sequence #(
   localparam int COUNT_W = ((PC_W > 8) ? PC_W : 8) + 1;  // a skip leads beyond the memory, never round it
   logic [COUNT_W-1:0] pc_q, body_q;
   logic [7:0] skip_q;
-  logic [24:0] limit_q;
+  logic [24:0] after;  // the end of the run, signed
+  logic [15:0] since_q;
+  logic before_q, beyond_q;
   logic running_q, waiting_q, ending_q, range_valid_q, range_axon_q, issue, due, fault;
   localparam int WAIT_W = (SPACE_W + 1 > 4) ? SPACE_W + 1 : 4;
   logic [WAIT_W-1:0] wait_q, vector_wait;
@@ -74,7 +76,13 @@ module nm_sequence #(
       .wdata_i({2{host_data_i}}));
   assign host_program_o = host_part_i ? instr[63:32] : instr[31:0];
 
-  always_ff @(posedge clk_i) limit_q <= 25'(instr[31:16]) + (instr[`NM_I_FLAG] ? 25'(timesteps_i) : 25'd0);
+  // the time that `when` ends by, from the start of the run or from its end: below 0, beyond 16 bits, else since_q
+  assign after = 25'(t_i) - 25'(timesteps_i);
+  always_ff @(posedge clk_i) begin
+    since_q  <= instr[`NM_I_FLAG] ? after[15:0] : t_i[15:0];
+    before_q <= instr[`NM_I_FLAG] && after[24];
+    beyond_q <= (instr[`NM_I_FLAG] ? after[23:16] : t_i[23:16]) != 8'h00;
+  end
 
   nm_check #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS), .REGISTERS(REGISTERS),
              .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_check (
@@ -87,7 +95,7 @@ module nm_sequence #(
   assign bad_pc = 32'(pc_q) >= 32'(PROGRAM_WORDS);
   assign issue = running_q && wait_q == '0 && !waiting_q && !hold_i;
   assign fault = bad_pc || bad_opcode || bad_operand;
-  assign due = 25'(t_i) >= 25'(instr[15:0]) && 25'(t_i) < limit_q;
+  assign due = (t_i[23:16] != 8'h00 || t_i[15:0] >= instr[15:0]) && (before_q || (!beyond_q && since_q < instr[31:16]));
   assign vector_wait = (WAIT_W'(range_count_q) > WAIT_W'(`NM_PIPELINE)) ? WAIT_W'(range_count_q) - 1'b1
                                                                         : WAIT_W'(`NM_PIPELINE - 1);
 

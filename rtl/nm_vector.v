@@ -5,6 +5,7 @@
 // What stage 5 writes can be read in the next cycle, so an instruction that begins 7 cycles later sees it.
 `default_nettype none
 `include "nm_isa.vh"
+`include "nm_arith.vh"
 
 module nm_vector #(
     parameter int LANES = 8,
@@ -271,19 +272,16 @@ module nm_vector #(
   assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
 
   always_ff @(posedge clk_i) begin
-    blk0_q <= seek_i ? row_block_i : (issue && !sweep_i) ? range_first_i : blk0_q + 1'b1;
+    blk0_q <= `NM_UP(seek_i || (issue && !sweep_i), seek_i ? row_block_i : range_first_i, blk0_q);
+    left_q <= `NM_DOWN(issue, range_count_i, left_q);
     if (issue || (TRACES > 1 && seek_i)) port0_q <= port0;
     if (issue) begin
       ctl0_q   <= dec;
       port1_q  <= port1;
       reads_q  <= sweep_i ? 2'd0 : reads;
       unit_q   <= {is_rnd, is_mov, is_cmp, is_mul, is_two && !is_cmp};
-      left_q   <= range_count_i;
       last0_q  <= range_count_i == (SPACE_W + 1)'(1);
-    end else begin
-      left_q   <= left_q - 1'b1;
-      last0_q  <= left_q == (SPACE_W + 1)'(2);
-    end
+    end else last0_q <= left_q == (SPACE_W + 1)'(2);
     if (rst_i || flush_i) begin
       vld0_q <= 1'b0;
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= '0;
