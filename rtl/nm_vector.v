@@ -377,24 +377,14 @@ module nm_vector #(
     assign pre4 = ctl4_q.axon ? pre4_q : {LANES{row_pre_i}};
 
     // the traces of a row's axon, broadcast
-    logic [STATE_BITS-1:0] x0_q, x1, x2;
-    always_ff @(posedge clk_i) if (rst_i || capture_i[0]) x0_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
-    if (TRACES > 1) begin : gen_x1
-      logic [STATE_BITS-1:0] x1_q;
-      always_ff @(posedge clk_i) if (rst_i || capture_i[1]) x1_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
-      assign x1 = x1_q;
-    end else begin : gen_no_x1
-      assign x1 = x0_q;
+    logic [TRACES*STATE_BITS-1:0] x_q;
+    for (genvar x = 0; x < TRACES; x++) begin : gen_x
+      always_ff @(posedge clk_i)
+        if (rst_i || capture_i[x]) x_q[x*STATE_BITS+:STATE_BITS] <= rst_i ? '0 : STATE_BITS'(host_word_o);
     end
-    if (TRACES > 2) begin : gen_x2
-      logic [STATE_BITS-1:0] x2_q;
-      always_ff @(posedge clk_i) if (rst_i || capture_i[2]) x2_q <= rst_i ? '0 : STATE_BITS'(host_word_o);
-      assign x2 = x2_q;
-    end else begin : gen_no_x2
-      assign x2 = x0_q;
-    end
-    assign scalar1 = (ctl0_q.scalar == 2'd3) ? reward_i : (ctl0_q.scalar == 2'd2) ? x2 :
-                     (ctl0_q.scalar == 2'd1) ? x1 : x0_q;
+    localparam int X1 = (TRACES > 1) ? 1 : 0, X2 = (TRACES > 2) ? 2 : 0;
+    assign scalar1 = (ctl0_q.scalar == 2'd3) ? reward_i : (ctl0_q.scalar == 2'd2) ? x_q[X2*STATE_BITS+:STATE_BITS] :
+                     (ctl0_q.scalar == 2'd1) ? x_q[X1*STATE_BITS+:STATE_BITS] : x_q[0+:STATE_BITS];
     logic unused;
     assign unused = &{1'b0, shifted, position2, granule0};
   end else begin : gen_no_traces

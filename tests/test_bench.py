@@ -1,8 +1,6 @@
 """tools/bench.py: its hand-written images are legal, and the machine does what the plain arithmetic does."""
 
-import importlib.util
-from pathlib import Path
-
+import bench
 import numpy as np
 import pytest
 from networks import dense, lif
@@ -13,16 +11,6 @@ from emulator.spec.check import check_image
 from nmcompile.network import INPUT, Network
 from nmcompile.pipeline import compile_network
 
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def bench():
-    spec = importlib.util.spec_from_file_location("bench", ROOT / "tools" / "bench.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def agree(work):
     """Synaptic operations of a workload; raises where the machine and the bound differ."""
@@ -30,7 +18,7 @@ def agree(work):
     return work.operations(emulator.run(work.image, work.inputs, learn=work.learn), work.plain())
 
 
-def test_layers_on_the_machine_do_what_the_bound_does(bench):
+def test_layers_on_the_machine_do_what_the_bound_does():
     rng = np.random.default_rng(1)
     net = {f"w{i}": rng.integers(1, 50, shape).astype(np.int8) for i, shape in enumerate([(784, 512), (512, 256)])}
     net["w2"] = np.pad(rng.integers(1, 50, (256, 10)), ((0, 0), (0, 6))).astype(np.int8)
@@ -39,14 +27,14 @@ def test_layers_on_the_machine_do_what_the_bound_does(bench):
 
 
 @pytest.mark.parametrize("name", ["W2", "W3"])
-def test_recurrent_neurons_on_the_machine_do_what_the_bound_does(bench, name, monkeypatch):
+def test_recurrent_neurons_on_the_machine_do_what_the_bound_does(name, monkeypatch):
     image = bench.recurrent_image
     monkeypatch.setattr(bench, "recurrent_image", lambda net, side, dense: image(net, 1, dense))
     assert agree(bench.recurrent(name, bench.make_recurrent(102, 1024, 16, 60, 0.03, 0.05))) > 60 * 15
 
 
 @pytest.mark.parametrize("name", ["W4", "W4r"])
-def test_learning_on_the_machine_does_what_the_bound_does(bench, name):
+def test_learning_on_the_machine_does_what_the_bound_does(name):
     rng = np.random.default_rng(1)
     inputs = (rng.random((2, 20, 784)) < 0.05).astype(np.uint8)
     net = {"weights": rng.integers(1, 39, (784, 400)).astype(np.int8), "threshold": 3000, "inputs": inputs}

@@ -1,12 +1,12 @@
 """Placement: neurons that share sources share cores, packets go short ways, all that does not fit is said at once."""
 
-import importlib.util
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import networkx as nx
 import numpy as np
+import placement
 import pytest
 from networks import dense, lif
 from scipy import sparse
@@ -25,36 +25,27 @@ ROOT = Path(__file__).parents[1]
 LARGE = load_architecture("large")
 
 
-@pytest.fixture(scope="module")
-def bench():
-    """tools/placement.py"""
-    spec = importlib.util.spec_from_file_location("placement", ROOT / "tools" / "placement.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def axons(compilation):
     return compilation.summary()["axons"]
 
 
-def test_a_shuffled_small_world_of_100000_edges_is_put_back_in_order(bench):
+def test_a_shuffled_small_world_of_100000_edges_is_put_back_in_order():
     graph = nx.watts_strogatz_graph(12_500, 16, 0.1, 1)
-    shuffled = compile_network(bench.recurrent(graph), LARGE)
-    ordered = compile_network(bench.recurrent(graph, shuffled=False), LARGE)
+    shuffled = compile_network(placement.recurrent(graph), LARGE)
+    ordered = compile_network(placement.recurrent(graph, shuffled=False), LARGE)
     assert shuffled.summary()["cores"] == ordered.summary()["cores"] == -(-12_500 // 1024)
     assert axons(shuffled) <= 1.25 * axons(ordered)
 
 
-def test_a_scale_free_graph_of_100000_edges_needs_fewer_axons_in_order(bench):
+def test_a_scale_free_graph_of_100000_edges_needs_fewer_axons_in_order():
     graph = nx.barabasi_albert_graph(12_500, 8, 1)
-    compilation = compile_network(bench.recurrent(graph), LARGE)
+    compilation = compile_network(placement.recurrent(graph), LARGE)
     assert compilation.summary()["cores"] <= 36
     assert axons(compilation) < 0.95 * 144_000  # in 36 cores as they come
 
 
-def test_a_million_synapses_take_less_than_ten_seconds(bench):
-    arch, make = bench.TIMED["small world of 62,500 neurons, 10^6 synapses"]
+def test_a_million_synapses_take_less_than_ten_seconds():
+    arch, make = placement.TIMED["small world of 62,500 neurons, 10^6 synapses"]
     network = make()
     begun = time.process_time()
     assert compile_network(network, arch).summary()["synapses"] > 1e6
@@ -70,10 +61,10 @@ def test_an_order_has_every_node_once_and_keeps_groups_together():
     assert (np.diff(community[order]) != 0).sum() == 7
 
 
-def test_reordered_neurons_run_as_before(bench):
+def test_reordered_neurons_run_as_before():
     """The user's numbering survives: outputs of a network in 5 cores equal those of one in 1 core."""
     graph = nx.watts_strogatz_graph(300, 8, 0.1, 1)
-    network = bench.recurrent(graph)
+    network = placement.recurrent(graph)
     spikes = (np.random.default_rng(2).random((2, 15, network.n_inputs)) < 0.5).astype(np.uint8)
     spread = compile_network(network, replace(LARGE, name="spread", neurons=64, rtl=False))
     assert spread.summary()["cores"] >= 5
@@ -82,23 +73,23 @@ def test_reordered_neurons_run_as_before(bench):
     np.testing.assert_array_equal(one.output_counts, many.output_counts)
 
 
-def test_packet_hops_of_a_bundled_network_are_within_a_fifth_of_annealing(bench):
+def test_packet_hops_of_a_bundled_network_are_within_a_fifth_of_annealing():
     network = read_network(ROOT / "examples" / "networks" / "mnist_conv.nir")
     spikes = read_spikes(ROOT / "examples" / "data" / "mnist_conv_test.npz").spikes[:5]
-    image = compile_network(network, bench.SMALL, choose_semantics("snntorch")).image
-    flow, hops = bench.traffic(image, spikes), bench.mesh_hops(image.arch)
+    image = compile_network(network, placement.SMALL, choose_semantics("snntorch")).image
+    flow, hops = placement.traffic(image, spikes), placement.mesh_hops(image.arch)
     assert (flow * hops).sum() == emulator.run(image, spikes).total("hops") > 0
-    assert (flow * hops).sum() <= 1.2 * bench.anneal(flow, hops, 60_000)
+    assert (flow * hops).sum() <= 1.2 * placement.anneal(flow, hops, 60_000)
 
 
-def test_annealing_finds_a_better_placement_of_a_bad_one(bench):
+def test_annealing_finds_a_better_placement_of_a_bad_one():
     """A chain of 16 cores, shuffled over a 4 x 4 mesh: 15 hops are possible."""
     chain = np.random.default_rng(1).permutation(16)
     flow = np.zeros((16, 16))
     flow[chain[:-1], chain[1:]] = 10
     arch = replace(LARGE, name="16", mesh_width=4, mesh_height=4)
-    assert (flow * bench.mesh_hops(arch)).sum() > 300
-    assert bench.anneal(flow, bench.mesh_hops(arch), 60_000) == pytest.approx(150, abs=20.1)
+    assert (flow * placement.mesh_hops(arch)).sum() > 300
+    assert placement.anneal(flow, placement.mesh_hops(arch), 60_000) == pytest.approx(150, abs=20.1)
 
 
 def test_all_that_does_not_fit_is_said_at_once():

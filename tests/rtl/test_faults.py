@@ -21,7 +21,7 @@ FAULTS = {
     "a spike's payload restarts": ("nm_pending.v", "!old3[axon3_q[3:0]] ? 8'h00", "1'b1 ? 8'h00"),
     "local packets come first": ("nm_router.v", "granted = asks &", "granted = asks[4] ? 5'd16 : asks &"),
     "a queue of one": ("nm_router.v", "full[p] = count_q == 2'd2", "full[p] = count_q != 2'd0"),
-    "a window's next run starts at its end": ("nm_integrate.v", "(next_run && !fresh_q) ? run_pos_q :", "1'b0 ? run_pos_q :"),
+    "a window's next run starts at its end": ("nm_integrate.v", "? run_pos_q :", "? pos_q :"),
     "payloads are never signed": ("nm_integrate.v", "signed_q && payload_i[7]", "1'b0"),
     "a spike costs no cycles": ("nm_emit.v", "{x_any_q && x_head_q, x_first_q", "{1'b0, x_any_q || x_first_q"),
     "accumulators are not cleared": ("nm_core.v", ".vector_clear5_i(acc_clear5)", ".vector_clear5_i(1'b0)"),
