@@ -604,10 +604,19 @@ module nm_vector #(
   always_ff @(posedge clk_i) {spikes3_q, spikes4_q, spikes5_q} <= {spikes2, spikes3_q, spikes4_q};
 
   if (GRADED) begin : gen_payloads
+    // written a cycle late: it is far from the lanes' sums, and the emitter is not there before
+    logic [LANES*8-1:0] payload6_q;
+    logic [LANES-1:0] we6_q;
+    logic [BLOCK_W-1:0] blk6_q;
+    always_ff @(posedge clk_i) begin
+      payload6_q <= payload5;
+      we6_q <= fired5 & {LANES{spike_write}};
+      blk6_q <= blk5_q[BLOCK_W-1:0];
+    end
     nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 8), .GROUPS(LANES), .ADDR_W(BLOCK_W)) i_spike_payloads (
         .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
         .raddr_i(emit_i ? emit_block_i : host_addr_i[BLOCK_W-1:0]), .rdata_o(emit_payloads_o),
-        .we_i(fired5 & {LANES{spike_write}}), .waddr_i(blk5_q[BLOCK_W-1:0]), .wdata_i(payload5));
+        .we_i(we6_q), .waddr_i(blk6_q), .wdata_i(payload6_q));
   end else begin : gen_no_payloads
     assign emit_payloads_o = {LANES{8'd1}};
     logic unused;
