@@ -442,20 +442,20 @@ def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
 
 
 def test_a_board_without_traces_does_not_learn(up5k):
-    small = load_board("icebreaker").arch()
-    assert small.traces == 0
+    plain = load_board("icebreaker").arch()
+    assert plain.traces == 0
     with pytest.raises(DoesNotFitError) as refused:
-        learning_network(small)
+        learning_network(plain)
     assert str(refused.value) == (
-        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'small' has 0; use an architecture with more traces, or a "
+        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'icebreaker' has 0; use an architecture with more traces, or a "
         "rule with fewer"
     )
     image, _ = learning_network(up5k)
-    board = Board(ModelBoard(small.hash))
+    board = Board(ModelBoard(plain.hash))
     with pytest.raises(DeviceError) as error:
         flash(board, image)
     assert str(error.value) == (
-        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is small ({small.hash}); compile it "
+        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is icebreaker ({plain.hash}); compile it "
         "for that one"
     )
     assert error.value.exit_code == 6
