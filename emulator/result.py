@@ -16,6 +16,7 @@ from .spec.ledger import CHIP_COUNTERS, COUNTERS
 
 FORMAT: Final = "nmcompile result"
 FORMAT_VERSION: Final = 1
+NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without counters
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class RunResult:
         sample_spikes: (samples, populations) int32 spikes of each population of the image, in its order.
         probes: "REGISTER:POPULATION" -> (samples, T + latency, neurons) int32, the register after each timestep.
             A population at depth d lives its own timestep i at machine timestep d + i.
-        cycles_are: "exact", or "without the fabric" when packets were taken to travel in no time.
+        cycles_are: "exact"; "without the fabric" when packets were taken to travel in no time; "not counted", nor is
+            anything else, by a board without counters.
         rtl: the bundled Verilog implements exactly this architecture.
         elapsed_s: seconds in the machine itself; loading and compiling left out.
         meta: JSON values: timesteps, latency, the names of populations and what the caller adds.

@@ -26,6 +26,11 @@ _LEARN = click.option(
     "--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns."
 )
 _LEARNED = click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
+_TIMESTEPS = click.option(
+    "--timesteps",
+    type=click.IntRange(1, (1 << 24) - 1),
+    help="Cut the inputs to T timesteps, or pad them with silence.",
+)
 _THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Samples side by side.")
 
 
@@ -113,7 +118,7 @@ def compile_command(
 @click.argument("image")
 @click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
 @click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
-@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
+@_TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @_THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
@@ -206,7 +211,7 @@ def inspect(file: str, as_json: bool) -> None:
 @click.argument("image")
 @click.option("--spikes", required=True, help="IN.npz: spikes or events.")
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
-@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
+@_TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @_JSON
 def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit: int | None, as_json: bool) -> None:
@@ -272,7 +277,7 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
 @_BAUD
 @click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
 @click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
-@click.option("--timesteps", type=click.IntRange(1), help="Cut the inputs to T timesteps, or pad them with silence.")
+@_TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @click.option("--compare", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
 @_LEARN
@@ -313,7 +318,7 @@ def run(
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     with Board(SerialTransport(port, baud)) as device, show.Progress() as progress:
         result = run_on_board(device, program, data, output is not None, progress, compare, learn)
-        values = summary(device, result, compare)
+        values = summary(device, result, compare, everything=compare or output is not None)
     if output:
         save_result(result, output)
     if learned and result.learned:
@@ -437,6 +442,8 @@ def _check_output(path: str | None, *inputs: str | None) -> None:
     target = Path(path)
     if target.is_dir() or not target.name:
         raise InputError(f"{path}: a folder; give a file to write")
+    if target.exists() and not target.is_file():
+        raise InputError(f"{path}: no regular file; give a file to write")
     if not target.parent.is_dir():
         raise InputError(f"{path}: no folder {str(target.parent)!r} to write it in; create it first")
     if not os.access(target if target.exists() else target.parent, os.W_OK):

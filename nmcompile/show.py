@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from emulator.result import RunResult
+from emulator.result import NOT_COUNTED, RunResult
 from emulator.spec.image import Image
 
 from .pipeline import Compilation
@@ -147,13 +147,15 @@ def _kept(result: RunResult, output: str | None, learned: str | None) -> None:
 
 def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
     meta, samples = result.meta, values["samples"]
-    energy = meta["energy"]
     rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
     if "accuracy" in values:
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
         if "float_accuracy" in meta:
             rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
-    clock = meta["architecture"]["clock_hz"]
+    if result.cycles_are == NOT_COUNTED:
+        spikes = ("spikes", f"{values['spikes'] / samples:,.1f} a sample")
+        return [*rows, ("cycles", "not counted, nor anything else, by this board"), spikes]
+    clock, energy = meta["architecture"]["clock_hz"], meta["energy"]
     rows += [
         ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
         ("latency", f"{quantity(values['latency_s_per_sample'], 's')} a sample at {quantity(clock, 'Hz')}"),
@@ -258,9 +260,11 @@ def ran(result: RunResult, values: dict[str, Any], output: str | None, learned: 
     rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
     if "accuracy" in values:
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
+    if values["spikes"] is not None:
+        rows.append(("spikes", f"{values['spikes'] / samples:,.1f} a sample"))
+    cycles = values["cycles_per_sample"]
     rows += [
-        ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
-        ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
+        ("cycles", values["cycles_are"] if cycles is None else f"{cycles:,.0f} a sample, {values['cycles_are']}"),
         *learning_facts(result),
         ("took", f"{values['elapsed_s']:.2f} s, {values['retries']:,} repeats"),
     ]

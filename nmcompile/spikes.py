@@ -115,6 +115,9 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
             f"{path}: rewards are {rewards.dtype} of shape {rewards.shape} for {len(spikes)} samples; one integer per "
             "sample is needed"
         )
+    accuracy = arrays.get("float_accuracy")
+    if accuracy is not None and (accuracy.ndim or accuracy.dtype.kind not in "iuf"):
+        raise InputError(f"{path}: float_accuracy is {accuracy.dtype} of shape {accuracy.shape}; give one number")
     return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
 
 

@@ -19,7 +19,7 @@ from nmcompile.board.bitstream import board_design, board_names, load_board
 from nmcompile.board.flash import flash
 from nmcompile.board.fpga import Implementation
 from nmcompile.board.link import Board
-from nmcompile.board.run import run_on_board
+from nmcompile.board.run import run_on_board, summary
 from nmcompile.board.simulated import (
     CLOCKS_PER_BIT,
     SimulatedBoard,
@@ -277,7 +277,13 @@ def random_programs_equal_the_emulator(simulated_board, programs):
         image = random_image(rng, arch, learning=learn)
         flash(line, image)
         spikes = random_inputs(rng, image, 4, 2).astype(np.uint8)
-        run_on_board(line, image, SpikeData(spikes, None, {}), compare=True, learn=learn)
+        result = run_on_board(line, image, SpikeData(spikes, None, {}), compare=True, learn=learn)
+        values = summary(line, result, compared=True, everything=True)
+        assert values["spikes"] == len(result.spikes)
+        if not line.identity.counter_bits:  # what a board does not count is not made up
+            assert {values["cycles_per_sample"], values["synaptic_operations"], result.meta.get("energy")} == {None}
+            assert result.cycles_are == "not counted"
+            assert {"cycles", "counters"}.isdisjoint(values["compared"])
     assert line.retries == 0
 
 

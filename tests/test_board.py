@@ -447,16 +447,16 @@ def test_a_board_without_traces_does_not_learn(up5k):
     with pytest.raises(DoesNotFitError) as refused:
         learning_network(plain)
     assert str(refused.value) == (
-        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'icebreaker' has 0; use an architecture with more traces, or a "
-        "rule with fewer"
+        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'icebreaker' has 0; use an architecture with more "
+        "traces, or a rule with fewer"
     )
     image, _ = learning_network(up5k)
     board = Board(ModelBoard(plain.hash))
     with pytest.raises(DeviceError) as error:
         flash(board, image)
     assert str(error.value) == (
-        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is icebreaker ({plain.hash}); compile it "
-        "for that one"
+        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is icebreaker ({plain.hash}); "
+        "compile it for that one"
     )
     assert error.value.exit_code == 6
 

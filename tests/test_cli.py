@@ -325,7 +325,7 @@ def test_tables_in_a_narrow_terminal_break_between_words(monkeypatch, capsys):
         ),
         (
             ["emulate", "x.nmi", "--spikes", "x.npz", "--timesteps", "-3"],
-            "Invalid value for '--timesteps': -3 is not in the range x>=1; see nmc emulate --help",
+            "Invalid value for '--timesteps': -3 is not in the range 1<=x<=16777215; see nmc emulate --help",
         ),
         (
             ["emulate", "x.nmi", "--spikes", "x.npz", "--probe", "v"],
@@ -501,6 +501,7 @@ def test_an_output_that_cannot_be_written_is_known_before_any_work(fails, made, 
     fails(3, missing, run=["report", made / "run.npz", "--html", nowhere])
     fails(3, missing, run=["demo", "--html", nowhere])
     fails(3, f"{tmp_path}: a folder; give a file to write", run=[*emulate, "-o", tmp_path])
+    fails(3, "/dev/null: no regular file; give a file to write", run=[*emulate, "-o", "/dev/null"])
 
 
 def test_no_input_is_overwritten(fails, made):

@@ -117,6 +117,10 @@ BAD = {
         {"spikes": SPIKES, "labels": ["cat", "dog"]},
         "labels of type <U3 are not whole numbers; give the index of a class",
     ),
+    "float accuracy": (
+        {"spikes": SPIKES, "float_accuracy": "high"},
+        "float_accuracy is <U4 of shape (); give one number",
+    ),
     "event axes": (
         {"events": np.zeros((4, 2), int), "shape": (1, 2, 3)},
         "events are int64 of shape (4, 2), expected integers (n, 3): sample, timestep, input",

@@ -102,13 +102,14 @@ def test_a_wrong_weight_is_caught_and_named(digits, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("what", ["spikes", "sample_cycles", "counters"])
+@pytest.mark.parametrize("what", ["spikes", "sample_cycles", "counters", "chip"])
 def test_a_wrong_emulator_is_caught_and_named(image, spikes, monkeypatch, what):
     right = emulator.run(image, spikes, record_spikes=True)
     wrong = {
         "spikes": lambda: right.spikes[1:],
-        "sample_cycles": lambda: right.sample_cycles + 1,
+        "sample_cycles": lambda: right.sample_cycles + np.array([7, -7]),
         "counters": lambda: right.counters | {"hops": right.counters["hops"] + 1},
+        "chip": lambda: right.chip | {"reset_cycles": right.chip["reset_cycles"] + 1},
     }[what]()
     monkeypatch.setattr(emulator, "run", lambda *a, **k: dataclasses.replace(right, **{what: wrong}), raising=False)
     with pytest.raises(MachineError) as error:

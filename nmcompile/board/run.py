@@ -12,7 +12,7 @@ import numpy as np
 
 import emulator
 from emulator.energy import load_prices, price
-from emulator.result import RunResult
+from emulator.result import NOT_COUNTED, RunResult
 from emulator.simulate import checked_rewards
 from emulator.spec import isa
 from emulator.spec.errors import DeviceError, MachineError
@@ -321,7 +321,8 @@ def run_on_board(
     if wanted is not None and wrap:
         _compare_counters(ledger, ledger_chip, wanted)
     predictions = (scores if runner.membrane is not None else counts).argmax(axis=1)
-    result = _result(image, data, counts, predictions, np.concatenate(spikes), cycles, ledger, ledger_chip, elapsed)
+    found = np.concatenate(spikes)
+    result = _result(image, data, counts, predictions, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
     if not learn:
         return result
     learned = read_learned(board, image)
@@ -342,6 +343,7 @@ def _result(
     ledger: dict[str, np.ndarray],
     chip: dict[str, int],
     elapsed: float,
+    counted: bool,
 ) -> RunResult:
     nothing = tuple(np.zeros(0, np.int64) for _ in range(image.arch.cores))
     fired = np.zeros((image.arch.cores, image.arch.neurons), np.int64)
@@ -358,9 +360,10 @@ def _result(
         "architecture": image.arch.as_dict(),
         "input_spikes": int(np.count_nonzero(data.spikes)),
         "costs": [],
-        "energy": price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).as_dict(),
         "predictions": predictions.tolist(),
     }
+    if counted:
+        meta["energy"] = price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).as_dict()
     if data.labels is not None:
         meta |= {"labels": data.labels.tolist(), "accuracy": float((predictions == data.labels).mean())}
     return RunResult(
@@ -377,7 +380,7 @@ def _result(
         if populations
         else np.zeros((len(cycles), 0), np.int32),
         probes={},
-        cycles_are="exact",
+        cycles_are="exact" if counted else NOT_COUNTED,
         rtl=image.arch.rtl,
         elapsed_s=elapsed,
         meta=meta,
@@ -430,22 +433,23 @@ def _compare_counters(ledger: dict[str, np.ndarray], chip: dict[str, int], wante
                 f"board and emulator differ in {name} of core {core}: {int(values[core]):,} on the board, "
                 f"{int(wanted.counters[name][core]):,} emulated; spikes and cycles are equal"
             )
-    for name in CYCLES:
+    for name in chip:
         if chip[name] != wanted.chip[name]:
             raise MachineError(
                 f"board and emulator differ in {name}: {chip[name]:,} on the board, {wanted.chip[name]:,} emulated"
             )
 
 
-def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
-    """The keys of `nmc run --json`."""
+def summary(board: Board, result: RunResult, compared: bool, everything: bool) -> dict[str, Any]:
+    """The keys of `nmc run --json`; null is what a board without counters cannot say."""
+    counted = bool(board.identity.counter_bits)
     values: dict[str, Any] = {
         "samples": result.samples,
         "timesteps": result.meta["timesteps"],
-        "spikes": result.total("spikes"),
-        "synaptic_operations": result.total("synaptic_operations"),
-        "cycles_per_sample": float(result.sample_cycles.mean()),
-        "cycles_are": "counted by the board" if board.identity.counter_bits else "not counted by this board",
+        "spikes": result.total("spikes") if counted else int(result.neuron_spikes.sum()) if everything else None,
+        "synaptic_operations": result.total("synaptic_operations") if counted else None,
+        "cycles_per_sample": float(result.sample_cycles.mean()) if counted else None,
+        "cycles_are": "counted by the board" if counted else "not counted by this board",
         "architecture": board.identity.label,
         "port": board.transport.name,
         "retries": board.retries,
@@ -457,6 +461,6 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
         values["row_updates"] = result.meta["learning"]["rows"]
     if compared:
         values["differences"] = 0
-        values["compared"] = ["spikes", *(["cycles", "counters"] if board.identity.counter_bits else [])]
+        values["compared"] = ["spikes", *(["cycles", "counters"] if counted else [])]
         values["compared"] += ["what was learned"] if result.learned else []
     return values

@@ -10,7 +10,7 @@ import numpy as np
 
 import emulator
 from emulator.energy import load_prices, price
-from emulator.result import RunResult
+from emulator.result import NOT_COUNTED, RunResult
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
 
@@ -106,7 +106,7 @@ def evaluate(
     if data.labels is not None:
         meta["labels"] = data.labels.tolist()
         meta["accuracy"] = float((predictions == data.labels).mean())
-    if np.ndim(data.extra.get("float_accuracy", [])) == 0:
+    if "float_accuracy" in data.extra:
         meta["float_accuracy"] = float(data.extra["float_accuracy"])
     result = replace(result.with_meta(**meta), probes=recorded)
     return result.with_meta(
@@ -115,20 +115,21 @@ def evaluate(
 
 
 def summary(result: RunResult) -> dict[str, Any]:
-    """The keys of `nmc emulate --json`."""
+    """The keys of `nmc emulate --json`; null is what a board without counters could not say."""
     meta, samples = result.meta, result.samples
-    cycles = float(result.sample_cycles.mean())
+    counted, energy = result.cycles_are != NOT_COUNTED, meta.get("energy", {})
+    cycles = float(result.sample_cycles.mean()) if counted else None
     values: dict[str, Any] = {
         "samples": samples,
         "timesteps": meta["timesteps"],
-        "synaptic_operations": result.total("synaptic_operations"),
-        "spikes": result.total("spikes"),
+        "synaptic_operations": result.total("synaptic_operations") if counted else None,
+        "spikes": result.total("spikes") if counted else int(result.neuron_spikes.sum()),
         "cycles_per_sample": cycles,
         "cycles_are": result.cycles_are,
-        "latency_s_per_sample": cycles / meta["architecture"]["clock_hz"],
-        "energy_j_per_sample": meta["energy"]["total_j"] / samples,
-        "energy_scope": meta["energy"]["scope"],
-        "prices": meta["energy"]["table"],
+        "latency_s_per_sample": cycles / meta["architecture"]["clock_hz"] if counted else None,
+        "energy_j_per_sample": energy["total_j"] / samples if counted else None,
+        "energy_scope": energy.get("scope"),
+        "prices": energy.get("table"),
         "architecture": meta["architecture"]["name"],
         "rtl": result.rtl,
         "elapsed_s": result.elapsed_s,

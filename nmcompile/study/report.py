@@ -10,7 +10,7 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from emulator.result import FORMAT_VERSION, RunResult
+from emulator.result import FORMAT_VERSION, NOT_COUNTED, RunResult
 from emulator.spec import isa
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
@@ -55,18 +55,21 @@ def _header(result: RunResult) -> str:
     meta, image, arch, samples = result.meta, image_meta(result), architecture(result), result.samples
     cycles = float(result.sample_cycles.mean()) if samples else 0.0
     energy, clock = meta.get("energy"), arch.get("clock_hz")
+    counted = result.cycles_are != NOT_COUNTED
     cost = f"{number(round(cycles))} cycles"
     if energy:
         cost += f" and {quantity(energy['total_j'] / max(1, samples), 'J')}"
-    headline = f"A sample takes {cost}"
+    headline = f"A sample takes {cost}" if counted else "A run on a board that counts nothing"
     if "accuracy" in meta:
-        headline = f"{percent(meta['accuracy'], 1)} right, at {cost} a sample"
-    tiles = [("cycles a sample", number(round(cycles)), result.cycles_are)]
-    if clock:
-        tiles.append(("latency a sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
-    operations = result.total("synaptic_operations") / max(1, samples)
-    tiles.append(("synaptic operations", number(round(operations)), "a sample"))
-    tiles.append(("spikes", number(round(result.total("spikes") / max(1, samples))), "a sample"))
+        headline = f"{percent(meta['accuracy'], 1)} right{f', at {cost} a sample' if counted else ''}"
+    tiles, spikes = [], int(result.neuron_spikes.sum())
+    if counted:
+        tiles.append(("cycles a sample", number(round(cycles)), result.cycles_are))
+        if clock:
+            tiles.append(("latency a sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
+        operations, spikes = result.total("synaptic_operations") / max(1, samples), result.total("spikes")
+        tiles.append(("synaptic operations", number(round(operations)), "a sample"))
+    tiles.append(("spikes", number(round(spikes / max(1, samples))), "a sample"))
     if energy:
         scope = f"{energy['scope']}, by {energy['table']}"
         tiles.append(("energy a sample", quantity(energy["total_j"] / max(1, samples), "J"), scope))
@@ -112,6 +115,8 @@ def _facts(result: RunResult) -> list[tuple[str, str]]:
             "cycles",
             "exact: instructions, packets in the fabric and barriers, clock by clock; resets between samples apart"
             if result.cycles_are == "exact"
+            else "not counted by this board"
+            if result.cycles_are == NOT_COUNTED
             else f"{result.cycles_are}: packets were taken to travel in no time, so true cycles are more",
         ),
         (

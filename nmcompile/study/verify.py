@@ -61,7 +61,8 @@ def machine(image: Image, simulator: str) -> Any:
 
 
 def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
-    """Run samples on both machines, one after the other, and compare everything that a machine shows.
+    """Run samples on both machines, one after the other, and compare spikes of every timestep, what outputs carry,
+    cycles of every sample, all counters. What spikes between neurons carry is compared by what they cause.
 
     What the samples teach an image that learns is carried from one to the next, and compared at the end.
 
@@ -87,8 +88,9 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewar
     moment = wanted.spikes[:, 0].astype(np.int64) * steps + wanted.spikes[:, 1]
     ends = np.searchsorted(moment, np.arange(samples * steps), side="right")
     learns = [any(isa.decode(word).name == "rows" for word in core.program) for core in image.cores]
+    cycles = 0
     for sample in range(samples):
-        part = slice(0 if any(learns) else sample, sample + 1)  # what leads to a difference
+        part = slice(0, sample + 1)  # what leads to a difference
         shown: list[tuple[int, int, int]] = []
         chip.reset(timesteps, int(reward[sample]))
         for t in range(steps):
@@ -102,18 +104,22 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewar
             shown += carrying if t >= image.latency else []
         if (image.count_outputs(np.array(shown)) != wanted.output_counts[sample]).any():
             raise _difference(image, spikes[part], reward[part], f"what the output spikes of sample {sample} carry")
-    cycles = int(wanted.sample_cycles.sum())
-    if chip.cycles() != cycles:
-        text = f"cycles: {chip.cycles():,} in the Verilog, {cycles:,} emulated"
-        raise _difference(image, spikes[:4], reward[:4], text)
+        before, cycles = cycles, chip.cycles()
+        if cycles - before != wanted.sample_cycles[sample]:
+            text = f"{cycles - before:,} in the Verilog, {wanted.sample_cycles[sample]:,} emulated"
+            raise _difference(image, spikes[part], reward[part], f"the cycles of sample {sample}: {text}")
     compared = 0
+    for name, count in chip.counters.items():
+        if count != wanted.chip[name]:
+            text = f"{name}: {count:,} in the Verilog, {wanted.chip[name]:,} emulated"
+            raise _difference(image, spikes, reward, text)
     for core in chip.cores:
         for name, count in core.counters.items():
             compared += 1
             emulated = int(wanted.counters[name][core.number])
             if count != emulated:
                 text = f"{name} of core {core.number}: {count:,} in the Verilog, {emulated:,} emulated"
-                raise _difference(image, spikes[:4], reward[:4], text)
+                raise _difference(image, spikes, reward, text)
     assert wanted.learned is not None
     weights = 0
     for number, core in enumerate(wanted.learned.cores):
@@ -125,8 +131,9 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewar
                 text = f"what was learned: synapse word {word} slot {slot} of core {number}"
                 raise _difference(image, spikes, reward, text)
     seconds = time.perf_counter() - start
+    emulated = int(wanted.sample_cycles.sum())
     return Verdict(
-        samples, samples * steps, len(wanted.spikes), chip.cycles(), cycles, compared, weights, simulator, seconds
+        samples, samples * steps, len(wanted.spikes), cycles, emulated, compared, weights, simulator, seconds
     )
 
 
