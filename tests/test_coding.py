@@ -131,10 +131,12 @@ def test_decoders_take_the_most_the_first_and_the_highest():
 
 
 def test_every_readout_of_a_run_is_what_the_float_network_says():
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(39)
     network = random_network(rng, sizes=(30, 5))
-    spikes = (rng.random((20, 15, 20)) < 0.3).astype(np.uint8)
+    spikes = (rng.random((20, 15, 20)) < rng.uniform(0.1, 0.5, (20, 1, 20))).astype(np.uint8)
     exact = run_float(network, choose_semantics(), spikes, record=True).spikes["layer1"]
+    assert (decode.by_count(exact) != decode.by_first_spike(exact)).mean() > 0.5
+    assert len(set(decode.by_count(exact))) == 4
     image = compile_network(network, ECP5, weight_bits=16).image
     data = SpikeData(spikes, None, {})
     for readout, wanted in (("count", decode.by_count(exact)), ("first-spike", decode.by_first_spike(exact))):
