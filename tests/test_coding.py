@@ -17,7 +17,7 @@ from emulator.spec.errors import InputError, MachineError, UsageError
 from nmcompile import encode
 from nmcompile.board.flash import flash
 from nmcompile.board.link import Board
-from nmcompile.board.run import run_on_board
+from nmcompile.board.run import run_on_board, summary
 from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
 from nmcompile.bounds import bounded_dynamics
 from nmcompile.cli import cli
@@ -221,10 +221,55 @@ def test_the_verilog_carries_the_same(carrying, monkeypatch):
 def test_a_board_tells_what_its_outputs_carry(carrying, monkeypatch):
     image, spikes, wanted = carrying
     monkeypatch.setattr("nmcompile.board.link.QUIET", 0.0)
+    result = run_on_board(board_with(image), image, SpikeData(spikes, None, {}), compare=True)
+    np.testing.assert_array_equal(result.output_counts, wanted)
+
+
+@pytest.fixture(scope="module")
+def integrating():
+    """An image whose outputs are membranes that nothing resets, and its inputs."""
+    rng = np.random.default_rng(7)
+    populations = (lif("mid", (30,)), lif("out", (5,), model="LI"))
+    weights = rng.normal(0.1, 0.3, (20, 30)), rng.normal(0, 0.5, (30, 5))
+    projections = (dense("in", INPUT, "mid", weights[0]), dense("on", "mid", "out", weights[1]))
+    image = compile_network(Network((20,), populations, projections, "out"), TINY).image
+    return image, (rng.random((3, 10, 20)) < 0.3).astype(np.uint8)
+
+
+def board_with(image):
     board = Board(SimulatedTransport(SimulatedBoard(TINY, seed=2)))
     flash(board, image)
+    return board
+
+
+def test_a_board_predicts_by_membranes(integrating, monkeypatch):
+    image, spikes = integrating
+    monkeypatch.setattr("nmcompile.board.link.QUIET", 0.0)
+    board = board_with(image)
     result = run_on_board(board, image, SpikeData(spikes, None, {}), compare=True)
-    np.testing.assert_array_equal(result.output_counts, wanted)
+    v = emulator.run(image, spikes, probes=["v:out"]).probes["v:out"][:, image.latency : image.latency + 10]
+    np.testing.assert_array_equal(result.predictions, v.sum(axis=1).argmax(axis=1))
+    assert "output membranes" in summary(board, result, compared=True, everything=True)["compared"]
+
+
+@pytest.mark.parametrize("what", ["spikes", "sample_cycles", "counters", "output_counts", "chip", "probes"])
+def test_a_board_that_differs_is_caught(integrating, monkeypatch, what):
+    image, spikes = integrating
+    monkeypatch.setattr("nmcompile.board.link.QUIET", 0.0)
+    right = emulator.run(image, spikes, record_spikes=True, probes=["v:out"])
+    wrong, named = {
+        "spikes": (right.spikes[1:], "differ first in sample 0, timestep"),
+        "sample_cycles": (right.sample_cycles + np.array([0, 7, -7]), "differ in the cycles of sample 1: "),
+        "counters": (right.counters | {"hops": right.counters["hops"] + 1}, "differ in hops of core 0: "),
+        "output_counts": (right.output_counts + 1, "differ in what output 0 sent in sample 0: "),
+        "chip": (right.chip | {"reset_cycles": right.chip["reset_cycles"] + 1}, "differ in reset_cycles: "),
+        "probes": ({"v:out": right.probes["v:out"] + 1}, "differ in the membrane sum of output 0 in sample 0: "),
+    }[what]
+    changed = dataclasses.replace(right, **{what: wrong})
+    monkeypatch.setattr(emulator, "run", lambda *a, **k: changed, raising=False)
+    with pytest.raises(MachineError) as error:
+        run_on_board(board_with(image), image, SpikeData(spikes, None, {}), compare=True)
+    assert str(error.value).startswith(f"board and emulator {named}")
 
 
 # ---------------------------------------------------------------------------------------------- analog inputs

@@ -290,7 +290,8 @@ def run_on_board(
     image = runner.image
     wanted = None
     if compare:
-        wanted = emulator.run(image, data.spikes, record_spikes=True, learn=learn, reward=rewards)
+        probes = [f"v:{runner.membrane.name}"] if runner.membrane is not None else []
+        wanted = emulator.run(image, data.spikes, record_spikes=True, learn=learn, reward=rewards, probes=probes)
     started = time.monotonic()
     cores, chip = runner.core_counters(), runner.chip_counters()
     wrap = (1 << board.identity.counter_bits) - 1
@@ -310,9 +311,13 @@ def run_on_board(
             _compare(image, sample, spikes[-1], int(cycles[sample]), wanted, bool(wrap))
         counts[sample] = runner.counts(rows, fired, timesteps)
         if wanted is not None:
-            _compare_outputs(sample, counts[sample], wanted.output_counts[sample])
+            _compare_outputs(sample, counts[sample], wanted.output_counts[sample], "what output {} sent")
         if runner.membrane is not None:
-            scores[sample] = runner.membranes(rows, timesteps) / runner.membrane.scale
+            sums = runner.membranes(rows, timesteps)
+            if wanted is not None:
+                v = wanted.probes[f"v:{runner.membrane.name}"][sample, image.latency : image.latency + timesteps]
+                _compare_outputs(sample, sums, v.sum(axis=0), "the membrane sum of output {}")
+            scores[sample] = sums / runner.membrane.scale
         if progress:
             progress("running", sample + 1, samples)
     ledger = dict(zip(COUNTERS, runner.core_counters() - cores & wrap, strict=True))
@@ -408,11 +413,11 @@ def _compare(image: Image, sample: int, found: np.ndarray, cycles: int, wanted: 
         )
 
 
-def _compare_outputs(sample: int, counts: np.ndarray, wanted: np.ndarray) -> None:
-    """MachineError with the first output whose spikes carried something else."""
-    for i in np.flatnonzero(counts != wanted)[:1]:
+def _compare_outputs(sample: int, found: np.ndarray, wanted: np.ndarray, what: str) -> None:
+    """MachineError with the first output whose spikes carried something else, or whose membrane was another."""
+    for i in np.flatnonzero(found != wanted)[:1]:
         raise MachineError(
-            f"board and emulator differ in what output {i} sent in sample {sample}: {counts[i]:,} on the board, "
+            f"board and emulator differ in {what.format(i)} in sample {sample}: {found[i]:,} on the board, "
             f"{wanted[i]:,} emulated; the spikes are equal"
         )
 
@@ -462,5 +467,6 @@ def summary(board: Board, result: RunResult, compared: bool, everything: bool) -
     if compared:
         values["differences"] = 0
         values["compared"] = ["spikes", *(["cycles", "counters"] if counted else [])]
+        values["compared"] += ["output membranes"] if result.meta["image"].get("readout") == "membrane" else []
         values["compared"] += ["what was learned"] if result.learned else []
     return values
