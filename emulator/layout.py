@@ -339,7 +339,7 @@ def prepare(image: Image) -> Machine:
     # ------------------------------------------------- where cores lie in the flat spaces, what runs ahead
     neuron_words, axon_words, sites = [], [], []
     for k, (ops, where, i) in enumerate(zip(programs, all_spaces, busy, strict=True)):
-        reach = _integ_reach(arch, image.cores[i], entries[k], ops)
+        reach = _integ_reach(image.cores[i], entries[k], ops)
         blocks = [op.lo for op in ops if op.name == "end"]
         blocks += [s.lo + s.hi for s in where if s is not None and not s.flag]
         blocks += [last for _, last in reach.values()]
@@ -484,7 +484,7 @@ def _sends(pending: Pending, pointers: np.ndarray, place: np.ndarray, delay: np.
     return _running(list(counts)), (q[kept] << 4 | delay[kept]).astype(np.uint32)
 
 
-def _integ_reach(arch, core: CoreImage, entries: np.ndarray, ops: list[Op]) -> dict[int, tuple[int, int]]:
+def _integ_reach(core: CoreImage, entries: np.ndarray, ops: list[Op]) -> dict[int, tuple[int, int]]:
     """Blocks (first, last + 1) that the axons of each integ of a program target, by address."""
     part = unpack(isa.AXON_FIELDS, entries)
     kind = part["format"]

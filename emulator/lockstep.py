@@ -2,6 +2,7 @@
 
 A machine here is anything with the interface of `reference.Reference`; states are read by `state_of`. A difference
 is told with both sides, the core, the neuron and its population's name, and the instructions that are behind it.
+A payload counts where a spike is pending: elsewhere it means nothing, and the next spike starts it anew.
 """
 
 from __future__ import annotations

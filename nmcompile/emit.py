@@ -52,7 +52,7 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
     n_inputs = int(np.prod(network.input_shape))
     input_pointers, input_routes = _csr(n_inputs, routes.get(INPUT, []))
     for population in network.populations:
-        _neuron_routes(cores, location[population.name], routes.get(population.name, []), arch)
+        _neuron_routes(cores, location[population.name], routes.get(population.name, []))
     cores = [_join_routes(core, number, arch, problems) for number, core in enumerate(cores)]
     if problems:
         raise DoesNotFitError(problems)
@@ -236,7 +236,7 @@ def _csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.nda
 
 
 def _neuron_routes(
-    cores: list[CoreImage], location: np.ndarray, chunks: list[tuple[int, np.ndarray, int, int]], arch: Architecture
+    cores: list[CoreImage], location: np.ndarray, chunks: list[tuple[int, np.ndarray, int, int]]
 ) -> None:
     """Hang a population's routes onto its neurons' cores; `_join_routes` finishes the pointers."""
     pointers, routes = _csr(len(location), chunks)

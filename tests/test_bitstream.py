@@ -79,7 +79,7 @@ def test_a_boards_folder_says_everything(name):
 
 
 @pytest.mark.parametrize("name", board_names())
-def test_every_port_of_a_top_has_a_pin_and_every_pin_a_port(name, tmp_path):
+def test_every_port_of_a_top_has_a_pin_and_every_pin_a_port(name):
     board = load_board(name)
     ports = set()
     for line in (board.folder / "top.v").read_text().splitlines():

@@ -499,7 +499,7 @@ def test_a_port_without_a_board_is_named(served):
     assert (code, err.startswith(f"nmc: no answer on {name} after 4 tries")) == (6, True)
 
 
-def test_a_board_unplugged_while_loading_is_named(up5k, image, served):
+def test_a_board_unplugged_while_loading_is_named(up5k, served):
     """A pseudo-terminal whose other side closes in the middle."""
     master, slave = pty.openpty()
     tty.setraw(slave)

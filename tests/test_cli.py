@@ -276,7 +276,7 @@ def test_help_needs_neither_numba_nor_scipy():
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_real_process_ends_with_the_exit_code_and_one_line(tmp_path):
+def test_a_real_process_ends_with_the_exit_code_and_one_line():
     done = spawn("emulate", "none.nmi", "--spikes", "none.npz")
     assert (done.returncode, done.stdout, done.stderr) == (3, "", "nmc: none.nmi: no such file\n")
 

@@ -38,7 +38,6 @@ def round_shift(value: int, shift: int, mode: int) -> int:
     return value >> shift
 
 
-LFSR_BITS = 32
 LFSR_STEPS = 24  # fresh bits per draw: the widest state whose every bit a draw can fill
 
 
