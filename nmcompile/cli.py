@@ -318,7 +318,7 @@ def run(
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     with Board(SerialTransport(port, baud)) as device, show.Progress() as progress:
         result = run_on_board(device, program, data, output is not None, progress, compare, learn)
-        values = summary(device, result, compare, everything=compare or output is not None)
+        values = summary(device, result, compare)
     if output:
         save_result(result, output)
     if learned and result.learned:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
-from emulator.result import NOT_COUNTED, RunResult
+from emulator.result import RunResult
 from emulator.spec.image import Image
 
 from .pipeline import Compilation
@@ -152,9 +152,6 @@ def _run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
         if "float_accuracy" in meta:
             rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
-    if result.cycles_are == NOT_COUNTED:
-        spikes = ("spikes", f"{values['spikes'] / samples:,.1f} a sample")
-        return [*rows, ("cycles", "not counted, nor anything else, by this board"), spikes]
     clock, energy = meta["architecture"]["clock_hz"], meta["energy"]
     rows += [
         ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
@@ -294,9 +291,12 @@ def _text(value: Any) -> str:
 def inspected(kind: str, values: dict[str, Any]) -> None:
     """After `nmc inspect`."""
     if kind == "result":
-        shown = [(name, values[name]) for name in _SUMMARY if name in values]
+        shown = [(name, values[name]) for name in _SUMMARY if values.get(name) is not None]
         _facts(*((name, f"{value:,}" if isinstance(value, int) else _text(value)) for name, value in shown))
-        _costs(values["costs"], values["samples"])
+        if values["costs"]:
+            _costs(values["costs"], values["samples"])
+        if not values["counters"]:
+            return
         table = _table("counter", "total")
         for name, total in values["counters"].items():
             table.add_row(name, f"{total:,}")

@@ -278,7 +278,7 @@ def random_programs_equal_the_emulator(simulated_board, programs):
         flash(line, image)
         spikes = random_inputs(rng, image, 4, 2).astype(np.uint8)
         result = run_on_board(line, image, SpikeData(spikes, None, {}), compare=True, learn=learn)
-        values = summary(line, result, compared=True, everything=True)
+        values = summary(line, result, compared=True)
         assert values["spikes"] == len(result.spikes)
         if not line.identity.counter_bits:  # what a board does not count is not made up
             assert {values["cycles_per_sample"], values["synaptic_operations"], result.meta.get("energy")} == {None}

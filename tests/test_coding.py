@@ -12,6 +12,7 @@ from test_verify import TINY
 
 import emulator
 import nmcompile as nm
+from emulator.result import save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError, MachineError, UsageError
 from nmcompile import encode
@@ -27,6 +28,7 @@ from nmcompile.pipeline import compile_network
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData
 from nmcompile.study import decode
+from nmcompile.study.report import write_report
 from nmcompile.study.verify import verify
 
 ECP5 = load_architecture("ecp5")
@@ -236,8 +238,8 @@ def integrating():
     return image, (rng.random((3, 10, 20)) < 0.3).astype(np.uint8)
 
 
-def board_with(image):
-    board = Board(SimulatedTransport(SimulatedBoard(TINY, seed=2)))
+def board_with(image, **own):
+    board = Board(SimulatedTransport(SimulatedBoard(TINY, seed=2, **own)))
     flash(board, image)
     return board
 
@@ -249,7 +251,29 @@ def test_a_board_predicts_by_membranes(integrating, monkeypatch):
     result = run_on_board(board, image, SpikeData(spikes, None, {}), compare=True)
     v = emulator.run(image, spikes, probes=["v:out"]).probes["v:out"][:, image.latency : image.latency + 10]
     np.testing.assert_array_equal(result.predictions, v.sum(axis=1).argmax(axis=1))
-    assert "output membranes" in summary(board, result, compared=True, everything=True)["compared"]
+    assert "output membranes" in summary(board, result, compared=True)["compared"]
+
+
+def test_what_a_board_does_not_count_is_not_made_up(integrating, monkeypatch, tmp_path):
+    image, spikes = integrating
+    monkeypatch.setattr("nmcompile.board.link.QUIET", 0.0)
+    board = board_with(image, COUNTER_BITS=0)
+    result = run_on_board(board, image, SpikeData(spikes, None, {}), compare=True)
+    said = summary(board, result, compared=True)
+    assert (said["spikes"], said["cycles_per_sample"], said["synaptic_operations"]) == (len(result.spikes), None, None)
+    assert said["compared"] == ["spikes", "output membranes"]
+    assert summary(board, run_on_board(board, image, SpikeData(spikes, None, {})), False)["spikes"] is None
+    save_result(result, tmp_path / "run.npz")
+    kept = nmc("inspect", tmp_path / "run.npz", "--json")
+    assert kept["cycles_are"] == "not counted"
+    assert {kept[key] for key in ("cycles_per_sample", "energy_j_per_sample", "energy", "prices")} == {None}
+    assert kept["counters"] == {}
+    assert kept["spikes"] == len(result.spikes) > 0
+    write_report(result, tmp_path / "run.html")
+    page = (tmp_path / "run.html").read_text()
+    assert "not counted by this board" in page
+    assert "Every counter" not in page
+    assert "0 cycles" not in page
 
 
 @pytest.mark.parametrize("what", ["spikes", "sample_cycles", "counters", "output_counts", "chip", "probes"])

@@ -277,7 +277,7 @@ def run_on_board(
     """Run samples on a board that holds the image; with `compare`, the emulator beside it.
 
     Args:
-        everything: `RunResult.spikes` holds all neurons, not only the outputs.
+        everything: read the spikes of all neurons into `RunResult.spikes`, which is None otherwise; so does `compare`.
         learn: as of `evaluate`: samples follow each other from the image's weights on, `rewards` of the data go with
             them, and `RunResult.learned` is the image that they end in, read from the board. Otherwise nothing learns.
 
@@ -286,7 +286,8 @@ def run_on_board(
     """
     samples, timesteps, _ = data.spikes.shape
     rewards = checked_rewards(image, data.extra.get("rewards", 0) if learn else 0, samples)
-    runner = Runner(board, image, everything or compare, learn)
+    everything = everything or compare
+    runner = Runner(board, image, everything, learn)
     image = runner.image
     wanted = None
     if compare:
@@ -328,6 +329,8 @@ def run_on_board(
     predictions = (scores if runner.membrane is not None else counts).argmax(axis=1)
     found = np.concatenate(spikes)
     result = _result(image, data, counts, predictions, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
+    if not everything:
+        result = replace(result, spikes=None)
     if not learn:
         return result
     learned = read_learned(board, image)
@@ -445,13 +448,13 @@ def _compare_counters(ledger: dict[str, np.ndarray], chip: dict[str, int], wante
             )
 
 
-def summary(board: Board, result: RunResult, compared: bool, everything: bool) -> dict[str, Any]:
+def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
     """The keys of `nmc run --json`; null is what a board without counters cannot say."""
     counted = bool(board.identity.counter_bits)
     values: dict[str, Any] = {
         "samples": result.samples,
         "timesteps": result.meta["timesteps"],
-        "spikes": result.total("spikes") if counted else int(result.neuron_spikes.sum()) if everything else None,
+        "spikes": result.total("spikes") if counted else None if result.spikes is None else len(result.spikes),
         "synaptic_operations": result.total("synaptic_operations") if counted else None,
         "cycles_per_sample": float(result.sample_cycles.mean()) if counted else None,
         "cycles_are": "counted by the board" if counted else "not counted by this board",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from typing import Any
 
-from emulator.result import RunResult, load_result
+from emulator.result import NOT_COUNTED, RunResult, load_result
 from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, load_image
@@ -96,12 +96,12 @@ def inspect_image(image: Image) -> dict[str, Any]:
 
 
 def inspect_result(result: RunResult) -> dict[str, Any]:
-    """What `nmc emulate` printed, and every counter summed over cores."""
-    counters = {name: int(values.sum()) for name, values in result.counters.items()}
+    """What `nmc emulate` printed, and every counter summed over cores; none of a board that counted nothing."""
+    counters = {name: int(values.sum()) for name, values in result.counters.items()} | dict(result.chip)
     return summary(result) | {
         "costs": result.meta["costs"],
-        "energy": result.meta["energy"],
-        "counters": counters | dict(result.chip),
+        "energy": result.meta.get("energy"),
+        "counters": counters if result.cycles_are != NOT_COUNTED else {},
         "spikes_recorded": result.spikes is not None,
         "probes": list(result.probes),
     }

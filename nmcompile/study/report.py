@@ -221,13 +221,16 @@ def _footer(result: RunResult) -> str:
         f'<tr><td>{escape(name)}</td><td>{result.total(name):,}</td><td class="text">{escape(what)}</td></tr>'
         for name, what in {**COUNTERS, **CHIP_COUNTERS}.items()
     )
+    ledger = (
+        "<details><summary>Every counter, all cores and samples</summary>"
+        f'<div class="scroll"><table>{rows}</table></div></details>'
+    )
     try:
         version = importlib.metadata.version("nmcompile")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout
         version = "of a checkout"
     return (
-        f"<details><summary>Every counter, all cores and samples</summary>"
-        f'<div class="scroll"><table>{rows}</table></div></details>'
+        f"{'' if result.cycles_are == NOT_COUNTED else ledger}"
         f"<p>Made by nmcompile {escape(version)}, instruction set {isa.ISA_VERSION}, "
         f"result format {FORMAT_VERSION}.</p>"
     )
