@@ -421,8 +421,9 @@ def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
     np.savez(inputs, spikes=data.spikes)
     run = ("--port", port, "--spikes", inputs, "--compare")
     assert nmc("flash", net, "--port", port)[0] == 0
-    code, out, err = nmc("run", net, *run, "--learned", mine, "--json")
+    code, out, err = nmc("run", net, *run, "--learned", mine, "--json", "-o", tmp_path / "run.npz")
     assert (code, err) == (0, "")
+    assert nmc("inspect", tmp_path / "run.npz")[0] == 0
     values = json.loads(out)
     assert (values["differences"], values["compared"][-1]) == (0, "what was learned")
     assert values["row_updates"] > 100
