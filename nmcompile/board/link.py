@@ -138,7 +138,6 @@ class Identity:
     request_bytes: int  # of a payload at most
     reply_bytes: int
     hash: str
-    isa_version: int
 
     @property
     def architecture(self) -> Architecture | None:
@@ -229,9 +228,7 @@ class Board:
                 f"{isa.ISA_VERSION}; build its bitstream again"
             )
         request = (1 << (link >> 8 & 0xFF)) // 2 - 8  # two of them fit, with their headers
-        return Identity(
-            link >> 24, link >> 16 & 0xFF, request, 1 << (link & 0xFF), f"{high:08x}{low:08x}", version & 0xFFFF
-        )
+        return Identity(link >> 24, link >> 16 & 0xFF, request, 1 << (link & 0xFF), f"{high:08x}{low:08x}")
 
     # ------------------------------------------------------------------------------------------- requests
     def run(self, requests: Sequence[Request], progress: Callable[[int], None] | None = None) -> list[bytes]:

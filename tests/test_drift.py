@@ -1,0 +1,59 @@
+"""The drift report's numbers, counted the slow way from runs in floats and in fixed point."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from networks import dense, lif, random_network
+
+import emulator
+from emulator.spec.arch import load_architecture
+from nmcompile.floatsim import run_float
+from nmcompile.network import INPUT, Network
+from nmcompile.pipeline import compile_network
+from nmcompile.semantics import choose_semantics
+from nmcompile.study.drift import drift_report
+
+UP5K = load_architecture("up5k")
+
+
+def test_numbers_of_coarse_weights_are_what_the_runs_say():
+    rng = np.random.default_rng(5)
+    network = random_network(rng, sizes=(30, 12))
+    spikes = (rng.random((4, 20, 20)) < 0.2).astype(np.uint8)
+    compilation = compile_network(network, UP5K, weight_bits=2)
+    exact = run_float(network, choose_semantics(), spikes, record=True)
+    fixed = emulator.run(compilation.image, spikes, record_spikes=True).spikes
+    rows = {row.name: row for row in drift_report(compilation, spikes)}
+    for name, row in rows.items():
+        counts = np.zeros((4, row.neurons), int)
+        for sample, _, core, neuron in fixed:
+            counts[sample] += (compilation.image.population(name).location == (core, neuron)).all(axis=1)
+        wanted = exact.spikes[name].sum(axis=1)
+        assert (row.float_spikes, row.fixed_spikes) == (wanted.sum(), counts.sum())
+        fires, fired = counts.any(axis=0), wanted.any(axis=0)
+        assert row.silent_neurons == sum(a and not b for a, b in zip(fired, fires, strict=True))
+        assert row.new_neurons == sum(b and not a for a, b in zip(fired, fires, strict=True))
+        assert row.count_error == pytest.approx(abs(counts - wanted).mean() / wanted.mean())
+    assert sum(row.silent_neurons for row in rows.values()) > 0
+    assert sum(row.new_neurons for row in rows.values()) > 0
+
+
+def test_a_membrane_that_runs_into_its_limit_is_counted_and_said():
+    """Without leak, what inhibits goes on forever: 16 bits end somewhere."""
+    network = Network(
+        (1,),
+        (lif("deep", (2,), model="IF", dt=1.0, threshold=1.0),),
+        (dense("w", INPUT, "deep", [[-5.0, 0.1]]),),
+        "deep",
+    )
+    semantics = replace(choose_semantics(), dt=1.0)
+    spikes = np.ones((2, 3000, 1), np.uint8)
+    compilation = compile_network(network, UP5K, semantics)
+    row = drift_report(compilation, spikes)[0]
+    v = emulator.run(compilation.image, spikes, probes=["v:deep"]).probes["v:deep"]
+    assert row.saturations == (v == v.min()).sum() > 100
+    assert v.min() <= -(2**15) + 1
+    assert row.advice == (
+        f"'deep': v saturates {row.saturations:,} times; use an architecture with more than 16 state_bits"
+    )
