@@ -2,7 +2,8 @@
 //
 //   beat: z synapse address  z+1 array  z+2 word: unpacked; accumulator address  z+3 weight times scale
 //         z+4 added to the accumulator word  z+5 written
-// A scale is the payload, shifted as far as the multiplier is wide; whole bytes of the shift come behind it.
+// A scale is the payload, shifted; sums wrap, so its low bits will do. What vectors read they clear three cycles later,
+// at the address of that read; so does the sample reset. The host's word is such a clearing, then a beat of weight 1.
 // The next event's first beat follows the last one after 3 cycles, so it reads what was written; inside an event a
 // target occurs once. A weight of 0 is not written: its block may be anybody's.
 `default_nettype none
@@ -14,6 +15,7 @@ module nm_accumulate #(
     parameter int BLOCKS = 64,
     parameter bit GRADED = 1,
     parameter int TRACES = 1,
+    parameter bit SCARCE = 0,  // the adder is one with its multiplier, and has no reset
     parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1
 ) (
     input  wire logic                clk_i,
@@ -37,13 +39,12 @@ module nm_accumulate #(
     input  wire logic                vector_index2_i,
     output logic      [LANES*ACC_BITS-1:0] vector_data4_o,
     input  wire logic                vector_clear5_i,
-    input  wire logic [ BLOCK_W-1:0] vector_block5_i,
-    input  wire logic                vector_index5_i,
     // sample reset and host
     input  wire logic                clear_i,
     input  wire logic                clear_index_i,
     input  wire logic [ BLOCK_W-1:0] clear_block_i,
     input  wire logic                host_i,
+    input  wire logic                host_write_i,  // all the time before host_we_i
     input  wire logic                host_we_i,
     input  wire logic [   BLOCK_W:0] host_addr_i,
     input  wire logic [         3:0] host_part_i,  // lane
@@ -54,14 +55,8 @@ module nm_accumulate #(
   logic [LANES*4-1:0] quarter;
   logic [LANES*2-1:0] eighth;
   logic [LANES-1:0] sixteenth, stray;
-  // a shift that clears an accumulator of 16 bits needs no bytes behind the multiplier
-  localparam int FINE_W = (!GRADED && ACC_BITS <= 16) ? 4 : 3;
   logic sparse;
-  logic [4:0] shift3_q, shift4_q;
-  logic signed [15:0] scale2, scale3_q;
-  assign scale2 = GRADED ? 16'($signed(factor2_i)) << shift2_i[2:0]
-                  : (FINE_W == 4 && shift2_i[4]) ? '0 : 16'd1 << shift2_i[FINE_W-1:0];
-  logic [BLOCK_W-1:0] dense_block;
+  logic [ACC_BITS-1:0] scale3_q;
 
   // the host's 32 bits of a synapse word are a part like that of a beat
   if (LANES == 4) begin : gen_half
@@ -78,29 +73,29 @@ module nm_accumulate #(
   assign eighth = part2_i[1] ? quarter[LANES*2+:LANES*2] : quarter[0+:LANES*2];
   assign sixteenth = part2_i[0] ? eighth[LANES+:LANES] : eighth[0+:LANES];
   assign sparse = format2_i == `NM_FMT_SPARSE;
-  // what all lanes address alike: vectors, the sample reset, the host
-  logic shared_read;
-  logic [BLOCK_W:0] shared_raddr, shared_waddr;
-  assign shared_read = host_i || vector_read2_i;
-  assign shared_raddr = host_i ? host_addr_i : {vector_index2_i, vector_block2_i};
-  assign shared_waddr = host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i}
-                                                       : {vector_index5_i, vector_block5_i};
-  assign dense_block = block2_i[BLOCK_W-1:0];
+  // what all lanes address alike: vectors, the sample reset, the host, dense weights
+  logic each, host_q, host_clear;
+  logic [BLOCK_W:0] shared_addr;
+  logic [5:3] clear_q, host_clear_q;  // a cycle later each
+  assign shared_addr = host_i ? host_addr_i : clear_i ? {clear_index_i, clear_block_i}
+                       : vector_read2_i ? {vector_index2_i, vector_block2_i} : {index2_i, block2_i[BLOCK_W-1:0]};
+  assign each = sparse && !host_i && !clear_i && !vector_read2_i;
+  assign host_clear = host_i && !host_q && host_write_i;
   assign stray_o = |stray;
 
   always_ff @(posedge clk_i) begin
-    {shift3_q, shift4_q} <= {shift2_i, shift3_q};
-    scale3_q <= scale2;
+    host_q <= host_i;
+    scale3_q <= host_i ? host_data_i : (GRADED ? ACC_BITS'($signed(factor2_i)) : ACC_BITS'(1)) << shift2_i;
+    clear_q <= rst_i ? '0 : {clear_q[4:3], clear_i};
+    host_clear_q <= rst_i ? '0 : {host_clear_q[4:3], host_clear};
   end
 
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
     logic [15:0] slot, weight, weight3_q;
     logic [7:0] low, slot_low, weight8, weight4, weight2, weight1;
-    logic [BLOCK_W-1:0] target;
-    logic [BLOCK_W:0] raddr, raddr3_q, raddr4_q, raddr5_q;
-    logic add3_q, add4_q, add5_q, far;
-    logic [ACC_BITS-1:0] product4_q, shifted4, sum5_q, acc4;
-    logic signed [31:0] product;
+    logic [BLOCK_W:0] addr, addr3_q, addr4_q, addr5_q;
+    logic add3_q, add4_q, add5_q, far, host_here;
+    logic [ACC_BITS-1:0] product4_q, sum5_q, acc4;
     assign slot = word2_i[l*16+:16];
     assign weight8 = half[l*8+:8];
     assign weight4 = 8'($signed(quarter[l*4+:4]));
@@ -116,38 +111,35 @@ module nm_accumulate #(
       endcase
     assign slot_low = slot[7:0];
     assign weight = {(format2_i == `NM_FMT_D16) ? slot[15:8] : {8{low[7]}}, low};
-    assign target = sparse ? slot[8+:BLOCK_W] : dense_block;
-    assign raddr = shared_read ? shared_raddr : {index2_i, target};
+    assign addr = each ? {index2_i, slot[8+:BLOCK_W]} : shared_addr;
     assign far = sparse && 9'({1'b0, slot[15:8]}) >= 9'(BLOCKS);
     assign stray[l] = beat2_i && far && slot[7:0] != 8'h00;
-    assign nonzero3_o[l] = add3_q;
+    assign nonzero3_o[l] = add3_q && !host_q;
+    assign host_here = 32'(host_part_i) == l;
     assign weights3_o[l*16+:16] = (TRACES > 0) ? weight3_q : '0;
 
-    assign product = 32'($signed(weight3_q)) * 32'(scale3_q);
-    assign shifted4 = (FINE_W == 4) ? product4_q : product4_q << {shift4_q[4:3], 3'd0};
     always_ff @(posedge clk_i) begin
-      weight3_q <= (TRACES > 0 && !beat2_i) ? 16'h0000 : weight;
-      {raddr3_q, raddr4_q, raddr5_q} <= {raddr, raddr3_q, raddr4_q};  // the first may be the memory's own
-      product4_q <= ACC_BITS'(product);
-      sum5_q <= acc4 + shifted4;
+      weight3_q <= beat2_i ? weight : {15'h0000, host_i};
+      {addr3_q, addr4_q, addr5_q} <= {addr, addr3_q, addr4_q};  // the first may be the memory's own
+      product4_q <= ACC_BITS'($signed(weight3_q)) * scale3_q;
+      sum5_q <= (SCARCE || add4_q) ? acc4 + product4_q : '0;
       if (rst_i) {add3_q, add4_q, add5_q} <= '0;
-      else {add3_q, add4_q, add5_q} <= {beat2_i && !row2_i && weight != 16'h0000 && !far, add3_q, add4_q};
+      else {add3_q, add4_q, add5_q} <= {(beat2_i && !row2_i && weight != 16'h0000 && !far) || (host_we_i && host_here),
+                                        add3_q, add4_q};
     end
 
-    logic unused;
-    assign unused = &{1'b0, product};
     nm_ram #(.WORDS(2 << BLOCK_W), .WIDTH(ACC_BITS), .ADDR_W(BLOCK_W + 1)) i_accumulators (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
-        .raddr_i(raddr),
+        .raddr_i(addr),
         .rdata_o(acc4),
-        .we_i(add5_q || vector_clear5_i || clear_i || (host_we_i && 32'(host_part_i) == l)),
-        .waddr_i(add5_q ? raddr5_q : shared_waddr),
-        .wdata_i(add5_q ? sum5_q : host_data_i & {ACC_BITS{host_i}}));
+        .we_i(add5_q || vector_clear5_i || clear_q[5] || (host_clear_q[5] && host_here)),
+        .waddr_i(addr5_q),
+        .wdata_i((!SCARCE || add5_q) ? sum5_q : '0));
     assign vector_data4_o[l*ACC_BITS+:ACC_BITS] = acc4;
   end
 
   logic unused;
-  assign unused = &{1'b0, block2_i, factor2_i, shift4_q};
+  assign unused = &{1'b0, block2_i, factor2_i};
 endmodule
 
 `default_nettype wire

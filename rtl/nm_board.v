@@ -22,6 +22,7 @@ module nm_board #(
     parameter int TRACES = 1,
     parameter bit GRADED = 0,
     parameter bit SHARED_AXONS = 0,
+    parameter bit SCARCE = 0,
     parameter int COUNTER_BITS = 48
 ) (
     input  wire logic clk_i,
@@ -48,7 +49,8 @@ module nm_board #(
   nm_chip #(.MESH_WIDTH(MESH_WIDTH), .MESH_HEIGHT(MESH_HEIGHT), .LANES(LANES), .STATE_BITS(STATE_BITS),
             .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .NEURONS(NEURONS), .REGISTERS(REGISTERS), .AXONS(AXONS),
             .DELAY_SLOTS(DELAY_SLOTS), .SYNAPSE_WORDS(SYNAPSE_WORDS), .PROGRAM_WORDS(PROGRAM_WORDS), .ROUTES(ROUTES),
-            .TRACES(TRACES), .GRADED(GRADED), .SHARED_AXONS(SHARED_AXONS), .COUNTER_BITS(COUNTER_BITS)) i_chip (
+            .TRACES(TRACES), .GRADED(GRADED), .SHARED_AXONS(SHARED_AXONS), .SCARCE(SCARCE),
+            .COUNTER_BITS(COUNTER_BITS)) i_chip (
       .clk_i, .rst_i, .req_valid_i(req_valid), .req_ready_o(req_ready), .req_write_i(req_write), .req_addr_i(req_addr),
       .req_data_i(req_data), .rsp_valid_o(rsp_valid), .rsp_ready_i(rsp_ready), .rsp_data_o(rsp_data),
       .busy_o(chip_busy));

@@ -24,6 +24,7 @@ module nm_chip #(
     parameter int TRACES = 1,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
+    parameter bit SCARCE = 0,
     parameter int COUNTER_BITS = 48,
     parameter int CORES = MESH_WIDTH * MESH_HEIGHT
 ) (
@@ -217,14 +218,14 @@ module nm_chip #(
     nm_core #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS),
               .REGISTERS(REGISTERS), .AXONS(AXONS), .DELAY_SLOTS(DELAY_SLOTS), .SYNAPSE_WORDS(SYNAPSE_WORDS),
               .PROGRAM_WORDS(PROGRAM_WORDS), .ROUTES(ROUTES), .TRACES(TRACES), .GRADED(GRADED),
-              .SHARED_AXONS(SHARED_AXONS), .CORES(CORES), .COUNTER_BITS(COUNTER_BITS)) i_core (
+              .SHARED_AXONS(SHARED_AXONS), .SCARCE(SCARCE), .CORES(CORES), .COUNTER_BITS(COUNTER_BITS)) i_core (
         .clk_i, .rst_i, .step_i(begin_step), .reset_i(begin_reset), .fabric_i(phase_q == FABRIC), .t_i(t_q),
         .timesteps_i(timesteps), .reward_i(reward), .running_o(running[c]), .emit_idle_o(emit_idle[c]),
         .sink_busy_o(sink_busy[c]), .out_valid_o(out_valid[c]), .out_ready_i(out_ready[c]), .out_core_o(to_core),
         .out_delay_o(out_delay), .out_axon_o(out_axon), .out_payload_o(out_payload), .out_hops_i(hops),
         .in_valid_i(in_valid[c]), .in_ready_o(in_ready[c]), .in_host_i(inject_here), .in_delay_i(in_delay),
         .in_axon_i(in_axon), .in_payload_i(in_payload), .host_i(mem_active), .host_mem_i(mem_number),
-        .host_we_i(mem_we && here), .host_write_i(mem_write), .host_turn_i(mem_turn && here && mem_number == `NM_MEM_RANDOM),
+        .host_we_i(mem_we && here), .host_write_i(mem_write && here), .host_turn_i(mem_turn && here && mem_number == `NM_MEM_RANDOM),
         .host_addr_i(mem_addr), .host_part_i(mem_part), .host_data_i(mem_wdata),
         .host_data_o(core_rdata[c*32+:32]), .clear_fault_i(clear_fault), .fault_o(faults[c*4+:4])
 `ifdef NM_RETIRE

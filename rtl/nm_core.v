@@ -17,6 +17,7 @@ module nm_core #(
     parameter int TRACES = 1,
     parameter bit GRADED = 1,
     parameter bit SHARED_AXONS = 0,
+    parameter bit SCARCE = 0,
     parameter int CORES = 4,
     parameter int COUNTER_BITS = 48,
     // derived
@@ -203,8 +204,8 @@ module nm_core #(
   end
 
   // ------------------------------------------------------------------------------------------- vector unit
-  logic acc_index2, acc_read2, acc_clear5, acc_index5, consume, enter, emit_busy, emit_en, wipe;
-  logic [BLOCK_W-1:0] acc_block2, acc_block5, emit_block, wipe_block;
+  logic acc_index2, acc_read2, acc_clear5, consume, enter, emit_busy, emit_en, wipe;
+  logic [BLOCK_W-1:0] acc_block2, emit_block, wipe_block;
   logic [LANES*ACC_BITS-1:0] acc_data4;
   logic [GRANULE_W-1:0] enter_addr, pending_addr;
   logic [15:0] pending_data;
@@ -218,7 +219,7 @@ module nm_core #(
   logic [1:0] n_reads;
   logic [4:0] n_unit;
   nm_vector #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS),
-              .REGISTERS(REGISTERS), .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED)) i_vector (
+              .REGISTERS(REGISTERS), .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED), .SCARCE(SCARCE)) i_vector (
       .clk_i, .rst_i, .issue_i(vector), .instr_i(instr), .range_first_i(range_first), .range_count_i(range_count),
       .range_lanes_i(range_lanes), .range_axon_i(range_axon), .sweep_i(row_sweep), .load_i(row_load),
       .seek_i(row_seek), .row_block_i(row_block), .row_port_i(row_port), .flush_i(row_flush), .capture_i(row_capture),
@@ -226,7 +227,7 @@ module nm_core #(
       .valid0_o(valid0), .third_o(third), .last4_o(last4), .look5_o(look5), .axon5_o(axon5), .block5_o(block5),
       .chosen5_o(chosen5), .inside5_o(inside5), .zero5_o(zero5), .row5_o(row5), .reward_i, .parity_i(parity_q),
       .acc_block2_o(acc_block2), .acc_index2_o(acc_index2), .acc_read2_o(acc_read2), .acc_data4_i(acc_data4),
-      .acc_clear5_o(acc_clear5), .acc_block5_o(acc_block5), .acc_index5_o(acc_index5),
+      .acc_clear5_o(acc_clear5),
       .delivered_we_i(enter), .delivered_addr_i(enter_addr), .delivered_data_i(pending_data),
       .emit_i(emit_busy), .emit_en_i(emit_en), .emit_block_i(emit_block), .emit_spikes_o(emit_spikes),
       .emit_payloads_o(emit_payloads), .wipe_i(wipe), .wipe_block_i(wipe_block),
@@ -268,14 +269,15 @@ module nm_core #(
   assign bad_row = row_loading && row1 != valid0;  // its beats are not the blocks in range
 
   nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED),
-                  .TRACES(TRACES)) i_accumulate (
+                  .TRACES(TRACES), .SCARCE(SCARCE)) i_accumulate (
       .clk_i, .rst_i, .beat2_i(beat2), .row2_i(row_active), .word2_i(word2), .format2_i(format2), .part2_i(part2),
       .block2_i(block2), .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray),
       .nonzero3_o(nonzero3), .weights3_o(weights3),
       .vector_read2_i(acc_read2), .vector_block2_i(acc_block2), .vector_index2_i(acc_index2),
-      .vector_data4_o(acc_data4), .vector_clear5_i(acc_clear5), .vector_block5_i(acc_block5),
-      .vector_index5_i(acc_index5), .clear_i(clear_blocks_q), .clear_index_i(clear_half_q),
-      .clear_block_i(clear_block_q), .host_i, .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
+      .vector_data4_o(acc_data4), .vector_clear5_i(acc_clear5), .clear_i(clear_blocks_q),
+      .clear_index_i(clear_half_q), .clear_block_i(clear_block_q), .host_i,
+      .host_write_i(host_write_i && host_mem_i == `NM_MEM_ACCUMULATORS),
+      .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
       .host_synapses_o(host_synapses));
 

@@ -31,7 +31,7 @@ module nm_ram #(
 
 `ifdef NM_RAM_LUT
   // of 512 words of 36 bits in a block RAM, these would use an eighth at most
-  localparam STYLE = (WORDS <= 64 || WORDS * WIDTH <= 2048) ? "distributed" : "auto";
+  localparam STYLE = (WORDS * WIDTH <= 512) ? "distributed" : "block";
   (* no_rw_check, ram_style = STYLE *) logic [WIDTH-1:0] mem[WORDS];
 `else
   (* no_rw_check *) logic [WIDTH-1:0] mem[WORDS];

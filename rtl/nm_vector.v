@@ -17,6 +17,7 @@ module nm_vector #(
     parameter int AXONS = 2048,
     parameter int TRACES = 1,
     parameter bit GRADED = 1,
+    parameter bit SCARCE = 0,
     // derived
     parameter int BLOCK_W = (BLOCKS > 1) ? $clog2(BLOCKS) : 1,
     parameter int REG_W = (REGISTERS > 1) ? $clog2(REGISTERS) : 1,
@@ -65,8 +66,6 @@ module nm_vector #(
     output logic                     acc_read2_o,
     input  wire logic [LANES*ACC_BITS-1:0] acc_data4_i,
     output logic                     acc_clear5_o,
-    output logic      [ BLOCK_W-1:0] acc_block5_o,
-    output logic                     acc_index5_o,
     // delivered bits (`pre`): written by the scan of integ
     input  wire logic                delivered_we_i,
     input  wire logic [GRANULE_W-1:0] delivered_addr_i,
@@ -257,7 +256,7 @@ module nm_vector #(
   assign dec.table_ = instr_i[3:0];
 
   // ----------------------------------------------------------------------------------- stage 0: the blocks
-  logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q;
+  logic vld0_q, vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, draw1_q;
   logic [SPACE_W-1:0] blk0_q, blk1_q, blk2_q, blk3_q, blk4_q, blk5_q;
   logic [SPACE_W:0] left_q;
   logic last0_q, last1_q, last2_q, last3_q, last4_q;
@@ -284,8 +283,9 @@ module nm_vector #(
     end else last0_q <= left_q == (SPACE_W + 1)'(2);
     if (rst_i || flush_i) begin
       vld0_q <= 1'b0;
-      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= '0;
+      {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, draw1_q} <= '0;
     end else begin
+      draw1_q <= vld0_q && ctl0_q.is_rnd;
       if (issue) vld0_q <= 1'b1;
       else if (left_q == (SPACE_W + 1)'(1) && !(ctl0_q.row && ctl0_q.look)) vld0_q <= 1'b0;
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q};
@@ -460,28 +460,39 @@ module nm_vector #(
   // stage 4: the shift, and which bits it drops, shared by all lanes
   logic [4:0] shift3, shift4_q;
   logic [6:0] below4_q;
-  assign shift3 = (ctl3_q.is_mul && !host_i) ? ctl3_q.shift : 5'd0;
+  assign shift3 = ((ctl3_q.is_mul && !host_i) ? ctl3_q.shift : 5'd0) | (SCARCE ? 5'd0 : 5'd7);
   always_ff @(posedge clk_i) begin
     shift4_q <= shift3;
     for (int i = 0; i < 7; i++) below4_q[i] <= 3'(i) < shift3[2:0];
   end
 
+  // Unless multipliers are SCARCE, one of them shifts: x times 2 ** (7 - shift mod 8) here, whole bytes and 7
+  // bits behind the product
+  localparam int X_W = STATE_BITS + (SCARCE ? 0 : 7);
+  logic [7:0] raise2_q;
+  always_ff @(posedge clk_i)
+    if (host_i) raise2_q <= '0;
+    else if (first_q[2]) raise2_q <= 8'h80 >> (ctl0_q.is_mul ? ctl0_q.shift[2:0] : 3'd0);
+
   logic [LANES-1:0] less5, equal5, beyond;  // lanes that are not of the population, in the last block
   always_comb for (int l = 0; l < LANES; l++) beyond[l] = 4'(l) > range_lanes_i;
   logic [LANES*32-1:0] random;
   logic [LANES*ACC_BITS-1:0] sums5;
-  logic [LANES*8-1:0] payload5;
+  logic [LANES*8-1:0] payload6;
+  logic [1:0] flags6_q;
+  always_ff @(posedge clk_i) flags6_q <= {ctl5_q.flag, ctl5_q.flag2};
   for (genvar l = 0; l < LANES; l++) begin : gen_lane
-    logic [STATE_BITS-1:0] x2, r2, x3_q, r3_q, port0v, port1v, random2;
+    logic [STATE_BITS-1:0] x2, r2, r3_q, port0v, port1v, random2;
+    logic [X_W-1:0] x3_q;
     logic [COEF_BITS-1:0] y2, y3_q;
     logic [31:0] random_q, neighbour;
     logic [23:0] fresh;
-    logic [7:0] clamp_u, clamp_s;
     assign port0v = row0[l*STATE_BITS+:STATE_BITS];
     assign port1v = row1[l*STATE_BITS+:STATE_BITS];
     assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
-    assign random2 = STATE_BITS'(fresh[22:0]);
+    assign random2 = STATE_BITS'(random_q[22:0]);  // drawn in stage 1
     logic [STATE_BITS-1:0] m0;
+    logic [X_W-1:0] raised2;
     assign m0 = (l % 2 == 1) ? odd_rm0_q : rm0_q;
     for (genvar i = 0; i < STATE_BITS; i++) begin : gen_operand
       assign x2[i] = xm1_q[i] ? (xm0_q[i] ? port1v[i] : port0v[i]) : xm0_q[i];
@@ -496,16 +507,34 @@ module nm_vector #(
       end
     end else begin : gen_saturated
       logic [STATE_BITS-1:0] factor;
-      assign factor = {STATE_BITS{ym1_q[0]}} & (ym0_q[0] ? port1v : port0v);
-      assign y2 = coefficient(Y_W'($signed(factor))) | (ym0_q & ~ym1_q);
+      for (genvar i = 0; i < STATE_BITS; i++) begin : gen_bit
+        localparam int J = (i < COEF_BITS) ? i : COEF_BITS - 1;
+        assign factor[i] = ym1_q[J] ? (ym0_q[J] ? port1v[i] : port0v[i]) : ym0_q[J];
+      end
+      assign y2 = coefficient(Y_W'($signed(factor)));
+    end
+    if (SCARCE) begin : gen_not_raised
+      assign raised2 = x2;
+      logic unused;
+      assign unused = &{1'b0, raise2_q};
+    end else if (STATE_BITS <= 18) begin : gen_raised
+      assign raised2 = X_W'($signed(x2)) * X_W'(raise2_q);
+    end else begin : gen_raised_apart
+      // two multipliers whose products overlap in bits where one of them is 0
+      localparam int LOW_W = 17;
+      logic [LOW_W+6:0] low;
+      logic signed [STATE_BITS-LOW_W+6:0] high;
+      assign low = (LOW_W + 7)'(x2[LOW_W-1:0]) * (LOW_W + 7)'(raise2_q);
+      assign high = (STATE_BITS - LOW_W + 7)'($signed(x2[STATE_BITS-1:LOW_W])) * (STATE_BITS - LOW_W + 7)'(raise2_q);
+      assign raised2 = {high, LOW_W'(0)} | X_W'(low);
     end
     always_ff @(posedge clk_i) begin
-      x3_q <= (ctl2_q.store && last2_q && beyond[l]) ? '0 : x2;  // those are stored as 0
+      x3_q <= (ctl2_q.store && last2_q && beyond[l]) ? '0 : raised2;  // those are stored as 0
       r3_q <= r2;
       y3_q <= y2 | COEF_BITS'($signed(weights2_i[l*16+:16]));
       if (host_i) begin
         if (host_turn_i) random_q <= neighbour;
-      end else if (vld2_q && ctl2_q.is_rnd) random_q <= {random_q[7:0], fresh};
+      end else if (draw1_q) random_q <= {random_q[7:0], fresh};
     end
     assign random[l*32+:32] = random_q;
     if (l == LANES - 1) begin : gen_last
@@ -513,16 +542,13 @@ module nm_vector #(
     end else begin : gen_next
       assign neighbour = random[(l+1)*32+:32];
     end
-    nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) i_lane (
+    nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .X_BITS(X_W)) i_lane (
         .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
         .round4_i(ctl4_q.round), .acc4_i(host_i ? host_mem_i == `NM_MEM_ACCUMULATORS : ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
         .neg_r4_i(ctl4_q.neg_r && !host_i), .select5_i(ctl5_q.select && !host_i), .max5_i(ctl5_q.max),
         .sum5_o(sums5[l*ACC_BITS+:ACC_BITS]),
         .result5_o(result5[l*STATE_BITS+:STATE_BITS]), .less5_o(less5[l]), .equal5_o(equal5[l]),
-        .unsigned5_o(clamp_u), .signed5_o(clamp_s));
-    assign payload5[l*8+:8] = !ctl5_q.flag ? 8'd1 : ctl5_q.flag2 ? clamp_s : clamp_u;
-    logic unused;
-    assign unused = &{1'b0, clamp_u, clamp_s, fresh[23]};
+        .graded6_i(flags6_q[1]), .signed6_i(flags6_q[0]), .payload6_o(payload6[l*8+:8]));
   end
   assign host_random_o = random[31:0];  // the host sees one lane after the other: the states turn round
 
@@ -538,25 +564,31 @@ module nm_vector #(
   assign acc_index2_o = ctl2_q.acc_index;
   assign acc_read2_o = vld2_q && ctl2_q.acc;
   assign acc_clear5_o = vld5_q && ctl5_q.acc_clear;
-  assign acc_block5_o = blk5_q[BLOCK_W-1:0];
-  assign acc_index5_o = ctl5_q.acc_index;
 
   // --------------------------------------------------------------------------------- predicates, stage 2 to 5
-  // a word holds p0 of all lanes, p1 of all lanes ..., so that a predicate is written without the others
+  // A word holds p0 of all lanes, p1 of all lanes ..., so that a predicate is written without the others: a cycle late, as
+  // it is far from the lanes' sums, and read in stage 2
   logic [LANES*4-1:0] predicates4, host_predicates;
   logic [LANES-1:0] chosen4, plog4, plog5_q, flag5;
   localparam int PRED_BITS = (LANES * 4 < 32) ? LANES * 4 : 32;
-  logic [3:0] pred_we;
+  logic [3:0] pred_we, pred_we6_q;
+  logic [LANES-1:0] flag6_q;
+  logic [BLOCK_W-1:0] blk6_q;
   for (genvar p = 0; p < 4; p++) begin : gen_pred
     assign pred_we[p] = (host_we_predicates && 32'(host_part_i) == p * LANES / 32) || (clear_blocks_i && !clear_half_i)
-                        || (vld5_q && ctl5_q.writes_pred && ctl5_q.d[1:0] == 2'(p));
+                        || pred_we6_q[p];
+    always_ff @(posedge clk_i) pred_we6_q[p] <= vld5_q && ctl5_q.writes_pred && ctl5_q.d[1:0] == 2'(p);
+  end
+  always_ff @(posedge clk_i) begin
+    flag6_q <= flag5;
+    blk6_q <= blk5_q[BLOCK_W-1:0];
   end
   nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 4), .GROUPS(4), .ADDR_W(BLOCK_W)) i_predicates (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1),
       .raddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : blk2_q[BLOCK_W-1:0]), .rdata_o(predicates4),
       .we_i(pred_we),
-      .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk5_q[BLOCK_W-1:0]),
-      .wdata_i(host_i ? {LANES * 4 / PRED_BITS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : {4{flag5}}));
+      .waddr_i(host_i ? host_addr_i[BLOCK_W-1:0] : clear_i ? clear_block_i : blk6_q),
+      .wdata_i(host_i ? {LANES * 4 / PRED_BITS{host_data_i[PRED_BITS-1:0]}} : clear_i ? '0 : {4{flag6_q}}));
   assign host_predicates = predicates4 >> {host_part_i, 5'd0};
   assign host_predicates_o = 32'(host_predicates[PRED_BITS-1:0]);
 
@@ -605,22 +637,16 @@ module nm_vector #(
 
   if (GRADED) begin : gen_payloads
     // written a cycle late: it is far from the lanes' sums, and the emitter is not there before
-    logic [LANES*8-1:0] payload6_q;
     logic [LANES-1:0] we6_q;
-    logic [BLOCK_W-1:0] blk6_q;
-    always_ff @(posedge clk_i) begin
-      payload6_q <= payload5;
-      we6_q <= fired5 & {LANES{spike_write}};
-      blk6_q <= blk5_q[BLOCK_W-1:0];
-    end
+    always_ff @(posedge clk_i) we6_q <= fired5 & {LANES{spike_write}};
     nm_ram #(.WORDS(BLOCKS), .WIDTH(LANES * 8), .GROUPS(LANES), .ADDR_W(BLOCK_W)) i_spike_payloads (
         .clk_i, .ren_i(!emit_i || emit_en_i), .oen_i(!emit_i || emit_en_i),
         .raddr_i(emit_i ? emit_block_i : host_addr_i[BLOCK_W-1:0]), .rdata_o(emit_payloads_o),
-        .we_i(we6_q), .waddr_i(blk6_q), .wdata_i(payload6_q));
+        .we_i(we6_q), .waddr_i(blk6_q), .wdata_i(payload6));
   end else begin : gen_no_payloads
     assign emit_payloads_o = {LANES{8'd1}};
     logic unused;
-    assign unused = &{1'b0, payload5};
+    assign unused = &{1'b0, payload6};
   end
 
   // -------------------------------------------------------------------------------------- what nm_rows sees

@@ -293,7 +293,7 @@ def test_the_chip_of_a_board_equals_the_emulator(name, monkeypatch):
     monkeypatch.setattr(link, "QUIET", 0.0)
     board = load_board(name)
     family = fpga.choose_target(board.target).family
-    own = fpga.family_parameters(board.arch(), family.single_port, board.counter_bits)
+    own = fpga.family_parameters(board.arch(), family.scarce, board.counter_bits)
     random_programs_equal_the_emulator(SimulatedBoard(board.arch(), defines=family.defines, **own), 5)
 
 
@@ -306,13 +306,14 @@ def test_the_netlist_of_a_board_equals_the_emulator(tmp_path, monkeypatch):
     board = load_board("icebreaker")
     family = fpga.choose_target(board.target).family
     parameters = board_parameters(board.arch(), CLOCKS_PER_BIT)
-    parameters |= {k: str(v) for k, v in fpga.family_parameters(board.arch(), family.single_port, 0).items()}
+    parameters |= {k: str(v) for k, v in fpga.family_parameters(board.arch(), family.scarce, 0).items()}
     for file, text in fpga.source_files().items():
         (tmp_path / file).write_bytes(text)
     defines = " ".join(f"-D{define}" for define in family.defines)
     script = [f"read_verilog -sv -defer {defines} " + " ".join(path.name for path in board_sources())]
     script += [f"chparam -set {key} {value} nm_board" for key, value in parameters.items()]
-    script += [f"{family.synthesis} -top nm_board", "write_verilog -noattr -noexpr -simple-lhs netlist.v"]
+    script += [fpga.mapping_bound(board.clock_hz), f"{family.synthesis} -top nm_board"]
+    script += ["write_verilog -noattr -noexpr -simple-lhs netlist.v"]
     (tmp_path / "script.ys").write_text("\n".join(script))
     program = "from pyosys import libyosys as ys; ys.run_pass('tee -q -o log script script.ys', ys.Design())"
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)

@@ -38,7 +38,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "rtl"), str(ROOT)]
 
-ARCHITECTURES = {"one narrow lane": {}, "like up5k": {"SHARED_AXONS": 1}, "like ecp5": {}}
+ARCHITECTURES = {"one narrow lane": {}, "like up5k": {"SHARED_AXONS": 1, "SCARCE": 1}, "like ecp5": {}}
 IMAGES = 25  # random programs of one core before a mutant goes on to the next trial; half of it for a mesh
 SECONDS = 300  # of processor time of one trial on one architecture; a mutant that hangs is killed
 SWAPS = {

@@ -113,7 +113,7 @@ def load_board(name: str) -> BoardType:
 def board_design(board: BoardType) -> Design:
     """The Verilog of a board with its top, and what place and route need."""
     target = choose_target(board.target)
-    own = family_parameters(board.arch(), target.family.single_port, board.counter_bits)
+    own = family_parameters(board.arch(), target.family.scarce, board.counter_bits)
     files = source_files() | {"nm_parameters.vh": parameter_list(board, own)}
     for path in (boards_directory() / "nm_start.v", board.folder / "top.v", board.folder / board.pins):
         files[path.name] = path.read_bytes()

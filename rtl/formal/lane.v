@@ -1,14 +1,16 @@
 // nm_lane rounds once and saturates once and never wraps: its pipeline against one wide expression.
 //
 // FACTORS: any second factor and shift, for widths that a solver can multiply; else the operations without a product
-// (add, subtract, minimum, maximum, compare) at the widths of the bundled machines.
+// (add, subtract, minimum, maximum, compare) at the widths of the bundled machines. RAISED: x comes shifted left, so that
+// a product is shifted right by whole bytes and 7 bits.
 `default_nettype none
 
 module lane #(
     parameter int STATE_BITS = 6,
     parameter int ACC_BITS = 9,
     parameter int COEF_BITS = 4,
-    parameter bit FACTORS = 1
+    parameter bit FACTORS = 1,
+    parameter bit RAISED = 0
 ) (
     input wire logic                         clk_i,
     input wire logic signed [STATE_BITS-1:0] x_i,
@@ -18,7 +20,9 @@ module lane #(
     input wire logic                         use_i,  // the accumulator instead of r
     input wire logic        [           4:0] shift_i,
     input wire logic        [           1:0] round_i,
-    input wire logic        [           1:0] kind_i
+    input wire logic        [           1:0] kind_i,
+    input wire logic                         graded_i,
+    input wire logic                         signed_i
 );
   localparam logic [1:0] ADD = 2'd0, SUB = 2'd1, MIN = 2'd2, MAX = 2'd3;
   localparam int PROD_W = STATE_BITS + COEF_BITS;
@@ -56,14 +60,18 @@ module lane #(
   end
 
   logic [6:0] below;
-  always_comb for (int j = 0; j < 7; j++) below[j] = 3'(j) < shift_q[0][2:0];
+  always_comb for (int j = 0; j < 7; j++) below[j] = RAISED || 3'(j) < shift_q[0][2:0];
+  localparam int X_BITS = STATE_BITS + (RAISED ? 7 : 0);
+  logic signed [X_BITS-1:0] x;
+  assign x = RAISED ? X_BITS'(x_i) << (3'd7 - shift_i[2:0]) : X_BITS'(x_i);
+  logic graded_q, signed_q;
   logic signed [STATE_BITS-1:0] result;
   logic less, equal;
-  logic [7:0] clamp_u, clamp_s;
-  nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS)) dut (
-      .clk_i, .x_i, .y_i, .r_i, .shift4_i(shift_q[0]), .below4_i(below), .round4_i(round_q[0]), .acc4_i(use_q[0]),
+  logic [7:0] payload;
+  nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .X_BITS(X_BITS)) dut (
+      .clk_i, .x_i(x), .y_i, .r_i, .shift4_i(shift_q[0] | (RAISED ? 5'd7 : 5'd0)), .below4_i(below), .round4_i(round_q[0]), .acc4_i(use_q[0]),
       .accumulator4_i(acc_q[0]), .neg_r4_i(kind_q[0] != ADD), .select5_i(kind_q[1] >= MIN), .max5_i(kind_q[1] == MAX),
-      .result5_o(result), .less5_o(less), .equal5_o(equal), .unsigned5_o(clamp_u), .signed5_o(clamp_s));
+      .graded6_i(graded_q), .signed6_i(signed_q), .result5_o(result), .less5_o(less), .equal5_o(equal), .payload6_o(payload));
 
   // the definition
   logic signed [FULL_W-1:0] product, rounded, other, wanted, most, least;
@@ -87,9 +95,17 @@ module lane #(
     most = (FULL_W'(1) << (STATE_BITS - 1)) - FULL_W'(1);
     least = -most - FULL_W'(1);
   end
+  logic [7:0] held_q;  // the definition of a payload, a cycle later
+  logic plain_q, known_q;
+  always_ff @(posedge clk_i) begin
+    {graded_q, signed_q} <= {graded_i, signed_i};
+    plain_q <= !graded_i;
+    known_q <= kind_q[1] == ADD && y_q[1] == COEF_BITS'(1) && shift_q[1] == '0;
+    held_q <= signed_i ? ((wanted > 127) ? 8'h7f : (wanted < -128) ? 8'h80 : wanted[7:0])
+                       : ((wanted > 255) ? 8'd255 : (wanted < 0) ? 8'd0 : wanted[7:0]);
+  end
   always @(posedge clk_i) begin
-    if (kind_i != ADD) assume (shift_i == '0);
-    if (kind_i >= MIN) assume (y_i == COEF_BITS'(1) || y_i == '0);  // of x or of 0
+    if (kind_i != ADD) assume (shift_i == '0 && (y_i == COEF_BITS'(1) || y_i == '0));  // of x or of 0
     if (!FACTORS) assume (shift_i == '0 && (y_i == COEF_BITS'(1) || y_i == '0));
     if (age_q >= 3'd2) begin
       assert (FULL_W'(result) == ((wanted > most) ? most : (wanted < least) ? least : wanted));
@@ -97,10 +113,10 @@ module lane #(
         assert (less == (rounded < other));
         assert (equal == (rounded == other));
       end
-      if (kind_q[1] == ADD) begin
-        assert (clamp_u == ((wanted > 255) ? 8'd255 : (wanted < 0) ? 8'd0 : wanted[7:0]));
-        assert (clamp_s == ((wanted > 127) ? 8'h7f : (wanted < -128) ? 8'h80 : wanted[7:0]));
-      end
+    end
+    if (age_q >= 3'd3) begin
+      if (plain_q) assert (payload == 8'd1);
+      else if (known_q) assert (payload == held_q);
     end
   end
 endmodule

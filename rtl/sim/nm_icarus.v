@@ -23,6 +23,7 @@ module nm_icarus;
   parameter TRACES = 1;
   parameter GRADED = 1;
   parameter SHARED_AXONS = 0;
+  parameter SCARCE = 0;
   parameter COUNTER_BITS = 48;
   localparam CORES = MESH_WIDTH * MESH_HEIGHT;
   localparam STDIN = 32'h8000_0000;
@@ -58,6 +59,7 @@ module nm_icarus;
       .TRACES(TRACES),
       .GRADED(GRADED),
       .SHARED_AXONS(SHARED_AXONS),
+      .SCARCE(SCARCE),
       .COUNTER_BITS(COUNTER_BITS)
   ) chip (
       .clk_i(clk),

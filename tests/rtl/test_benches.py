@@ -45,18 +45,18 @@ BENCHES = {
     "lane": (
         "",
         [
-            {"STATE_BITS": 24, "ACC_BITS": 24, "COEF_BITS": 18},
-            {"STATE_BITS": 16, "ACC_BITS": 16, "COEF_BITS": 16},
-            {"STATE_BITS": 24, "ACC_BITS": 32, "COEF_BITS": 16},
-            {"STATE_BITS": 32, "ACC_BITS": 32, "COEF_BITS": 18},
+            {"STATE_BITS": 24, "ACC_BITS": 24, "COEF_BITS": 18, "X_BITS": 31},
+            {"STATE_BITS": 16, "ACC_BITS": 16, "COEF_BITS": 16, "X_BITS": 16},
+            {"STATE_BITS": 24, "ACC_BITS": 32, "COEF_BITS": 16, "X_BITS": 31},
+            {"STATE_BITS": 32, "ACC_BITS": 32, "COEF_BITS": 18, "X_BITS": 32},
         ],
     ),
     "accumulate": (
         "ram",
         [
-            {"LANES": 4, "ACC_BITS": 24, "BLOCKS": 9, "GRADED": 1},
-            {"LANES": 1, "ACC_BITS": 16, "BLOCKS": 1, "GRADED": 1},
-            {"LANES": 8, "ACC_BITS": 24, "BLOCKS": 16, "GRADED": 0},
+            {"LANES": 4, "ACC_BITS": 24, "BLOCKS": 9, "GRADED": 1, "SCARCE": 0},
+            {"LANES": 1, "ACC_BITS": 16, "BLOCKS": 1, "GRADED": 1, "SCARCE": 1},
+            {"LANES": 8, "ACC_BITS": 24, "BLOCKS": 16, "GRADED": 0, "SCARCE": 0},
         ],
     ),
     "ram": (

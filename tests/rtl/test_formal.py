@@ -22,6 +22,7 @@ PROOFS = [
     ("scan", "cover"),
     ("lane", "small"),
     ("lane", "equal"),
+    ("lane", "raised"),
     ("lane", "state16"),
     ("sequence", "cover"),
 ]
@@ -33,7 +34,7 @@ BUGS = {
     "a queue takes a third packet": ("router", "refute", "valid_i[p] && count_q != 2'd2", "valid_i[p]"),
     "a packet turns back": ("router", "refute", "32'(to_x) > 32'(X)", "32'(to_x) >= 32'(X)"),
     "a bit is named twice": ("scan", "bmc", "done_q  <= done_q | low", "done_q  <= low"),
-    "positive sums wrap": ("lane", "small", "assign high = !value[SUM_W-1] &&", "assign high = 1'b0 &&"),
+    "positive sums wrap": ("lane", "small", "!negative : !value[SUM_W-1] &&", "!negative : 1'b0 &&"),
     "an end that does not": ("sequence", "bmc", "if (ending_q && wait_q == WAIT_W'(1))", "if (1'b0)"),
 }
 

@@ -10,7 +10,7 @@ from emulator.spec.arch import load_architecture
 from emulator.verilated import rtl_directory, rtl_parameters, rtl_sources, tool_environment
 
 CASES = {
-    "up5k": (load_architecture("up5k"), {"SHARED_AXONS": 1, "COUNTER_BITS": 0}),
+    "up5k": (load_architecture("up5k"), {"SHARED_AXONS": 1, "SCARCE": 1, "COUNTER_BITS": 0}),
     "ecp5": (load_architecture("ecp5"), {}),
     **{name: (architecture(name), {}) for name in ARCHITECTURES},
 }

@@ -71,14 +71,15 @@ def test_random_programs_run_alike_under_icarus(name):
     assert run(architecture(name), seeds, learning=True, right=Icarus, every=10) > 0
 
 
-def test_axons_in_the_spare_half_of_the_synapse_memory_change_nothing():
-    """The single-port memory of the iCE40 holds both; the entry is read in the gap between two events."""
+@pytest.mark.parametrize("name", ["one narrow lane", "like up5k", "like ecp5"])
+def test_what_a_small_part_has_otherwise_changes_nothing(name):
+    """The iCE40 shifts products in LUTs, and holds axon entries in the spare half of the synapse memory."""
 
-    def shared(image, retire):
-        return Verilated(image, retire, SHARED_AXONS=1)
+    def small(image, retire):
+        return Verilated(image, retire, SHARED_AXONS=int(image.arch.lanes == 4), SCARCE=1)
 
     seeds = [(3, i) for i in range(IMAGES // 4)]
-    assert run(architecture("like up5k"), seeds, learning=True, right=shared) > 0
+    assert run(architecture(name), seeds, learning=True, right=small) > 0
 
 
 @pytest.mark.skipif(not LONG, reason="NM_LONG=1 runs the ten million cycles")
@@ -92,6 +93,32 @@ def test_ten_million_cycles_on_random_architectures():
         done += 1
         print(f"{done} architectures, {total:,} core clock cycles, 0 mismatches", flush=True)
     assert not BINS - hits
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_core_keeps_what_the_host_writes(name):
+    """Of each memory with state, all of one core after the other: what one core is told, no other hears."""
+    image = case(architecture(name), 5, 0)[0]
+    machine, arch, rng = Verilated(image), image.arch, np.random.default_rng(5)
+    block_bits, granule_bits = (arch.blocks - 1).bit_length() or 1, (arch.granules - 1).bit_length() or 1
+    shapes = {  # first words, words, fields, bits
+        "registers": ([i << block_bits for i in range(arch.registers)], arch.blocks, arch.lanes, arch.state_bits),
+        "accumulators": ([0, 1 << block_bits], arch.blocks, arch.lanes, arch.acc_bits),
+        "predicates": ([0], arch.blocks, arch.lanes * 4, 1),
+        "pending": ([i << granule_bits for i in range(arch.delay_slots)], arch.granules, 16, 1),
+        "random": ([0], 1, arch.lanes, 32),
+    }
+    written = {}
+    for core in range(arch.cores):
+        for memory, (firsts, words, fields, bits) in shapes.items():
+            for first in firsts:
+                values = rng.integers(0, 1 << bits, (words, fields))
+                machine.write_memory(core, memory, first, values, bits)
+                written[core, memory, first] = values
+    for (core, memory, first), values in written.items():
+        _, words, fields, bits = shapes[memory]
+        got = machine.read_memory(core, memory, first, words, fields, bits)
+        np.testing.assert_array_equal(got, values, f"{memory} of core {core}, from word {first}")
 
 
 def test_many_timesteps_of_one_command_take_the_cycles_of_single_ones():

@@ -23,6 +23,8 @@ class Accumulators:
             for block in range(self.blocks):
                 await self.bench.cycle(clear_i=1, clear_index_i=index, clear_block_i=block)
         await self.bench.cycle(clear_i=0)
+        for _ in range(3):
+            await self.bench.cycle()
         self.sums = [[[0] * self.lanes for _ in range(self.blocks)] for _ in range(2)]
 
     async def compare(self):
@@ -31,14 +33,20 @@ class Accumulators:
             for block in range(self.blocks):
                 await bench.cycle(host_i=1, host_addr_i=index << self.block_bits | block)
                 await bench.cycle()
-                await bench.cycle()
+                await bench.cycle(host_i=0)
                 got = [wrap(v, self.bits) for v in unpack(bench.vector_data4_o, self.bits, self.lanes)]
                 assert got == self.sums[index][block], (index, block)
                 lane = bench.rng.randrange(self.lanes)  # the host reads and writes one lane at a time
                 self.sums[index][block][lane] = bench.rng.randrange(-100, 100)
-                await bench.cycle(host_part_i=lane, host_we_i=1, host_data_i=self.sums[index][block][lane])
-                await bench.cycle(host_we_i=0)
-        await bench.cycle(host_i=0)
+                written = {"host_part_i": lane, "host_data_i": self.sums[index][block][lane]}
+                await bench.cycle(host_i=1, host_write_i=1, **written)
+                for _ in range(6):
+                    await bench.cycle()
+                await bench.cycle(host_we_i=1)
+                await bench.cycle(host_i=0, host_we_i=0, host_write_i=0)
+                for _ in range(3):
+                    await bench.cycle()
+                    assert bench.nonzero3_o == 0  # it counts as no synaptic operation
 
     async def event(self):
         """The beats of one event, one a cycle; the next event's come three cycles behind the last."""
@@ -96,7 +104,7 @@ class Accumulators:
             inside, back = i < count, i >= 3
             await bench.cycle(
                 vector_read2_i=inside, vector_block2_i=first + i if inside else 0, vector_index2_i=index,
-                vector_clear5_i=back and clear, vector_block5_i=first + i - 3 if back else 0, vector_index5_i=index,
+                vector_clear5_i=back and clear,
             )  # fmt: skip
             if 2 <= i < count + 2:
                 got = [wrap(v, self.bits) for v in unpack(bench.vector_data4_o, self.bits, self.lanes)]
