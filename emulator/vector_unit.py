@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import layout as t
-from .spec.fixedpoint import LFSR_STEPS
+from .spec.fixedpoint import LFSR_BITS, LFSR_STEPS
 from .spec.isa import BY_NAME
 from .vectors import (
     add,
@@ -51,7 +51,7 @@ MIN, MAX, RND = (BY_NAME[name].opcode for name in ("min", "max", "rnd"))
 CGE, CGT, CEQ, PLOG, SPK = (BY_NAME[name].opcode for name in ("cge", "cgt", "ceq", "plog", "spk"))
 
 STEP = 4 * t.WORD  # bytes of a vector of 32-bit lanes
-FRESH = (1 << LFSR_STEPS) - 1
+FRESH, STATE = (1 << LFSR_STEPS) - 1, (1 << LFSR_BITS) - 1  # bits of a draw, of a generator
 ALL = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
 NONE = np.uint64(0)
 
@@ -213,12 +213,8 @@ def draw(code):
         here = inrange(code, i)
         first = first_lane(here)
         for lane in range(first, first + count_lanes(here), lanes):
-            fresh = unlike(
-                unlike(lshr(s, splat_streams(8)), lshr(s, splat_streams(6))),
-                unlike(lshr(s, splat_streams(2)), lshr(s, splat_streams(1))),
-            )
-            fresh = both(fresh, splat_streams(FRESH))
-            s = either(shl(s, splat_streams(LFSR_STEPS)), fresh)
+            fresh = both(unlike(lshr(s, splat_streams(7)), lshr(s, splat_streams(4))), splat_streams(FRESH))
+            s = both(either(shl(s, splat_streams(LFSR_STEPS)), fresh), splat_streams(STATE))
             # what lies beyond the lanes of the core is overwritten by the next block
             store(code[t.B] + lane * 4, both(fresh, mask))
         chosen = (load_word(code[t.PRED] + i * code[t.PRED_STEP]) ^ np.uint64(code[t.INVERT])) & here

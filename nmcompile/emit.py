@@ -10,6 +10,7 @@ import numpy as np
 from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError
+from emulator.spec.fixedpoint import LFSR_BITS
 from emulator.spec.image import CoreImage, Image, PopulationMap, empty_core
 from emulator.spec.isa import Op, halves
 
@@ -216,7 +217,7 @@ def _load_registers(registers: np.ndarray, update: Program, part: Part, arch: Ar
 
 def _seeds(core: int, lanes: int) -> np.ndarray:
     """A nonzero random state per lane."""
-    return np.random.default_rng([SEED, core]).integers(1, 1 << 32, lanes, dtype=np.uint32)
+    return np.random.default_rng([SEED, core]).integers(1, 1 << LFSR_BITS, lanes, dtype=np.uint32)
 
 
 def _csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.ndarray, np.ndarray]:

@@ -96,12 +96,14 @@ def plastic_layer(
     weight_bits: int,
     dt: float,
     payloads: list[int],
+    most_shift: int,
     warnings: list[str],
 ) -> PlasticLayer:
     """Choose the scale, the shifts and the integers.
 
     Args:
         payloads: largest magnitude of a spike's payload, by projection.
+        most_shift: how far weights can be shifted left.
 
     Raises:
         InputError: neurons that differ in their gain; 4-bit weights that should learn; bounds within one unit.
@@ -125,11 +127,13 @@ def plastic_layer(
     used = steps > 0
     reference = steps[used].min() if used.any() else 1.0
     exponents = [int(np.ceil(np.log2(s / reference) - 1e-9)) if s > 0 else 0 for s in steps]
+    excess = max(0, max(exponents, default=0) - most_shift)  # the finer weights are made coarser, then
+    reference, exponents = reference * 2.0**excess, [max(0, e - excess) for e in exponents]
     need = d.headroom * float(np.max(d.amplitude)) if d.amplitude is not None else 100.0
     room = 0.98 * float(1 << (arch.acc_bits - 1))
     finest = max(need / float(1 << (arch.state_bits - 1)), float((fullest * top * payloads).sum()) / room)
     spare = np.log2(reference / finest)
-    k = int(np.floor(max(0.0, min(FINER, spare, 31 - max(exponents, default=0)))))
+    k = int(np.floor(max(0.0, min(FINER, spare, most_shift - max(exponents, default=0)))))
     scale = 1 / max(reference / 2.0**k, finest)
     if spare < 0:
         warnings.append(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 
@@ -124,6 +125,7 @@ def quantize(
         raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
     discrete = bounded_dynamics(network, semantics)
     payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in discrete.items()}
+    graded = {name for name, n in payloads.items() if n > 1 or (name in discrete and discrete[name].signed)}
     taken = framework_delays(network, semantics.dt, {name: d.output_delay for name, d in discrete.items()})
     populations = []
     projections: dict[int, QuantizedProjection] = {}
@@ -131,7 +133,7 @@ def quantize(
     problems: list[str] = [
         f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
         for name, payload in payloads.items()
-        if (payload > 1 or (name in discrete and discrete[name].signed)) and not arch.graded
+        if name in graded and not arch.graded
     ]
     for population in network.populations:
         incoming = {i: p for i, p in enumerate(network.projections) if p.target == population.name}
@@ -143,22 +145,27 @@ def quantize(
             )
             continue
         sent = [payloads[p.source] for p in incoming.values()]
+        most_shift = min(
+            (isa.largest_shift(arch.state_bits, p.source in graded) for p in incoming.values()), default=0
+        )
         arriving = [taken[i] for i in incoming]
         plastic: list[PlasticWeights | None] = [None] * len(incoming)
         if learns(list(incoming.values())):
             found = plastic_layer(
-                population, list(incoming.values()), d, arch, weight_bits, semantics.dt, sent, warnings
+                population, list(incoming.values()), d, arch, weight_bits, semantics.dt, sent, most_shift, warnings
             )
             scale, shifts, integers, bits = found.scale, found.shifts, found.integers, found.bits
             plastic = found.plastic
         elif d.scale is None:
-            layer = _Layer(population, list(incoming.values()), d, arch, weight_bits, calibration, sent, arriving)
+            layer = _Layer(
+                population, list(incoming.values()), d, arch, weight_bits, calibration, sent, most_shift, arriving
+            )
             scale, shifts, integers = layer.quantize(warnings, problems)
             bits = [weight_bits] * len(incoming)
         else:
             scale = np.full(population.n, d.scale)
             shifts, integers, bits = fixed_weights(
-                population.name, list(incoming.values()), d, arch, weight_bits, sent, problems
+                population.name, list(incoming.values()), d, arch, weight_bits, sent, most_shift, problems
             )
         for (i, p), q, shift, width, learned in zip(incoming.items(), integers, shifts, bits, plastic, strict=True):
             if p.matrix.nnz and q.nnz == 0:
@@ -201,6 +208,7 @@ def fixed_weights(
     arch: Architecture,
     weight_bits: int,
     payloads: list[int],
+    most_shift: int,
     problems: list[str],
 ) -> tuple[list[int], list[sparse.csr_array], list[int]]:
     """(left shifts, integer weights, their bits) per projection onto a population whose model fixes the scale.
@@ -218,7 +226,7 @@ def fixed_weights(
             if (whole != w.data).any():
                 problems.append(f"{p.name!r} has weights that are not whole numbers, as {name!r} needs; round them")
             common = int(np.bitwise_or.reduce(whole)) if len(whole) else 0
-            while common and common % 2 == 0 and shift < 31:
+            while common and common % 2 == 0 and shift < most_shift:
                 common, shift = common // 2, shift + 1
             low, high = int(whole.min(initial=0)) >> shift, int(whole.max(initial=0)) >> shift
             bits = next((b for b in WEIGHT_BITS[1:] if -(1 << (b - 1)) <= low and high < 1 << (b - 1)), 0)
@@ -226,8 +234,13 @@ def fixed_weights(
                 problems.append(f"{p.name!r} has weights from {low:,} to {high:,}; a synapse holds 16 bits at most")
                 bits = WEIGHT_BITS[-1]
         else:
-            while largest > LARGEST[bits] * 2.0**shift:
+            while largest > LARGEST[bits] * 2.0**shift and shift < most_shift:
                 shift += 1
+            if largest > LARGEST[bits] * 2.0**shift:
+                problems.append(
+                    f"{p.name!r} has weights of up to {largest:,.0f} units of {name!r}, {arch.name!r} has none beyond "
+                    f"{LARGEST[bits] << shift:,}; use more --weight-bits or an architecture with more state_bits"
+                )
         limit = LARGEST[bits] + (1 if d.exact else 0)
         values = np.clip(np.rint(w.data / 2.0**shift), -limit, limit).astype(np.int32)
         q = sparse.csc_array((values, w.indices, w.indptr), shape=w.shape).tocsr()
@@ -261,10 +274,12 @@ class _Layer:
         bits: int,
         calibration: FloatRun | None,
         payloads: list[int],
+        most_shift: int,
         delays: list[int],
     ):
         self.population, self.projections, self.arch, self.bits = population, projections, arch, bits
         self.calibration, self.payloads, self.delays = calibration, payloads, delays
+        self.most_shift = most_shift
         self.weights = [sparse.csc_array(p.matrix.multiply(d.gain[None, :])).astype(np.float64) for p in projections]
         self.group = _groups(population, any(p.convolutional for p in projections))
         rates = [_rates(p.source, calibration) for p in projections]
@@ -339,8 +354,8 @@ class _Layer:
         self.crowded = bool((reach / room - self.need / limit)[np.argmax(finest / unit)] > 0)
         spare = np.log2(unit / finest)
         k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
-        k = min(k, 31 - max(e - lowest for e in exponents))
-        return 1 / np.maximum(unit / 2.0**k, finest), [k + e - lowest for e in exponents]
+        k = min(k, self.most_shift - max(e - lowest for e in exponents))
+        return 1 / np.maximum(unit / 2.0**k, finest), [max(0, k + e - lowest) for e in exponents]
 
     def integers(self, scale: np.ndarray, shifts: list[int]) -> list[sparse.csr_array]:
         """Integer weights: with errors compensated where a calibration shows the inputs of a dense layer."""

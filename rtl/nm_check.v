@@ -25,7 +25,7 @@ module nm_check #(
   logic [3:0] pred, d, a, c, b;
   logic [15:0] lo, hi;
   logic [9:0] allowed, present;  // pred d a c shift round imm_b flag flag2 imm
-  logic a_predicate, rows_mask;
+  logic a_predicate, rows_mask, far_shift;
   logic known, bad_scalar, imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
   logic state_fits, coef_fits, d_predicate, d_accumulator, plog_fits, pred_pre, pred_fits;
   logic [4:0] shift;
@@ -101,6 +101,7 @@ module nm_check #(
   assign d_predicate = d[3:2] == '0;
   assign d_accumulator = d[3:1] == '0;
   assign a_predicate = a[3:2] == '0;
+  assign far_shift = flag ? `NM_EXCEEDS(shift, STATE_BITS - 9) : `NM_EXCEEDS(shift, STATE_BITS - 2);
   assign rows_mask = !shift[4] && shift[3:0] != '0;
   assign plog_fits = a[3:2] == '0 && c[3:2] == '0 && instr_i[31:4] == '0;
   assign shift = instr_i[`NM_I_SHIFT];
@@ -121,7 +122,7 @@ module nm_check #(
       bad_operand_o = body_i || hi == '0 || `NM_REACHES(d, LANES) || (flag && TRACES == 0) ||
                       (flag ? `NM_EXCEEDS(top, AXONS / LANES) : `NM_EXCEEDS(top, BLOCKS));
       `NM_OP_INTEG:
-      bad_operand_o = body_i || hi == '0 || !d_accumulator || `NM_EXCEEDS(top, AXONS / 16) || (flag && !GRADED) || (flag2 && !flag);
+      bad_operand_o = body_i || hi == '0 || !d_accumulator || `NM_EXCEEDS(top, AXONS / 16) || (flag && !GRADED) || (flag2 && !flag) || far_shift;
       default:
       if (vector_o) begin
         bad_operand_o = !range_valid_i || bad_scalar || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;

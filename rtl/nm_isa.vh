@@ -2,7 +2,7 @@
 `ifndef NM_ISA_VH
 `define NM_ISA_VH
 
-`define NM_ISA_VERSION 2
+`define NM_ISA_VERSION 3
 `define NM_GRANULE 16
 `define NM_PIPELINE 7
 `define NM_SCALAR_CYCLES 6

@@ -476,7 +476,7 @@ module nm_vector #(
 
   logic [LANES-1:0] less5, equal5, beyond;  // lanes that are not of the population, in the last block
   always_comb for (int l = 0; l < LANES; l++) beyond[l] = 4'(l) > range_lanes_i;
-  logic [LANES*32-1:0] random;
+  logic [LANES*31-1:0] random;
   logic [LANES*ACC_BITS-1:0] sums5;
   logic [LANES*8-1:0] payload6;
   logic [1:0] flags6_q;
@@ -485,11 +485,11 @@ module nm_vector #(
     logic [STATE_BITS-1:0] x2, r2, r3_q, port0v, port1v, random2;
     logic [X_W-1:0] x3_q;
     logic [COEF_BITS-1:0] y2, y3_q;
-    logic [31:0] random_q, neighbour;
+    logic [30:0] random_q, neighbour;
     logic [23:0] fresh;
     assign port0v = row0[l*STATE_BITS+:STATE_BITS];
     assign port1v = row1[l*STATE_BITS+:STATE_BITS];
-    assign fresh = random_q[31:8] ^ {random_q[29:6]} ^ {random_q[25:2]} ^ {random_q[24:1]};
+    assign fresh = random_q[30:7] ^ random_q[27:4];
     assign random2 = STATE_BITS'(random_q[22:0]);  // drawn in stage 1
     logic [STATE_BITS-1:0] m0;
     logic [X_W-1:0] raised2;
@@ -534,13 +534,13 @@ module nm_vector #(
       y3_q <= y2 | COEF_BITS'($signed(weights2_i[l*16+:16]));
       if (host_i) begin
         if (host_turn_i) random_q <= neighbour;
-      end else if (draw1_q) random_q <= {random_q[7:0], fresh};
+      end else if (draw1_q) random_q <= {random_q[6:0], fresh};
     end
-    assign random[l*32+:32] = random_q;
+    assign random[l*31+:31] = random_q;
     if (l == LANES - 1) begin : gen_last
-      assign neighbour = host_we_i ? host_data_i : random[31:0];
+      assign neighbour = host_we_i ? host_data_i[30:0] : random[30:0];
     end else begin : gen_next
-      assign neighbour = random[(l+1)*32+:32];
+      assign neighbour = random[(l+1)*31+:31];
     end
     nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .X_BITS(X_W)) i_lane (
         .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
@@ -550,7 +550,7 @@ module nm_vector #(
         .result5_o(result5[l*STATE_BITS+:STATE_BITS]), .less5_o(less5[l]), .equal5_o(equal5[l]),
         .graded6_i(flags6_q[1]), .signed6_i(flags6_q[0]), .payload6_o(payload6[l*8+:8]));
   end
-  assign host_random_o = random[31:0];  // the host sees one lane after the other: the states turn round
+  assign host_random_o = {1'b0, random[30:0]};  // the host sees one lane after the other: the states turn round
 
   // one lane, unchanged by stages 3 to 5: for the host, or the trace of a row's axon
   logic [LANE_W-1:0] lane5;

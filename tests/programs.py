@@ -17,6 +17,7 @@ import numpy as np
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
+from emulator.spec.fixedpoint import LFSR_BITS
 from emulator.spec.image import CoreImage, Image, PopulationMap
 from emulator.spec.isa import Op
 
@@ -231,7 +232,7 @@ class _CoreMaker:
             self.initial_registers(),
             pointers.astype(np.uint32),
             np.array(routes, np.uint32),
-            rng.integers(1, 1 << 32, arch.lanes, dtype=np.uint64).astype(np.uint32),
+            rng.integers(1, 1 << LFSR_BITS, arch.lanes, dtype=np.uint32),
         )
 
     def initial_registers(self) -> np.ndarray:
@@ -275,12 +276,13 @@ class _CoreMaker:
             lo = int(rng.integers(self.granules))
             count = int(rng.integers(1, self.granules - lo + 1))
         flag = int(self.arch.graded and rng.random() < 0.6)
+        most = isa.largest_shift(self.arch.state_bits, bool(flag))
         self.ops.append(
             Op(
                 "integ",
                 imm=isa.halves(lo, count),
                 d=int(rng.integers(2)) if accumulator is None else accumulator,
-                shift=int(rng.choice([0, 0, 0, 1, 4, 8, 31])),
+                shift=min(int(rng.choice([0, 0, 0, 1, 4, 8, 31])), most),
                 flag=flag,
                 flag2=int(flag and rng.random() < 0.5),
             )

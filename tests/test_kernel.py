@@ -18,6 +18,7 @@ from programs import random_architecture, random_image, random_inputs
 import emulator
 from emulator.reference import Reference
 from emulator.spec import isa
+from emulator.spec.fixedpoint import LFSR_BITS, lfsr_draw
 from emulator.spec.check import check_image
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image, empty_core
@@ -190,7 +191,7 @@ def crowded_image(rng: np.random.Generator, width: int, height: int, crowd: int)
                 reset_entry=len(ops) - 1,
                 pointers=(counts << 20 | np.cumsum(counts) - counts).astype(np.uint32),
                 routes=(to << 24 | rng.integers(0, 32, len(to))).astype(np.uint32),
-                seeds=rng.integers(1, 1 << 32, 4).astype(np.uint32),
+                seeds=rng.integers(1, 1 << 31, 4).astype(np.uint32),
             )
         )
     image = Image(arch, tuple(cores), np.arange(2), np.zeros(1, np.uint32), np.zeros((1, 2), np.int32), 3, (), {})
@@ -412,3 +413,17 @@ def test_a_machine_of_idle_cores_equals_the_reference():
     routes = np.array([0, 1 << 24], np.uint32)
     image = Image(arch, cores, np.array([0, 2]), routes, np.array([[1, 0]], np.int32), 1, (), {})
     check_image_equal(image, np.random.default_rng(0), "idle cores")
+
+
+def test_a_lane_s_generator_has_its_full_period():
+    draws = np.array([lfsr_draw(1 << bit)[1] for bit in range(LFSR_BITS)], np.int64)  # linear: column by column
+
+    def after(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+        bits = first[:, None] >> np.arange(LFSR_BITS) & 1
+        return np.bitwise_xor.reduce(bits * then, axis=1)
+
+    power, identity = draws, 1 << np.arange(LFSR_BITS, dtype=np.int64)
+    for _ in range(LFSR_BITS - 1):  # 2^31 - 1 is prime: the period is that or 1
+        power = after(after(power, power), draws)
+    np.testing.assert_array_equal(power, identity)
+    assert (draws != identity).any()

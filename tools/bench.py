@@ -201,10 +201,8 @@ def draw_pass(state, draws):
     for block in range(0, len(draws), 8):
         for lane in range(8):
             s = state[lane]
-            fresh = (s >> np.uint32(8) ^ s >> np.uint32(6) ^ s >> np.uint32(2) ^ s >> np.uint32(1)) & np.uint32(
-                0xFFFFFF
-            )
-            state[lane] = s << np.uint32(24) | fresh
+            fresh = (s >> np.uint32(7) ^ s >> np.uint32(4)) & np.uint32(0xFFFFFF)
+            state[lane] = (s << np.uint32(24) | fresh) & np.uint32(0x7FFFFFFF)
             draws[block + lane] = fresh & np.uint32(0x7FFF)
 
 

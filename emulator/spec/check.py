@@ -12,7 +12,7 @@ import numpy as np
 from . import isa
 from .arch import Architecture
 from .errors import InputError
-from .fixedpoint import LFSR_STEPS
+from .fixedpoint import LFSR_BITS, LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
 from .rows import beat_table
 
@@ -63,8 +63,8 @@ def _check_core(arch: Architecture, core: CoreImage) -> None:
     bound = 1 << (arch.state_bits - 1)
     if core.registers.size and (core.registers.min() < -bound or core.registers.max() >= bound):
         raise InputError(f"an initial register value does not fit {arch.state_bits} bits")
-    if len(core.seeds) != arch.lanes or not core.seeds.all():
-        raise InputError(f"{arch.lanes} random seeds are needed, none of them 0")
+    if len(core.seeds) != arch.lanes or not core.seeds.all() or np.any(core.seeds >> LFSR_BITS):
+        raise InputError(f"{arch.lanes} random seeds of {LFSR_BITS} bits are needed, none of them 0")
     check_axons(arch, core)
     check_program(arch, core)
     count, first = core.pointers >> 20, core.pointers & 0xFFFFF
@@ -199,6 +199,8 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
                     raise bad("there are two accumulators")
                 if (op.flag and not arch.graded) or (op.flag2 and not op.flag):
                     raise bad("payloads need a graded architecture, signs need payloads")
+                if op.shift > isa.largest_shift(arch.state_bits, bool(op.flag)):
+                    raise bad(f"a shift of {op.shift} takes spikes beyond {arch.state_bits} bits")
             else:
                 _check_rows(arch, core, op, space, bad)
                 if [o.name for o in ops[where + 1 + op.body : where + 2 + op.body]] != ["endrows"]:

@@ -38,16 +38,17 @@ def round_shift(value: int, shift: int, mode: int) -> int:
     return value >> shift
 
 
+LFSR_BITS = 31  # of a generator's state
 LFSR_STEPS = 24  # fresh bits per draw: the widest state whose every bit a draw can fill
 
 
 def lfsr_draw(state: int) -> tuple[int, int]:
-    """Advance one lane's generator by 24 steps: (24 fresh bits, next state).
+    """Advance one lane's generator by 24 steps: (24 fresh bits, next state of 31 bits).
 
-    x^32 + x^30 + x^26 + x^25 + 1 is primitive, so the period is 2^32 - 1; as no tap lies below 24, all
-    24 new bits come from one layer of four-input XORs.
-    Source: P. Alfke, Xilinx XAPP 210 (leap-forward LFSR); primitivity is checked in tests/test_fixedpoint.py.
+    x^31 + x^28 + 1 is primitive, so the period is 2^31 - 1; as no tap lies below 24, all 24 new bits come from one
+    layer of two-input XORs.
+    Source: P. Alfke, Xilinx XAPP 210 (leap-forward LFSR); primitivity is checked in tests/test_kernel.py.
     """
-    fresh = (state >> 8) ^ (state >> 6) ^ (state >> 2) ^ (state >> 1)
+    fresh = (state >> 7) ^ (state >> 4)
     fresh &= (1 << LFSR_STEPS) - 1
-    return fresh, ((state << LFSR_STEPS) | fresh) & 0xFFFF_FFFF
+    return fresh, ((state << LFSR_STEPS) | fresh) & ((1 << LFSR_BITS) - 1)

@@ -39,7 +39,7 @@ class CoreImage:
         registers: (registers, blocks, lanes) int32 initial values.
         pointers: (neurons,) uint32 route pointers.
         routes: (n,) uint32.
-        seeds: (lanes,) uint32 random state, never 0.
+        seeds: (lanes,) uint32 random state of 31 bits, never 0.
     """
 
     program: np.ndarray

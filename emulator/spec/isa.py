@@ -15,7 +15,7 @@ from typing import Final
 
 from .errors import InputError
 
-ISA_VERSION: Final = 2
+ISA_VERSION: Final = 3
 WORD_BITS: Final = 64
 GRANULE: Final = 16  # axons per word of the pending bitmap; `integ` and `rows` name axons in granules
 
@@ -137,7 +137,8 @@ TABLE: Final[tuple[Instruction, ...]] = (
         "times the payload if flag (signed if flag2); their pending bits are consumed",
         f"{INTEG_CYCLES} + granules + sum over events of ({EVENT_CYCLES} + beats)",
         notes="`pre` of every axon in the granules becomes 1 if it was delivered, else 0. A pending bit that "
-        "no integ consumes stays and comes round again after D timesteps.",
+        "no integ consumes stays and comes round again after D timesteps. What multiplies the weights, the largest "
+        "payload << shift, fits a state: shift is state_bits - 2 at most, with payloads state_bits - 9.",
     ),
     Instruction(
         "rows",
@@ -293,6 +294,12 @@ class Op:
     def skip(self) -> int:
         """Instructions that a failing `when` skips."""
         return 16 * self.d + self.a
+
+
+
+def largest_shift(state_bits: int, payload: bool) -> int:
+    """The largest shift of `integ`: 1, or a payload from -128 to 255, shifted left by it still fits a state."""
+    return state_bits - (9 if payload else 2)
 
 
 LONGEST_BODY: Final = 63  # instructions of a rows body

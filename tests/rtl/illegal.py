@@ -49,6 +49,7 @@ def verdict(arch: Any, word: int, space: Op | None, body: bool = False) -> int |
     elif op.name == "integ":
         wrong = op.hi < 1 or op.lo + op.hi > arch.granules or op.d > 1
         wrong = wrong or (op.flag and not arch.graded) or (op.flag2 and not op.flag) or body
+        wrong = wrong or op.shift > arch.state_bits - (9 if op.flag else 2)
     elif op.name == "rows":
         wrong = not arch.traces or body or space is None or space.flag or op.swept.stop > arch.axons
         wrong = wrong or op.d >= arch.registers or op.a >= isa.N_PREDICATES or op.c >= arch.traces
