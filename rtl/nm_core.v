@@ -171,7 +171,7 @@ module nm_core #(
   localparam int XS = (TRACES > 0) ? TRACES : 1;
   logic row_active, row_sweep, row_load, row_seek, row_flush, row_pre, row_accept, row_fetch, row_store;
   logic row_narrow;
-  logic valid0, third, last4, look5, axon5, row1;
+  logic valid0, third, last4, look5, axon5, row_beat;
   logic [SPACE_W-1:0] row_block, block5;
   logic [2:0] row_port;
   logic [XS-1:0] row_capture;
@@ -179,7 +179,7 @@ module nm_core #(
   logic [AXON_W-1:0] row_axon;
   logic [LANES-1:0] chosen5, inside5, zero5;
   logic [LANES*STATE_BITS-1:0] row5;
-  logic [LANES*16-1:0] row_word, weights3;
+  logic [LANES*16-1:0] row_word, weights2;
   if (TRACES > 0) begin : gen_rows
     nm_rows #(.LANES(LANES), .STATE_BITS(STATE_BITS), .COEF_BITS(COEF_BITS), .AXONS(AXONS), .TRACES(TRACES)) i_rows (
         .clk_i, .rst_i, .running_i(running), .start_i(rows), .store_i(endrows), .instr_i(instr), .slot_i(slot),
@@ -206,7 +206,9 @@ module nm_core #(
   // ------------------------------------------------------------------------------------------- vector unit
   logic acc_index2, acc_read2, acc_clear5, consume, enter, emit_busy, emit_en, wipe;
   logic [BLOCK_W-1:0] acc_block2, emit_block, wipe_block;
-  logic [LANES*ACC_BITS-1:0] acc_data4;
+  logic [LANES*ACC_BITS-1:0] acc_data4, sums5;
+  logic [LANES-1:0] acc_stored4;
+  logic [STATE_BITS-1:0] scale;
   logic [GRANULE_W-1:0] enter_addr, pending_addr;
   logic [15:0] pending_data;
   logic [LANES-1:0] emit_spikes;
@@ -220,13 +222,14 @@ module nm_core #(
   logic [4:0] n_unit;
   nm_vector #(.LANES(LANES), .STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .BLOCKS(BLOCKS),
               .REGISTERS(REGISTERS), .AXONS(AXONS), .TRACES(TRACES), .GRADED(GRADED), .SCARCE(SCARCE)) i_vector (
-      .clk_i, .rst_i, .issue_i(vector), .instr_i(instr), .range_first_i(range_first), .range_count_i(range_count),
+      .clk_i, .rst_i, .issue_i(vector), .integ_i(integ), .scale_i(scale), .instr_i(instr), .range_first_i(range_first), .range_count_i(range_count),
       .range_lanes_i(range_lanes), .range_axon_i(range_axon), .sweep_i(row_sweep), .load_i(row_load),
       .seek_i(row_seek), .row_block_i(row_block), .row_port_i(row_port), .flush_i(row_flush), .capture_i(row_capture),
-      .row_lane_i(row_lane), .row_pre_i(row_pre), .row_narrow_i(row_narrow), .weights2_i(weights3),
+      .row_lane_i(row_lane), .row_pre_i(row_pre), .row_narrow_i(row_narrow), .weights2_i(weights2),
       .valid0_o(valid0), .third_o(third), .last4_o(last4), .look5_o(look5), .axon5_o(axon5), .block5_o(block5),
       .chosen5_o(chosen5), .inside5_o(inside5), .zero5_o(zero5), .row5_o(row5), .reward_i, .parity_i(parity_q),
       .acc_block2_o(acc_block2), .acc_index2_o(acc_index2), .acc_read2_o(acc_read2), .acc_data4_i(acc_data4),
+      .acc_stored4_i(acc_stored4), .sums5_o(sums5),
       .acc_clear5_o(acc_clear5),
       .delivered_we_i(enter), .delivered_addr_i(enter_addr), .delivered_data_i(pending_data),
       .emit_i(emit_busy), .emit_en_i(emit_en), .emit_block_i(emit_block), .emit_spikes_o(emit_spikes),
@@ -249,34 +252,32 @@ module nm_core #(
   logic [31:0] host_synapses, host_axons;
   logic [2:0] format2;
   logic [3:0] part2;
-  logic [8:0] factor2, event_factor;
-  logic [4:0] shift2;
+  logic [8:0] event_factor;
   logic [63:0] event_entry;
   logic [LANES-1:0] nonzero3;
-  nm_integrate #(.LANES(LANES), .BLOCKS(BLOCKS), .AXONS(AXONS), .SYNAPSE_WORDS(SYNAPSE_WORDS), .GRADED(GRADED),
+  nm_integrate #(.LANES(LANES), .STATE_BITS(STATE_BITS), .BLOCKS(BLOCKS), .AXONS(AXONS), .SYNAPSE_WORDS(SYNAPSE_WORDS), .GRADED(GRADED),
                  .SHARED_AXONS(SHARED_AXONS), .TRACES(TRACES)) i_integrate (
       .clk_i, .rst_i, .start_i(integ), .instr_i(instr), .done_o(integ_done), .busy_o(integ_busy),
       .pending_en_o(pending_en), .pending_addr_o(pending_addr), .pending_data_i(pending_data), .enter_o(enter),
       .enter_addr_o(enter_addr), .payload_axon_o(payload_axon), .payload_i(payload), .beat2_o(beat2),
       .word2_o(word2), .format2_o(format2), .part2_o(part2), .block2_o(block2), .index2_o(index2),
-      .factor2_o(factor2), .shift2_o(shift2), .row_i(row_active), .row_fetch_i(row_fetch), .row_axon_i(row_axon),
-      .row_store_i(row_store), .row_word_i(row_word), .row_narrow_o(row_narrow), .row1_o(row1),
+      .scale_o(scale), .row_i(row_active), .row_fetch_i(row_fetch), .row_axon_i(row_axon),
+      .row_store_i(row_store), .row_word_i(row_word), .row_narrow_o(row_narrow), .row_beat_o(row_beat),
       .write_o(synapse_write), .host_i, .host_mem_i, .host_we_i, .host_addr_i,
       .host_part_i, .host_data_i, .host_axons_o(host_axons),
       .event_o(event_), .event_axon_o(event_axon), .event_factor_o(event_factor), .event_entry_o(event_entry),
       .beat_o(beat), .read_o(read), .bad_format_o(bad_format), .bad_block_o(bad_block), .bad_word_o(bad_word));
   assign consume = enter && pending_data != 16'h0000;
-  assign bad_row = row_loading && row1 != valid0;  // its beats are not the blocks in range
+  assign bad_row = row_loading && row_beat != valid0;  // its beats are not the blocks in range
 
-  nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .BLOCKS(BLOCKS), .GRADED(GRADED),
-                  .TRACES(TRACES), .SCARCE(SCARCE)) i_accumulate (
+  nm_accumulate #(.LANES(LANES), .ACC_BITS(ACC_BITS), .STATE_BITS(STATE_BITS), .BLOCKS(BLOCKS),
+                  .SCARCE(SCARCE)) i_accumulate (
       .clk_i, .rst_i, .beat2_i(beat2), .row2_i(row_active), .word2_i(word2), .format2_i(format2), .part2_i(part2),
-      .block2_i(block2), .index2_i(index2), .factor2_i(factor2), .shift2_i(shift2), .stray_o(stray),
-      .nonzero3_o(nonzero3), .weights3_o(weights3),
+      .block2_i(block2), .index2_i(index2), .stray_o(stray),
+      .nonzero3_o(nonzero3), .weights2_o(weights2), .data4_o(acc_data4), .stored4_o(acc_stored4), .sums5_i(sums5),
       .vector_read2_i(acc_read2), .vector_block2_i(acc_block2), .vector_index2_i(acc_index2),
-      .vector_data4_o(acc_data4), .vector_clear5_i(acc_clear5), .clear_i(clear_blocks_q),
+      .vector_clear5_i(acc_clear5), .clear_i(clear_blocks_q),
       .clear_index_i(clear_half_q), .clear_block_i(clear_block_q), .host_i,
-      .host_write_i(host_write_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_we_i(host_we_i && host_mem_i == `NM_MEM_ACCUMULATORS),
       .host_addr_i(host_addr_i[BLOCK_W:0]), .host_part_i, .host_data_i(host_data_i[ACC_BITS-1:0]),
       .host_synapses_o(host_synapses));

@@ -10,6 +10,7 @@
 
 module nm_integrate #(
     parameter int LANES = 8,
+    parameter int STATE_BITS = 24,
     parameter int BLOCKS = 64,
     parameter int AXONS = 2048,
     parameter int SYNAPSE_WORDS = 4096,
@@ -42,8 +43,7 @@ module nm_integrate #(
     output logic      [         3:0] part2_o,
     output logic      [         7:0] block2_o,
     output logic                     index2_o,
-    output logic      [         8:0] factor2_o,
-    output logic      [         4:0] shift2_o,
+    output logic      [STATE_BITS-1:0] scale_o,  // of the weights, from the first beat's z on: the payload, shifted
     // plastic rows
     input  wire logic                row_i,        // what streams is one
     input  wire logic                row_fetch_i,  // F1
@@ -51,7 +51,7 @@ module nm_integrate #(
     input  wire logic                row_store_i,
     input  wire logic [LANES*16-1:0] row_word_i,
     output logic                     row_narrow_o,
-    output logic                     row1_o,       // a beat, a cycle later
+    output logic                     row_beat_o,
     output logic                     write_o,
     // host
     input  wire logic                host_i,
@@ -190,7 +190,7 @@ module nm_integrate #(
 
   // ----------------------------------------------------------------------------------------------- memories
   logic [AXON_W-1:0] axon, token_axon;
-  logic read, read1_q, fetch, fetch1_q, narrow, stream1_q;
+  logic read, read1_q, fetch, fetch1_q, narrow;
   if (AXONS > 16) begin : gen_axon
     assign token_axon = {tok_addr, tok_bit};
   end else begin : gen_small_axon
@@ -275,7 +275,7 @@ module nm_integrate #(
   always_ff @(posedge clk_i) begin
     if (rst_i) {beat1_q, beat2_q} <= '0;
     else {beat1_q, beat2_q} <= {stream_q && !row_store_i && !far_block && !far_word, beat1_q};
-    {read1_q, fetch1_q, stream1_q} <= {read, fetch, stream_q};
+    {read1_q, fetch1_q} <= {read, fetch};
     part1_q <= pos_q[3:0];
     part2_q <= host_i ? 4'(host_part_i * 5'(16 / HOST_PARTS)) : part1_q;
     {block1_q, block2_q} <= {block_q[7:0], block1_q};
@@ -285,12 +285,11 @@ module nm_integrate #(
   assign block2_o = block2_q;
   // an event's entry is decoded three cycles after the last beat of the one before: these still hold
   assign format2_o = format_q;
-  assign factor2_o = factor_q;
   assign index2_o = index_q;
-  assign shift2_o = shift_q;
+  assign scale_o = (GRADED ? STATE_BITS'($signed(factor_q)) : STATE_BITS'(1)) << shift_q;
 
   assign row_narrow_o = narrow && !host_i;
-  assign row1_o = stream1_q;
+  assign row_beat_o = stream_q;
   assign write_o = stream_q && row_store_i && (fresh_q || pos_q[3:0] == 4'h0);
 
   assign event_o = state == ENTRY && !stream_q && !row_i;
@@ -305,7 +304,7 @@ module nm_integrate #(
   assign bad_word_o = stream_q && far_word;
 
   logic unused;
-  assign unused = &{1'b0, instr_i, host_addr_i, GRADED, host_data_i};
+  assign unused = &{1'b0, instr_i, host_addr_i, host_data_i, factor_q};
 endmodule
 
 `default_nettype wire

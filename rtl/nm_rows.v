@@ -151,7 +151,7 @@ module nm_rows #(
   assign capture_o = TRACES'(step_q[8:6]);
   assign port_o = sweep_o ? {1'b0, trace_q} : found ? 3'd0 : (TRACES > 1 && step_q[1]) ? 3'd1 :
                   (TRACES > 2 && step_q[2]) ? 3'd2 : weights_q;
-  assign fetch_o = found || (state_q == STORE && third_i);
+  assign fetch_o = step_q[1] || (state_q == STORE && third_i);
   assign axon_o = (LANES > 1) ? AXON_W'({block_q, lane_o}) : AXON_W'(block_q);
   assign store_o = store_q && active_o;
 

@@ -31,6 +31,8 @@ module nm_vector #(
     input  wire logic                rst_i,
     // issue: the instruction, and the range it works on
     input  wire logic                issue_i,
+    input  wire logic                integ_i,         // what streams until the next issue is multiplied by scale_i
+    input  wire logic [STATE_BITS-1:0] scale_i,
     input  wire logic [        63:0] instr_i,
     input  wire logic [ SPACE_W-1:0] range_first_i,
     input  wire logic [   SPACE_W:0] range_count_i,
@@ -47,7 +49,7 @@ module nm_vector #(
     input  wire logic [  LANE_W-1:0] row_lane_i,
     input  wire logic                row_pre_i,
     input  wire logic                row_narrow_i,
-    input  wire logic [LANES*16-1:0] weights2_i,    // 0 where nothing is loaded
+    input  wire logic [LANES*16-1:0] weights2_i,    // of a beat, else 0
     output logic                     valid0_o,
     output logic                     third_o,
     output logic                     last4_o,
@@ -65,6 +67,8 @@ module nm_vector #(
     output logic                     acc_index2_o,
     output logic                     acc_read2_o,
     input  wire logic [LANES*ACC_BITS-1:0] acc_data4_i,
+    input  wire logic [   LANES-1:0] acc_stored4_i,  // else it is 0
+    output logic      [LANES*ACC_BITS-1:0] sums5_o,  // wrapped, not saturated
     output logic                     acc_clear5_o,
     // delivered bits (`pre`): written by the scan of integ
     input  wire logic                delivered_we_i,
@@ -118,6 +122,7 @@ module nm_vector #(
   localparam logic [COEF_BITS-1:0] UP16 = COEF_BITS'(1) << (ROW_FITS ? STATE_BITS - 16 : 0);
 
   typedef struct packed {
+    logic integ;
     logic row;  // a row's weights, or the sweep that finds it
     logic load;
     logic store;
@@ -174,7 +179,7 @@ module nm_vector #(
   assign op = (sweep_i || load_i) ? `NM_OP_ENDROWS : instr_i[`NM_I_OP];
   assign is_row = TRACES > 0 && op == `NM_OP_ENDROWS;
   assign is_rows = TRACES > 0 && op == `NM_OP_ROWS;
-  assign issue = issue_i || sweep_i || load_i;
+  assign issue = issue_i || integ_i || sweep_i || load_i;
   assign a = instr_i[`NM_I_A];
   assign c = instr_i[`NM_I_C];
   assign b = instr_i[3:0];
@@ -208,6 +213,7 @@ module nm_vector #(
   assign x_other = y_reg && !y_one && x_code != s_code;
   assign lone = TRACES == 1 && dec.axon;  // the only trace is at port 1
 
+  assign dec.integ = op == `NM_OP_INTEG;
   assign dec.row = is_row;
   assign dec.load = load_i;
   assign dec.store = is_row && !sweep_i && !load_i;
@@ -230,8 +236,8 @@ module nm_vector #(
   assign dec.y_zero = !is_mul && !x_used && (!is_row || load_i);
   assign dec.r_port = r_reg;
   assign dec.r_imm = imm_b && !is_mac;
-  assign dec.r_zero = !is_mac && !(s_used && !is_mul);
-  assign dec.acc = a_acc || b_acc || c_acc;
+  assign dec.r_zero = dec.acc || (!is_mac && !(s_used && !is_mul));  // of an accumulator that is not stored
+  assign dec.acc = a_acc || b_acc || c_acc || dec.integ;
   assign acc_code = a_acc ? a : b_acc ? b : c;
   assign dec.acc_index = acc_code[0];
   assign dec.acc_clear = (a_acc || b_acc || c_acc) && acc_code[1];
@@ -286,7 +292,7 @@ module nm_vector #(
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q, draw1_q} <= '0;
     end else begin
       draw1_q <= vld0_q && ctl0_q.is_rnd;
-      if (issue) vld0_q <= 1'b1;
+      if (issue) vld0_q <= !integ_i;
       else if (left_q == (SPACE_W + 1)'(1) && !(ctl0_q.row && ctl0_q.look)) vld0_q <= 1'b0;
       {vld1_q, vld2_q, vld3_q, vld4_q, vld5_q} <= {vld0_q, vld1_q, vld2_q, vld3_q, vld4_q};
     end
@@ -424,12 +430,14 @@ module nm_vector #(
   // They are set when an instruction's first block is in stage 1, and the next instruction not yet fetched.
   // what the host writes: a lane's word, or, on the way of a row, the weights of two lanes
   localparam int UP = ROW_FITS ? STATE_BITS - 16 : 0;
-  logic host_weights;
+  logic host_weights, host_accumulators;
+  assign host_accumulators = host_mem_i == `NM_MEM_ACCUMULATORS;
   assign host_weights = TRACES > 0 && (host_mem_i == `NM_MEM_SYNAPSES || host_mem_i == `NM_MEM_AXONS);
   assign host_even = host_weights ? STATE_BITS'($signed(host_data_i[15:0])) << UP : host_data_i[STATE_BITS-1:0];
   assign host_odd = host_weights ? STATE_BITS'($signed(host_data_i[31:16])) << UP : host_data_i[STATE_BITS-1:0];
   logic [31:0] drawn1;  // the low bits that `rnd` draws, eight by eight
   logic [7:0] below1;
+  logic scaled_q;
   assign below1 = ~(8'hff << ctl0_q.shift[2:0]);
   for (genvar i = 0; i < 32; i++) begin : gen_drawn
     assign drawn1[i] = ctl0_q.is_rnd && i < 23 && (ctl0_q.shift[4:3] > 2'(i / 8) ||
@@ -448,10 +456,11 @@ module nm_vector #(
         ym1_q[i] <= ctl0_q.y_port;
         ym0_q[i] <= ctl0_q.y_port ? ctl0_q.y_one : bc1[i];
       end
-    end
+      scaled_q <= ctl0_q.integ;
+    end else if (scaled_q) xm0_q <= scale_i;
     if (host_i) begin  // 0 * 0 + r, where r is what it writes, or port 1 that it reads
       {xm1_q, xm0_q, ym1_q, ym0_q} <= '0;
-      rm1_q <= {STATE_BITS{!host_write_i}};
+      rm1_q <= {STATE_BITS{!host_write_i && !host_accumulators}};
       rm0_q <= host_write_i ? host_even : '0;
       odd_rm0_q <= host_write_i ? host_odd : '0;
     end
@@ -544,12 +553,14 @@ module nm_vector #(
     end
     nm_lane #(.STATE_BITS(STATE_BITS), .ACC_BITS(ACC_BITS), .COEF_BITS(COEF_BITS), .X_BITS(X_W)) i_lane (
         .clk_i, .x_i(x3_q), .y_i(y3_q), .r_i(r3_q), .shift4_i(shift4_q), .below4_i(below4_q),
-        .round4_i(ctl4_q.round), .acc4_i(host_i ? host_mem_i == `NM_MEM_ACCUMULATORS : ctl4_q.acc), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
+        .round4_i(ctl4_q.round),
+        .acc4_i(acc_stored4_i[l] && (host_i ? host_accumulators && !host_write_i : ctl4_q.acc)), .accumulator4_i(acc_data4_i[l*ACC_BITS+:ACC_BITS]),
         .neg_r4_i(ctl4_q.neg_r && !host_i), .select5_i(ctl5_q.select && !host_i), .max5_i(ctl5_q.max),
         .sum5_o(sums5[l*ACC_BITS+:ACC_BITS]),
         .result5_o(result5[l*STATE_BITS+:STATE_BITS]), .less5_o(less5[l]), .equal5_o(equal5[l]),
         .graded6_i(flags6_q[1]), .signed6_i(flags6_q[0]), .payload6_o(payload6[l*8+:8]));
   end
+  assign sums5_o = sums5;
   assign host_random_o = {1'b0, random[30:0]};  // the host sees one lane after the other: the states turn round
 
   // one lane, unchanged by stages 3 to 5: for the host, or the trace of a row's axon
