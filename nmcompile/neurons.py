@@ -138,13 +138,12 @@ class Program(Update):
         self.emit("min", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
 
     def mac(self, d: Register, a: Register, factor: str, plus: Operand, where: Flag | None = None) -> None:
-        """One product where two register reads allow it."""
+        """One instruction, unless a register multiplies and another one is added."""
         if self.is_one(factor):
             self.add(d, a, plus, where)
             return
         by = self.value(factor)
-        one_register = by["imm_b"] or isinstance(plus, Input)
-        if isinstance(plus, (Register, Input)) and (one_register or plus == a):
+        if isinstance(plus, Input) or (isinstance(plus, Register) and by["imm_b"]):
             self.emit("mac", where, **self.scaled(d, a, by), c=self.code(plus))
         elif isinstance(plus, Register) and plus == d:
             name = "product"  # d := a * factor + d needs its own place

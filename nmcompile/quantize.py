@@ -145,9 +145,7 @@ def quantize(
             )
             continue
         sent = [payloads[p.source] for p in incoming.values()]
-        most_shift = min(
-            (isa.largest_shift(arch.state_bits, p.source in graded) for p in incoming.values()), default=0
-        )
+        most_shift = min((isa.largest_shift(arch.state_bits, p.source in graded) for p in incoming.values()), default=0)
         arriving = [taken[i] for i in incoming]
         plastic: list[PlasticWeights | None] = [None] * len(incoming)
         if learns(list(incoming.values())):

@@ -94,7 +94,7 @@ module nm_check #(
                                      (a[3:2] == 2'b11 && c[3:2] == 2'b11 && a[1:0] != c[1:0]));
   assign accumulators = 4'(a_used && a[3:2] == 2'b10) + 4'(b_used && b[3:2] == 2'b10)
                         + 4'(op == `NM_OP_MAC && c[3:2] == 2'b10);
-  assign registers = 4'(op == `NM_OP_MAC && !a[3] && b_used && !b[3] && !c[3] && a != b && b != c && a != c);
+  assign registers = 4'(op == `NM_OP_MAC && b_used && !b[3] && !c[3] && b != c);
   assign state_fits = &instr_i[31:STATE_BITS-1] || !(|instr_i[31:STATE_BITS-1]);
   assign coef_fits = &instr_i[31:COEF_BITS-1] || !(|instr_i[31:COEF_BITS-1]);
   assign imm_fits = is_mul ? coef_fits : state_fits;

@@ -136,7 +136,7 @@ module nm_vector #(
     logic is_rnd;
     logic is_mul;
     logic x_port, y_port, r_port;  // an operand from a port, else a broadcast value
-    logic x_one, y_one;  // from port 1, which r always has
+    logic x_one;  // from port 1, which y and r always have
     logic y_unit, y_zero;  // broadcast: a constant, 1 or -1
     logic r_zero;
     logic x_imm;  // broadcast: the immediate, not the reward
@@ -170,7 +170,7 @@ module nm_vector #(
   logic [3:0] acc_code;
   logic [3:0] x_code, s_code;  // s: the second factor, or what is added
   logic is_row, is_rows, issue;
-  logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, y_one, x_other, lone;
+  logic x_reg, y_reg, s_reg, r_reg, x_used, s_used, lone;
   ctl_t dec, ctl0_q, ctl2_q, ctl3_q, ctl4_q, ctl5_q;
   logic [2:0] port0, port1, port0_q, port1_q;
   logic [1:0] reads_q;
@@ -206,11 +206,9 @@ module nm_vector #(
   assign s_reg = s_used && !imm_b && !s_code[3];
   assign y_reg = is_mul && s_reg;
   assign r_reg = is_mac ? !c[3] : s_reg && !is_mul;
-  // r comes from port 1; a second factor too, if it is the same register or r needs none
-  assign y_one = y_reg && (!r_reg || s_code == c);
-  assign port0 = (is_row || (TRACES > 1 && seek_i)) ? row_port_i : (y_reg && !y_one) ? s_code[2:0] : x_code[2:0];
+  // x comes from port 0, r and a second factor from port 1: they are never two registers
+  assign port0 = (is_row || (TRACES > 1 && seek_i)) ? row_port_i : x_code[2:0];
   assign port1 = (is_mac && r_reg) ? c[2:0] : s_code[2:0];
-  assign x_other = y_reg && !y_one && x_code != s_code;
   assign lone = TRACES == 1 && dec.axon;  // the only trace is at port 1
 
   assign dec.integ = op == `NM_OP_INTEG;
@@ -227,10 +225,9 @@ module nm_vector #(
   assign dec.is_rnd = is_rnd;
   assign dec.is_mul = is_mul;
   assign dec.x_port = x_reg;
-  assign dec.x_one = x_other || lone;
+  assign dec.x_one = lone;
   assign dec.x_imm = swap && imm_b;
   assign dec.y_port = y_reg;
-  assign dec.y_one = y_one || lone;
   assign dec.y_imm = imm_b;
   assign dec.y_unit = (!is_mul && x_used) || (is_row && !load_i);
   assign dec.y_zero = !is_mul && !x_used && (!is_row || load_i);
@@ -272,8 +269,8 @@ module nm_vector #(
   // different registers that the instruction reads
   logic [1:0] reads;
   logic use0, use1;
-  assign use0 = (y_reg && !y_one) || (x_reg && !x_other);
-  assign use1 = r_reg || y_one;
+  assign use0 = x_reg;
+  assign use1 = r_reg || y_reg;
   assign reads = {1'b0, use0} + {1'b0, use1 && !(use0 && port0 == port1)};
 
   always_ff @(posedge clk_i) begin
@@ -406,7 +403,8 @@ module nm_vector #(
   // one of two sources. That is one LUT a bit and lane.
   logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q, odd_rm0_q, host_even, host_odd;
   logic [Y_W-1:0] by1, imm1;
-  logic [COEF_BITS-1:0] bc1, ym1_q, ym0_q;
+  logic [COEF_BITS-1:0] bc1, y_q;
+  logic y_port_q;
 
   function automatic logic [COEF_BITS-1:0] coefficient(input logic [Y_W-1:0] value);
     // saturate to coef_bits; a value of state_bits comes sign-extended
@@ -453,13 +451,13 @@ module nm_vector #(
         odd_rm0_q[i] <= !ctl0_q.r_port && (ctl0_q.is_rnd ? drawn1[i] : br1[i]);
       end
       for (int i = 0; i < COEF_BITS; i++) begin
-        ym1_q[i] <= ctl0_q.y_port;
-        ym0_q[i] <= ctl0_q.y_port ? ctl0_q.y_one : bc1[i];
+        y_q[i] <= !ctl0_q.y_port && bc1[i];
       end
+      y_port_q <= ctl0_q.y_port;
       scaled_q <= ctl0_q.integ;
     end else if (scaled_q) xm0_q <= scale_i;
     if (host_i) begin  // 0 * 0 + r, where r is what it writes, or port 1 that it reads
-      {xm1_q, xm0_q, ym1_q, ym0_q} <= '0;
+      {xm1_q, xm0_q, y_port_q, y_q} <= '0;
       rm1_q <= {STATE_BITS{!host_write_i && !host_accumulators}};
       rm0_q <= host_write_i ? host_even : '0;
       odd_rm0_q <= host_write_i ? host_odd : '0;
@@ -508,19 +506,13 @@ module nm_vector #(
       assign r2[i] = rm1_q[i] ? (m0[i] ? random2[i] : port1v[i]) : m0[i];
     end
     if (STATE_BITS <= COEF_BITS) begin : gen_factor
-      logic [COEF_BITS-1:0] wide0, wide1;
-      assign wide0 = COEF_BITS'($signed(port0v));
-      assign wide1 = COEF_BITS'($signed(port1v));
-      for (genvar i = 0; i < COEF_BITS; i++) begin : gen_bit
-        assign y2[i] = ym1_q[i] ? (ym0_q[i] ? wide1[i] : wide0[i]) : ym0_q[i];
-      end
+      assign y2 = (COEF_BITS'($signed(port1v)) & {COEF_BITS{y_port_q}}) | y_q;
     end else begin : gen_saturated
-      logic [STATE_BITS-1:0] factor;
-      for (genvar i = 0; i < STATE_BITS; i++) begin : gen_bit
-        localparam int J = (i < COEF_BITS) ? i : COEF_BITS - 1;
-        assign factor[i] = ym1_q[J] ? (ym0_q[J] ? port1v[i] : port0v[i]) : ym0_q[J];
-      end
-      assign y2 = coefficient(Y_W'($signed(factor)));
+      logic high, low, fits;
+      assign fits = y_port_q && !high && !low;
+      assign high = y_port_q && !port1v[STATE_BITS-1] && |port1v[STATE_BITS-2:COEF_BITS-1];
+      assign low = y_port_q && port1v[STATE_BITS-1] && !(&port1v[STATE_BITS-2:COEF_BITS-1]);
+      assign y2 = (port1v[COEF_BITS-1:0] & {COEF_BITS{fits}}) | y_q | {low, {COEF_BITS - 1{high}}};
     end
     if (SCARCE) begin : gen_not_raised
       assign raised2 = x2;

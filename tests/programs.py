@@ -407,6 +407,8 @@ class _CoreMaker:
             fields["imm"] = source(multiply)
         if name == "mac":
             fields["c"] = source()
+            if not fields.get("imm_b") and max(fields["c"], fields["imm"]) < isa.N_REGISTERS:
+                fields["c"] = fields["imm"]
         return Op(name, **fields)
 
     def predicate(self, axon: bool, in_rows: bool) -> int:

@@ -18,9 +18,9 @@ from programs import random_architecture, random_image, random_inputs
 import emulator
 from emulator.reference import Reference
 from emulator.spec import isa
-from emulator.spec.fixedpoint import LFSR_BITS, lfsr_draw
 from emulator.spec.check import check_image
 from emulator.spec.errors import InputError, UsageError
+from emulator.spec.fixedpoint import LFSR_BITS, lfsr_draw
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Op
 

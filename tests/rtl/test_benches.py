@@ -54,9 +54,10 @@ BENCHES = {
     "accumulate": (
         "ram",
         [
-            {"LANES": 4, "ACC_BITS": 24, "BLOCKS": 9, "GRADED": 1, "SCARCE": 0},
-            {"LANES": 1, "ACC_BITS": 16, "BLOCKS": 1, "GRADED": 1, "SCARCE": 1},
-            {"LANES": 8, "ACC_BITS": 24, "BLOCKS": 16, "GRADED": 0, "SCARCE": 0},
+            {"LANES": 4, "ACC_BITS": 24, "STATE_BITS": 16, "BLOCKS": 9, "SCARCE": 0},
+            {"LANES": 1, "ACC_BITS": 16, "STATE_BITS": 16, "BLOCKS": 1, "SCARCE": 1},
+            {"LANES": 8, "ACC_BITS": 28, "STATE_BITS": 24, "BLOCKS": 16, "SCARCE": 1},
+            {"LANES": 8, "ACC_BITS": 24, "STATE_BITS": 24, "BLOCKS": 16, "SCARCE": 0},
         ],
     ),
     "ram": (
@@ -97,9 +98,33 @@ BENCHES = {
     "integrate": (
         "ram scan",
         [
-            {"LANES": 4, "BLOCKS": 9, "AXONS": 64, "SYNAPSE_WORDS": 50, "GRADED": 1, "SHARED_AXONS": 0},
-            {"LANES": 4, "BLOCKS": 24, "AXONS": 48, "SYNAPSE_WORDS": 64, "GRADED": 0, "SHARED_AXONS": 1},
-            {"LANES": 8, "BLOCKS": 3, "AXONS": 16, "SYNAPSE_WORDS": 40, "GRADED": 1, "SHARED_AXONS": 0},
+            {
+                "STATE_BITS": 24,
+                "BLOCKS": 9,
+                "AXONS": 64,
+                "SYNAPSE_WORDS": 50,
+                "GRADED": 1,
+                "SHARED_AXONS": 0,
+                "LANES": 4,
+            },
+            {
+                "STATE_BITS": 16,
+                "BLOCKS": 24,
+                "AXONS": 48,
+                "SYNAPSE_WORDS": 64,
+                "GRADED": 0,
+                "SHARED_AXONS": 1,
+                "LANES": 4,
+            },
+            {
+                "STATE_BITS": 32,
+                "BLOCKS": 3,
+                "AXONS": 16,
+                "SYNAPSE_WORDS": 40,
+                "GRADED": 1,
+                "SHARED_AXONS": 0,
+                "LANES": 8,
+            },
         ],
     ),
     "emit": (

@@ -5,6 +5,7 @@ from common import Bench, Pipe
 
 from emulator.reference import Core
 from emulator.spec import isa
+from emulator.spec.fixedpoint import wrap
 from emulator.spec.isa import Op
 
 MEMORY = {"axons": 6, "synapses": 7}
@@ -67,7 +68,7 @@ class Integrate:
         bench = self.bench
         bitmap, counts = Pipe(pending), Pipe(payloads)
         events, beats, entered, complaints = [], [], [], set()
-        done = None
+        done = scale = None
         await bench.cycle(start_i=1, instr_i=isa.encode(op))
         for clock in range(1, 20_000):
             await bench.cycle(start_i=0, instr_i=0, pending_data_i=bitmap.out, payload_i=counts.out)
@@ -80,11 +81,12 @@ class Integrate:
                 entered.append(bench.enter_addr_o)
             if bench.event_o:
                 events.append((bench.event_axon_o, bench.event_factor_o, bench.event_entry_o))
-            if bench.beat2_o:
+            if bench.beat2_o:  # a lane's operands are chosen a cycle before
                 beats.append(
-                    (bench.word2_o, bench.format2_o, bench.part2_o, bench.block2_o, bench.index2_o, bench.factor2_o,
-                     bench.shift2_o)
+                    (bench.word2_o, bench.format2_o, bench.part2_o, bench.block2_o, bench.index2_o, scale)
                 )  # fmt: skip
+            if events and not bench.event_o:  # unknown before the first one
+                scale = bench.scale_o
             for name in ("format", "block", "word"):
                 if getattr(bench, f"bad_{name}_o"):
                     complaints.add(name)
@@ -98,6 +100,7 @@ class Integrate:
     def expect(self, op, pending, payloads):
         """What `run` should return, from the reference."""
         cycles, events, beats, complaints = op.hi, [], [], set()
+        bits = self.bench.p["STATE_BITS"]
         for granule in range(op.lo, op.lo + op.hi):
             for bit in range(16):
                 if not pending[granule] >> bit & 1:
@@ -121,7 +124,8 @@ class Integrate:
                     complaints |= bad
                     if not bad:
                         at = part * 16 // per_word
-                        beats.append((self.synapses[word], entry["format"], at, block, op.d, factor, op.shift))
+                        scale = wrap(factor - (factor >> 8 << 9) << op.shift, bits) & ((1 << bits) - 1)
+                        beats.append((self.synapses[word], entry["format"], at, block, op.d, scale))
         return cycles + 3, events, beats, list(range(op.lo, op.lo + op.hi)), complaints
 
 
