@@ -59,7 +59,13 @@ module nm_lane #(
   assign wide = WIDE_W'($signed({product_q, 1'b0}));
   assign shifted = wide >>> {shift4_i[4:3], 3'b0};
   assign coarse = shifted[COARSE_W-1:0];
-  assign fine = coarse >> shift4_i[2:0];
+  if (X_BITS == STATE_BITS && COARSE_W <= 24) begin : gen_multiplied
+    // 16 bits of it by a multiplier, which is free since accumulators need none
+    assign fine = COARSE_W'($signed(coarse[COARSE_W-1:8])) * COARSE_W'(9'h100 >> shift4_i[2:0])
+                  | COARSE_W'(coarse[7:0] >> shift4_i[2:0]);
+  end else begin : gen_shifted
+    assign fine = coarse >> shift4_i[2:0];
+  end
   assign half = fine[0];
   assign highest = coarse[ACC_BITS+1+:7];
   assign upto = {shift4_i[4:3] == 2'd3, shift4_i[4], shift4_i[4:3] != 2'd0, 1'b1};

@@ -518,16 +518,18 @@ module nm_vector #(
       assign raised2 = x2;
       logic unused;
       assign unused = &{1'b0, raise2_q};
-    end else if (STATE_BITS <= 18) begin : gen_raised
-      assign raised2 = X_W'($signed(x2)) * X_W'(raise2_q);
-    end else begin : gen_raised_apart
-      // two multipliers whose products overlap in bits where one of them is 0
-      localparam int LOW_W = 17;
-      logic [LOW_W+6:0] low;
-      logic signed [STATE_BITS-LOW_W+6:0] high;
-      assign low = (LOW_W + 7)'(x2[LOW_W-1:0]) * (LOW_W + 7)'(raise2_q);
-      assign high = (STATE_BITS - LOW_W + 7)'($signed(x2[STATE_BITS-1:LOW_W])) * (STATE_BITS - LOW_W + 7)'(raise2_q);
-      assign raised2 = {high, LOW_W'(0)} | X_W'(low);
+    end else begin : gen_raised
+      // a multiplier takes 17 bits of x, 7 of them for what it shifts up into its part of the result
+      localparam int PIECES = (STATE_BITS > 18) ? (STATE_BITS - 9) / 10 + 1 : 1;
+      for (genvar p = 0; p < PIECES; p++) begin : gen_piece
+        localparam int FIRST = 10 * p;
+        localparam int X_LAST = (p == PIECES - 1) ? STATE_BITS - 1 : FIRST + 16;
+        localparam int LAST = (p == PIECES - 1) ? X_W - 1 : X_LAST;
+        localparam int SKIP = (p > 0) ? 7 : 0;
+        localparam int PIECE_W = LAST - FIRST + 1;
+        assign raised2[LAST:FIRST+SKIP] = (PIECE_W - SKIP)'(
+            (PIECE_W'($signed({p == PIECES - 1 && x2[X_LAST], x2[X_LAST:FIRST]})) * PIECE_W'(raise2_q)) >> SKIP);
+      end
     end
     always_ff @(posedge clk_i) begin
       x3_q <= (ctl2_q.store && last2_q && beyond[l]) ? '0 : raised2;  // those are stored as 0
