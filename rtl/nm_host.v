@@ -71,6 +71,7 @@ module nm_host #(
   logic [3:0] part_q, last_part;
   logic [2:0] wait_q;
   logic busy_q, rsp_valid_q;  // a memory is read or written; an answer waits
+  logic seen_q, bad_route_q;  // any other request is seen, and judged, a cycle before it is taken
   logic [31:0] rsp_data_q;
   logic [23:0] timesteps_q;
   logic [STATE_BITS-1:0] reward_q;
@@ -94,24 +95,25 @@ module nm_host #(
   assign is_data = req_addr_i == `NM_H_DATA;
   assign is_inject = req_write_i && req_addr_i == `NM_H_INJECT;
   assign is_command = req_write_i && req_addr_i == `NM_H_COMMAND;
-  assign is_select = request && req_write_i && req_addr_i == `NM_H_SELECT;
+  assign is_select = seen_q && req_write_i && req_addr_i == `NM_H_SELECT;
   assign request = req_valid_i && !rsp_valid_q && (idle_i || !(is_data || is_inject || is_command));
-  assign done = is_data ? mem_turn_o : request && (!is_inject || bad_route || inject_ready_i);
-  assign answer = !req_write_i && (is_data ? mem_turn_o : request);
+  assign done = is_data ? mem_turn_o : seen_q && (!is_inject || bad_route_q || inject_ready_i);
+  assign answer = !req_write_i && (is_data ? mem_turn_o : seen_q);
   assign req_ready_o = done;
   assign bad_route = `NM_REACHES(req_data_i[`NM_ROUTE_CORE], CORES) || `NM_REACHES(req_data_i[`NM_ROUTE_AXON], AXONS)
                      || `NM_REACHES(req_data_i[`NM_ROUTE_DELAY], DELAY_SLOTS);
 
   always_ff @(posedge clk_i) begin
     if (rst_i) begin
-      {busy_q, rsp_valid_q, bad_q} <= '0;
+      {busy_q, seen_q, rsp_valid_q, bad_q} <= '0;
       part_q <= '0;
       {core_q, memory_q, word_q} <= '0;
       timesteps_q <= '0;
       reward_q <= '0;
       payload_q <= 8'd1;
     end else begin
-      bad_q <= done && is_inject && bad_route;
+      bad_q <= done && is_inject && bad_route_q;
+      seen_q <= request && !is_data && !done;
       busy_q <= busy_q ? !mem_turn_o : request && is_data;
       if (mem_turn_o) part_q <= (part_q == last_part) ? '0 : part_q + 1'b1;
       if (is_select || (mem_turn_o && part_q == last_part))
@@ -142,6 +144,7 @@ module nm_host #(
         endcase
       end
     end
+    bad_route_q <= bad_route;
     wait_q <= busy_q ? wait_q - 1'b1 : CYCLES;
   end
 
@@ -154,7 +157,7 @@ module nm_host #(
   assign timesteps_o = timesteps_q;
   assign reward_o = reward_q;
   assign count_index_o = req_addr_i[3:1];
-  assign inject_o = request && is_inject && !bad_route;
+  assign inject_o = seen_q && is_inject && !bad_route_q;
   assign inject_route_o = req_data_i;
   assign inject_payload_o = payload_q;
   assign bad_inject_o = bad_q;

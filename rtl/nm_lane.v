@@ -110,14 +110,13 @@ module nm_lane #(
   end
 
   // stage 5: add or select, saturate; who selects has subtracted, so r is the complement of v_q
-  logic signed [SUM_W-1:0] sum, picked;
+  logic signed [SUM_W-1:0] sum;
   logic negative;
   assign sum = SUM_W'($signed(u_q)) + SUM_W'($signed(v_q)) + SUM_W'({1'b0, carry_q});
   assign sum5_o = sum[ACC_BITS-1:0];
   assign less5_o = sum[SUM_W-1];
   assign equal5_o = sum == '0;
   assign negative = over_q ? u_q[ACC_BITS] : less5_o;
-  assign picked = (less5_o != max5_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(~v_q));
   if (ACC_BITS == STATE_BITS) begin : gen_narrow
     // what is picked fits; of five things one is gated through, two LUTs a bit
     logic is_sum, is_x, is_r, is_most, is_least, fits;
@@ -131,11 +130,10 @@ module nm_lane #(
       assign result5_o[i] = ((sum[i] & is_sum) | (u_q[i] & is_x)) | (!v_q[i] & is_r)
                             | ((i == STATE_BITS - 1) ? is_least : is_most);
     end
-    logic unused_picked;
-    assign unused_picked = &{1'b0, picked};
   end else begin : gen_wide
-    logic signed [SUM_W-1:0] value;
+    logic signed [SUM_W-1:0] picked, value;
     logic high, low;
+    assign picked = (less5_o != max5_i) ? SUM_W'($signed(u_q)) : SUM_W'($signed(~v_q));
     assign value = select5_i ? picked : sum;
     assign high = over_q ? !negative : !value[SUM_W-1] && |value[SUM_W-2:STATE_BITS-1];
     assign low = over_q ? negative : value[SUM_W-1] && !(&value[SUM_W-2:STATE_BITS-1]);

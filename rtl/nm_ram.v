@@ -30,7 +30,7 @@ module nm_ram #(
   assign unused_address = &{1'b0, raddr_i, waddr_i, waddr};
 
 `ifdef NM_RAM_LUT
-  // of 512 words of 36 bits in a block RAM, these would use an eighth at most
+  // a block RAM has 18,432 bits; for so few, LUTs will do
   localparam STYLE = (WORDS * WIDTH <= 512) ? "distributed" : "block";
   (* no_rw_check, ram_style = STYLE *) logic [WIDTH-1:0] mem[WORDS];
 `else
