@@ -352,7 +352,14 @@ class _Layer:
         self.crowded = bool((reach / room - self.need / limit)[np.argmax(finest / unit)] > 0)
         spare = np.log2(unit / finest)
         k = int(np.floor(max(spare.min(), min(FINER, np.median(spare)), 0)))
-        k = min(k, self.most_shift - max(e - lowest for e in exponents))
+        most = self.most_shift - max(e - lowest for e in exponents)
+        if k > most:  # what shifts cannot do is done by larger integers, where there is room
+            tops = [
+                np.max(_largest(w, self.group) / (unit * 2.0 ** (e - lowest)), initial=0)
+                for w, e in zip(self.weights, exponents, strict=True)
+            ]
+            room = int(np.floor(np.log2(LARGEST[self.bits] / max(tops)) + 1e-9))
+            unit, k = unit / 2.0 ** min(k - most, max(0, room)), most
         return 1 / np.maximum(unit / 2.0**k, finest), [max(0, k + e - lowest) for e in exponents]
 
     def integers(self, scale: np.ndarray, shifts: list[int]) -> list[sparse.csr_array]:
