@@ -96,11 +96,12 @@ module nm_pending #(
   if (GRADED) begin : gen_payloads
     logic [7:0] count, base3, sum3, last_count_q;
     logic [COUNT_W-1:0] last_place_q;
-    logic same_q;
-    assign base3 = !old3[axon3_q[3:0]] ? 8'h00 :
+    logic same_q, last_bit_q;  // of the word that is not from the array: the bit was looked up a cycle before
+    assign base3 = !(again_q ? last_bit_q : word[axon3_q[3:0]]) ? 8'h00 :
                    same_q ? last_count_q : count;
     assign sum3 = base3 + payload3_q;
     always_ff @(posedge clk_i) begin
+      last_bit_q <= last_word_q[axon2_q[3:0]];
       same_q <= last_v_q && last_place_q == {slot2_q, axon2_q};
       if (v3_q) begin
         last_place_q <= {slot3_q, axon3_q};

@@ -26,7 +26,7 @@ from emulator.verilated import cache_directory, rtl_directory
 from .simulated import board_parameters, board_sources
 
 INSTALL_TOOLS: Final = "pip install 'nmcompile[fpga]'"
-LOGIC_SHARE: Final = 0.36  # of a clock period that a path may spend in logic before mapping prefers speed to area
+LOGIC_SHARE: Final = 0.33  # of a clock period that a path may spend in logic before mapping prefers speed to area
 AREA: Final = ("luts", "flip_flops", "block_rams", "single_port_rams", "multipliers")
 
 

@@ -30,7 +30,7 @@ SLOW = [("pending", "graded"), ("lane", "state24"), ("sequence", "bmc")]  # up t
 if os.environ.get("NM_LONG"):
     PROOFS += SLOW
 BUGS = {
-    "two spikes to one word lose one": ("pending", "refute", "again_q ?", "1'b0 ?"),
+    "two spikes to one word lose one": ("pending", "refute", "old3 = again_q ?", "old3 = 1'b0 ?"),
     "a queue takes a third packet": ("router", "refute", "valid_i[p] && count_q != 2'd2", "valid_i[p]"),
     "a packet turns back": ("router", "refute", "32'(to_x) > 32'(X)", "32'(to_x) >= 32'(X)"),
     "a bit is named twice": ("scan", "bmc", "done_q  <= done_q | low", "done_q  <= low"),
