@@ -61,7 +61,7 @@ module nm_lane #(
   assign coarse = shifted[COARSE_W-1:0];
   if (X_BITS == STATE_BITS && COARSE_W <= 24) begin : gen_multiplied
     // 16 bits of it by a multiplier, which is free since accumulators need none
-    assign fine = COARSE_W'($signed(coarse[COARSE_W-1:8])) * COARSE_W'(9'h100 >> shift4_i[2:0])
+    assign fine = COARSE_W'($signed(coarse[COARSE_W-1:8])) * COARSE_W'($signed({1'b0, 9'h100 >> shift4_i[2:0]}))
                   | COARSE_W'(coarse[7:0] >> shift4_i[2:0]);
   end else begin : gen_shifted
     assign fine = coarse >> shift4_i[2:0];

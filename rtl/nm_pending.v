@@ -96,13 +96,15 @@ module nm_pending #(
   if (GRADED) begin : gen_payloads
     logic [7:0] count, base3, sum3, last_count_q;
     logic [COUNT_W-1:0] last_place_q;
-    logic same_q, last_bit_q;  // of the word that is not from the array: the bit was looked up a cycle before
+    // a count is written a cycle later, on its way across the part; who comes two or three cycles behind is forwarded
+    logic same_q, older_v_q, last_bit_q;  // of a word that is not from the array, the bit was looked up a cycle before
     assign base3 = !(again_q ? last_bit_q : word[axon3_q[3:0]]) ? 8'h00 :
                    same_q ? last_count_q : count;
     assign sum3 = base3 + payload3_q;
     always_ff @(posedge clk_i) begin
       last_bit_q <= last_word_q[axon2_q[3:0]];
-      same_q <= last_v_q && last_place_q == {slot2_q, axon2_q};
+      older_v_q <= last_v_q;
+      same_q <= (last_v_q || older_v_q) && last_place_q == {slot2_q, axon2_q};
       if (v3_q) begin
         last_place_q <= {slot3_q, axon3_q};
         last_count_q <= sum3;
@@ -111,9 +113,9 @@ module nm_pending #(
     nm_ram #(.WORDS(DELAY_SLOTS << AXON_W), .WIDTH(8), .ADDR_W(COUNT_W)) i_payloads (
         .clk_i, .ren_i(1'b1), .oen_i(1'b1),
         .raddr_i(running_i ? {slot_i, payload_axon_i} : host_i ? host_addr_i[COUNT_W-1:0] : {slot1_q, axon1_q}),
-        .rdata_o(count), .we_i(v3_q || host_we_payloads_i),
-        .waddr_i(v3_q ? {slot3_q, axon3_q} : host_addr_i[COUNT_W-1:0]),
-        .wdata_i(v3_q ? sum3 : host_data_i[7:0]));
+        .rdata_o(count), .we_i(last_v_q || host_we_payloads_i),
+        .waddr_i(last_v_q ? last_place_q : host_addr_i[COUNT_W-1:0]),
+        .wdata_i(last_v_q ? last_count_q : host_data_i[7:0]));
     assign payload_o = count;
   end else begin : gen_plain
     assign payload_o = 8'd1;

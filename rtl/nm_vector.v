@@ -528,7 +528,7 @@ module nm_vector #(
         localparam int SKIP = (p > 0) ? 7 : 0;
         localparam int PIECE_W = LAST - FIRST + 1;
         assign raised2[LAST:FIRST+SKIP] = (PIECE_W - SKIP)'(
-            (PIECE_W'($signed({p == PIECES - 1 && x2[X_LAST], x2[X_LAST:FIRST]})) * PIECE_W'(raise2_q)) >> SKIP);
+            (PIECE_W'($signed({p == PIECES - 1 && x2[X_LAST], x2[X_LAST:FIRST]})) * PIECE_W'($signed({1'b0, raise2_q}))) >> SKIP);
       end
     end
     always_ff @(posedge clk_i) begin
