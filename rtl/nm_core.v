@@ -171,7 +171,7 @@ module nm_core #(
   localparam int XS = (TRACES > 0) ? TRACES : 1;
   logic row_active, row_sweep, row_load, row_seek, row_flush, row_pre, row_accept, row_fetch, row_store;
   logic row_narrow;
-  logic valid0, third, last4, look5, axon5, row_beat;
+  logic valid0, second, last4, look5, axon5, row_beat;
   logic [SPACE_W-1:0] row_block, block5;
   logic [2:0] row_port;
   logic [XS-1:0] row_capture;
@@ -187,7 +187,7 @@ module nm_core #(
         .body_o(row_body), .sweep_o(row_sweep), .load_o(row_load), .seek_o(row_seek),
         .block_o(row_block[TBLOCK_W-1:0]), .port_o(row_port), .flush_o(row_flush), .capture_o(row_capture),
         .lane_o(row_lane), .pre_o(row_pre), .accept_o(row_accept),
-        .third_i(third), .last4_i(last4), .look5_i(look5), .axon5_i(axon5), .block5_i(block5[TBLOCK_W-1:0]),
+        .second_i(second), .last4_i(last4), .look5_i(look5), .axon5_i(axon5), .block5_i(block5[TBLOCK_W-1:0]),
         .chosen5_i(chosen5), .inside5_i(inside5), .zero5_i(zero5), .row5_i(row5), .fetch_o(row_fetch),
         .axon_o(row_axon), .store_o(row_store), .narrow_i(row_narrow), .word_o(row_word));
     if (SPACE_W > TBLOCK_W) begin : gen_wide
@@ -199,7 +199,7 @@ module nm_core #(
     assign {row_active, row_loading, row_hold, row_jump, row_body, row_sweep, row_load, row_seek, row_flush} = '0;
     assign {row_pre, row_accept, row_fetch, row_store, row_block, row_port, row_capture, row_lane, row_axon, row_word} = '0;
     logic unused;
-    assign unused = &{1'b0, rows, endrows, slot, valid0, third, last4, look5, axon5, block5, chosen5, inside5, zero5,
+    assign unused = &{1'b0, rows, endrows, slot, valid0, second, last4, look5, axon5, block5, chosen5, inside5, zero5,
                       row5, row_narrow};
   end
 
@@ -226,7 +226,7 @@ module nm_core #(
       .range_lanes_i(range_lanes), .range_axon_i(range_axon), .sweep_i(row_sweep), .load_i(row_load),
       .seek_i(row_seek), .row_block_i(row_block), .row_port_i(row_port), .flush_i(row_flush), .capture_i(row_capture),
       .row_lane_i(row_lane), .row_pre_i(row_pre), .row_narrow_i(row_narrow), .weights2_i(weights2),
-      .valid0_o(valid0), .third_o(third), .last4_o(last4), .look5_o(look5), .axon5_o(axon5), .block5_o(block5),
+      .valid0_o(valid0), .second_o(second), .last4_o(last4), .look5_o(look5), .axon5_o(axon5), .block5_o(block5),
       .chosen5_o(chosen5), .inside5_o(inside5), .zero5_o(zero5), .row5_o(row5), .reward_i, .parity_i(parity_q),
       .acc_block2_o(acc_block2), .acc_index2_o(acc_index2), .acc_read2_o(acc_read2), .acc_data4_i(acc_data4),
       .acc_stored4_i(acc_stored4), .sums5_o(sums5),

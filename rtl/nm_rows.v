@@ -44,7 +44,7 @@ module nm_rows #(
     output logic                     pre_o,
     output logic                     accept_o,   // a block of the sweep is looked at
     // vector unit: what is in its stages
-    input  wire logic                third_i,   // the third cycle after an issue
+    input  wire logic                second_i,  // the second cycle after an issue
     input  wire logic                last4_i,    // last block of a row
     input  wire logic                look5_i,    // `rows` looks at predicates, the sweep at traces and `pre`
     input  wire logic                axon5_i,
@@ -73,7 +73,7 @@ module nm_rows #(
   assign lo = instr_i[15:0];
   assign hi = instr_i[31:16];
   logic [1:0] trace_q;
-  logic all_q, by_pre_q, by_trace_q, did_q, resume_q, store_q, begin_sweep, found, done, accept, back;
+  logic all_q, by_pre_q, by_trace_q, did_q, resume_q, store_q, fetch_q, begin_sweep, found, done, accept, back;
   logic [TBLOCK_W-1:0] block_q;
   logic [TBLOCK_W:0] left_q;  // blocks behind the next one; the top bit says that there is no next one
   logic [LANE_W-1:0] last_lane_q;
@@ -112,6 +112,7 @@ module nm_rows #(
     if (rst_i) step_q <= '0;
     else step_q <= {step_q[7:1], found};
     resume_q <= back;
+    fetch_q <= found || (state_q == STORE && second_i);
     store_q  <= (store_q || store_i) && !found;
 
     if (start_i) begin
@@ -151,7 +152,7 @@ module nm_rows #(
   assign capture_o = TRACES'(step_q[8:6]);
   assign port_o = sweep_o ? {1'b0, trace_q} : found ? 3'd0 : (TRACES > 1 && step_q[1]) ? 3'd1 :
                   (TRACES > 2 && step_q[2]) ? 3'd2 : weights_q;
-  assign fetch_o = step_q[1] || (state_q == STORE && third_i);
+  assign fetch_o = fetch_q;
   assign axon_o = (LANES > 1) ? AXON_W'({block_q, lane_o}) : AXON_W'(block_q);
   assign store_o = store_q && active_o;
 

@@ -51,7 +51,7 @@ module nm_vector #(
     input  wire logic                row_narrow_i,
     input  wire logic [LANES*16-1:0] weights2_i,    // of a beat, else 0
     output logic                     valid0_o,
-    output logic                     third_o,
+    output logic                     second_o,
     output logic                     last4_o,
     output logic                     look5_o,
     output logic                     axon5_o,
@@ -656,7 +656,7 @@ module nm_vector #(
 
   // -------------------------------------------------------------------------------------- what nm_rows sees
   assign valid0_o = vld0_q;
-  assign third_o = first_q[3];
+  assign second_o = first_q[2];
   assign last4_o = vld4_q && last4_q && ctl4_q.row;
   assign look5_o = vld5_q && ctl5_q.look;
   assign axon5_o = ctl5_q.axon;

@@ -45,14 +45,15 @@ module pending #(
   logic started_q, known_q, pending_q;
   logic [7:0] count_q;
   // deliveries to the watched axon on their way to memory, and memory itself, connected by the script
-  logic [2:0] mine_q;
+  logic [3:0] mine_q;  // mine_q[3]: the bit is in memory, the count still in `late`
   logic [23:0] payloads_q;
   logic [63:0] bits;
   logic [511:0] counts;
+  logic [7:0] late;
   logic bit_;
   logic [7:0] stored, sum;
   assign bit_ = bits[{slot, axon}];
-  assign stored = bit_ ? counts[{slot, axon}*8+:8] : 8'd0;
+  assign stored = !bit_ ? 8'd0 : mine_q[3] ? late : counts[{slot, axon}*8+:8];
   assign sum = stored + (mine_q[0] ? payloads_q[7:0] : 8'd0) + (mine_q[1] ? payloads_q[15:8] : 8'd0)
                + (mine_q[2] ? payloads_q[23:16] : 8'd0);
   logic [2:0] flying_q;  // cycles until the last delivery is written
@@ -74,9 +75,9 @@ module pending #(
     end else begin
       if (taken) flying_q <= 3'd4;
       else if (!quiet) flying_q <= flying_q - 1'b1;
-      mine_q <= {mine_q[1:0], mine};
+      mine_q <= {mine_q[2:0], mine};
       payloads_q <= {payloads_q[15:0], to_payload_i};
-      if (known_q) assert (pending_q == (bit_ || mine_q != '0));
+      if (known_q) assert (pending_q == (bit_ || mine_q[2:0] != '0));
       if (known_q && pending_q && GRADED) assert (count_q == sum);
       if (mine) begin
         pending_q <= 1'b1;
