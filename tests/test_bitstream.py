@@ -63,6 +63,7 @@ def made(**changes):
         "used": {"logic cells": [5000, 5280], "block RAMs": [12, 30]},
         "fmax_hz": 26.3e6,
         "constraint_hz": 24e6,
+        "seed": 1,
         "error": "",
         "tools": {"pyosys": "0.70"},
     }

@@ -117,3 +117,29 @@ def test_json_has_one_object_and_exit_code_4_if_it_does_not_fit(monkeypatch, cap
     assert values["fits"] is False
     assert values["used"]["block RAMs"] == [32, 30]
     assert err.startswith("nmc: 'up5k' needs 32 block RAMs of iCE40UP5K-SG48, which has 30;")
+
+
+@pytest.mark.parametrize(
+    ("reached", "tried", "best"),
+    [
+        ([13e6], 1, 1),  # at once
+        ([11e6, 11.5e6, 12e6], 3, 3),  # near: until it is met
+        ([11e6, 11.9e6, 11.5e6, 11.2e6], 4, 2),  # or the best of all
+        ([9e6], 1, 1),  # out of reach
+        ([None], 1, 1),  # does not fit
+    ],
+)
+def test_placements_are_tried_until_the_clock_is_met(monkeypatch, tmp_path, reached, tried, best):
+    seeds = []
+
+    def place(design, target, work, seed):
+        seeds.append(seed)
+        (work / "routed").write_text(f"of seed {seed}")
+        return {"used": {}, "fmax_hz": reached[seed - 1], "constraint_hz": 12e6, "error": ""}
+
+    monkeypatch.setattr(fpga, "_place", place)
+    monkeypatch.setattr(fpga, "_synthesise", lambda *_: ({}, []))
+    values = fpga._build(UART, TARGETS["up5k"], tmp_path, lambda *_: None)
+    assert seeds == list(range(1, tried + 1))
+    assert (values["seed"], values["fmax_hz"]) == (best, reached[best - 1])
+    assert (tmp_path / "routed").read_text() == f"of seed {best}"

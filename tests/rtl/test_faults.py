@@ -18,7 +18,11 @@ FAULTS = {
     "positive sums wrap": ("nm_lane.v", "!(|sum[SUM_W-1:STATE_BITS-1])", "!sum[SUM_W-1]"),
     "an inverted predicate is not": ("nm_vector.v", "picked ^ ctl4_q.pred[3]", "picked"),
     "two spikes to one word lose one": ("nm_pending.v", "again_q ? last_word_q", "1'b0 ? last_word_q"),
-    "a spike's payload restarts": ("nm_pending.v", "!(again_q ? last_bit_q : word[axon3_q[3:0]]) ? 8'h00", "1'b1 ? 8'h00"),
+    "a spike's payload restarts": (
+        "nm_pending.v",
+        "!(again_q ? last_bit_q : word[axon3_q[3:0]]) ? 8'h00",
+        "1'b1 ? 8'h00",
+    ),
     "local packets come first": ("nm_router.v", "granted = asks &", "granted = asks[4] ? 5'd16 : asks &"),
     "a queue of one": ("nm_router.v", "full[p] = count_q == 2'd2", "full[p] = count_q != 2'd0"),
     "a window's next run starts at its end": ("nm_integrate.v", "? run_pos_q :", "? pos_q :"),
