@@ -340,11 +340,12 @@ def devices(as_json: bool) -> None:
 @cli.command()
 @click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
 @click.option("--target", required=True, help="up5k, ecp5-25k, ecp5-45k, ecp5-85k or gw2ar-18.")
+@click.option("--no-link", is_flag=True, help="The chip alone, its host port behind a shift register.")
 @_JSON
-def synth(arch: str, target: str, as_json: bool) -> None:
+def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
     """Area and clock of an architecture on an FPGA; takes minutes.
 
-    The whole chip, with its link and UART.
+    The whole chip, with its link and UART; or without, as part of a design of your own.
     """
     from emulator.spec.arch import load_architecture
 
@@ -353,7 +354,7 @@ def synth(arch: str, target: str, as_json: bool) -> None:
 
     machine = load_architecture(arch)
     with show.Progress() as progress:
-        values, problems = measure(machine, target, progress)
+        values, problems = measure(machine, target, progress, link=not no_link)
     _print(values, as_json, lambda: show.synthesised(values))
     if problems:
         raise DoesNotFitError(problems)

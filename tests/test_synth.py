@@ -143,3 +143,11 @@ def test_placements_are_tried_until_the_clock_is_met(monkeypatch, tmp_path, reac
     assert seeds == list(range(1, tried + 1))
     assert (values["seed"], values["fmax_hz"]) == (best, reached[best - 1])
     assert (tmp_path / "routed").read_text() == f"of seed {best}"
+
+
+def test_the_chip_alone_needs_no_link():
+    design = fpga.chip_design(load_architecture("up5k"), TARGETS["up5k"], link=False)
+    assert design.top == "nm_alone"
+    assert "CLOCKS_PER_BIT" not in design.parameters
+    assert design.parameters["SCARCE"] == "1"
+    assert b"module nm_alone" in design.files["nm_alone.v"]

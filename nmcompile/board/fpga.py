@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DeviceError, UsageError
-from emulator.verilated import cache_directory, rtl_directory
+from emulator.verilated import cache_directory, rtl_directory, rtl_parameters
 
 from .simulated import board_parameters, board_sources
 
@@ -241,16 +241,23 @@ def source_files() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in paths}
 
 
-def chip_design(arch: Architecture, target: Target) -> Design:
-    """Chip, link and UART of an architecture, without the pins of a board: what `nmc synth` measures."""
-    parameters = board_parameters(arch, 12)
-    parameters |= {name: str(value) for name, value in family_parameters(arch, target.family.scarce, 0).items()}
+def chip_design(arch: Architecture, target: Target, link: bool = True) -> Design:
+    """Chip, link and UART, or the chip alone, without the pins of a board: what `nmc synth` measures."""
+    own = {name: str(value) for name, value in family_parameters(arch, target.family.scarce, 0).items()}
+    if not link:
+        alone = rtl_directory() / "synth" / "nm_alone.v"
+        values = {name: str(value) for name, value in rtl_parameters(arch).items()}
+        return Design(source_files() | {alone.name: alone.read_bytes()}, "nm_alone", values | own, arch.clock_hz)
+    parameters = board_parameters(arch, 12) | own
     files = source_files() | {"pins": target.any_pins.encode()}
     return Design(files, "nm_board", parameters, arch.clock_hz, "pins" if target.any_pins else None)
 
 
 def measure(
-    arch: Architecture, target_name: str, progress: Callable[[str, int, int], None] | None = None
+    arch: Architecture,
+    target_name: str,
+    progress: Callable[[str, int, int], None] | None = None,
+    link: bool = True,
 ) -> tuple[dict[str, Any], list[str]]:
     """What `nmc synth` prints, and, if it does not fit the part, why.
 
@@ -259,7 +266,7 @@ def measure(
         DeviceError: a tool is missing or failed.
     """
     target = choose_target(target_name)
-    made = implement(chip_design(arch, target), target, progress)
+    made = implement(chip_design(arch, target, link), target, progress)
     values = {"architecture": arch.name} | asdict(made) | {"fits": made.fits}
     del values["folder"]
     return values, made.problems(arch.name)

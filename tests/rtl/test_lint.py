@@ -37,6 +37,11 @@ def test_verilator_has_no_warning(parameters, defines):
     assert output([*command, *SOURCES], env=tool_environment()) == []
 
 
+def test_verilator_has_no_warning_on_the_chip_alone():
+    command = ["verilator", "--lint-only", "-Wall", "--top-module", "nm_alone", f"+incdir+{INCLUDE}", *SOURCES]
+    assert output([*command, str(rtl_directory() / "synth" / "nm_alone.v")], env=tool_environment()) == []
+
+
 def test_icarus_has_no_warning(parameters, tmp_path):
     command = [
         "iverilog",
