@@ -25,11 +25,13 @@ from nmcompile.cli import cli
 from nmcompile.floatsim import run_float
 from nmcompile.network import INPUT, Network, Projection
 from nmcompile.pipeline import compile_network
+from nmcompile.quantize import fixed_weights
 from nmcompile.semantics import choose_semantics
 from nmcompile.spikes import SpikeData
 from nmcompile.study import decode
 from nmcompile.study.report import write_report
 from nmcompile.study.verify import verify
+from nmcompile.update import Dynamics
 
 ECP5 = load_architecture("ecp5")
 VALUES = np.random.default_rng(1).random((5, 7))
@@ -415,3 +417,37 @@ def test_thresholds_that_no_state_reaches_are_not_reached():
     assert emulator.run(image, drive).output_counts.tolist() == [[4]]
     drive[0, 0] = 255  # more than the state holds: it saturates, but is not taken for 128 thresholds
     assert 3 <= emulator.run(image, drive).output_counts[0, 0] < 16
+
+
+@pytest.mark.parametrize("ratio", [2.0**6, 2.0**9, 2.0**20])
+def test_a_shift_ends_where_payloads_do_not_fit_a_state(ratio):
+    """More than 2^7 between the weights of two projections: 16 bits of state leave the finer ones coarser."""
+    arch = dataclasses.replace(load_architecture("up5k"), name="graded16", graded=True)
+    network = Network(
+        (1,),
+        (lif("a", (1,)), lif("b", (1,))),
+        (dense("w", INPUT, "a", [[2.0]]), dense("fine", "a", "b", [[1.0]]), dense("coarse", INPUT, "b", [[ratio]])),
+        "b",
+        input_levels=3,
+    )
+    quantized = compile_network(network, arch, weight_bits=8).quantized  # and its image is legal
+    fine, coarse = (next(p for p in quantized.projections if p.name == name) for name in ("fine", "coarse"))
+    scale = quantized.population("b").scale[0]
+    assert max(fine.shift, coarse.shift) <= 7
+    worth = coarse.matrix.toarray()[0, 0] * 2.0**coarse.shift / scale
+    assert worth == pytest.approx(ratio, rel=1 / 127)
+    small = fine.matrix.toarray()[0, 0] * 2.0**fine.shift / scale
+    assert abs(small - 1) <= 0.5 * 2.0**fine.shift / scale + 1e-9
+
+
+def test_weights_beyond_the_last_shift_are_an_error_where_a_model_fixes_the_scale():
+    d = Dynamics(update=lambda m: None, values={}, gain=np.ones(1), scale=1.0)
+    problems = []
+    weights = [dense("w", INPUT, "a", [[127.0 * 2**14]]), dense("more", INPUT, "a", [[127.0 * 2**14 + 1]])]
+    wide = dataclasses.replace(load_architecture("up5k"), acc_bits=32)
+    shifts, _, _ = fixed_weights("a", weights, d, wide, 8, [1, 1], 14, problems)
+    assert shifts == [14, 14]
+    assert problems == [
+        "'more' has weights of up to 2,080,769 units of 'a', 'up5k' has none beyond 2,080,768; use more --weight-bits "
+        "or an architecture with more state_bits"
+    ]

@@ -427,3 +427,30 @@ def test_a_lane_s_generator_has_its_full_period():
         power = after(after(power, power), draws)
     np.testing.assert_array_equal(power, identity)
     assert (draws != identity).any()
+
+
+@pytest.mark.parametrize(
+    ("what", "op", "message"),
+    [
+        ("a payload's shift", Op("integ", imm=isa.halves(0, 1), shift=8, flag=1), "a shift of 8 takes spikes beyond"),
+        ("a spike's shift", Op("integ", imm=isa.halves(0, 1), shift=15), "a shift of 15 takes spikes beyond"),
+        ("a factor and a sum", Op("mac", d=0, a=0, imm=1, c=0), "the second factor and what is added cannot be two"),
+        ("seeds", None, "random seeds of 31 bits are needed, none of them 0"),
+    ],
+)
+def test_what_no_lane_can_do_is_refused(what, op, message):
+    arch = random_architecture(
+        np.random.default_rng(0), mesh_width=1, mesh_height=1, state_bits=16, registers=2, graded=True
+    )
+    ops = [Op("range", imm=isa.halves(0, 1), d=arch.lanes - 1), *([op] if op else []), Op("end"), Op("end")]
+    program = np.array([isa.encode(o) for o in ops], np.uint64)
+    core = replace(empty_core(arch), program=program, reset_entry=len(ops) - 1)
+    if op is None:
+        core = replace(core, seeds=np.full(arch.lanes, 1 << 31, np.uint32))
+    image = Image(arch, (core,), np.array([0, 1]), np.zeros(1, np.uint32), np.zeros((0, 2), np.int32), 1, (), {})
+    with pytest.raises(InputError, match=message):
+        check_image(image)
+    if op is not None and op.name == "integ":  # one less is legal
+        ops[1] = replace(op, shift=op.shift - 1)
+        core = replace(core, program=np.array([isa.encode(o) for o in ops], np.uint64))
+        check_image(replace(image, cores=(core,)))

@@ -787,3 +787,17 @@ def test_neurons_that_learn_have_one_gain():
         "'out' learns, so a weight must act alike on all its neurons, but their gains are 1 to 2; give them equal time "
         "constants and resistances"
     )
+
+
+def test_weights_far_finer_than_others_onto_their_neurons_learn_more_coarsely():
+    """A shift of 16-bit states ends at 14; the unit of what is finer than that grows, and is said."""
+    rule = Rule("step", (Trace("x", "pre", 0.002),), (Term("post", 0.01, ("x",)),), 0.0, 0.1, rounding="nearest")
+    network = driven(4, 3, TINY, rule)
+    learning, drive = network.projections
+    strong = Projection("drive", INPUT, "out", drive.matrix * 1000.0)
+    arch = dataclasses.replace(UP5K, name="roomy", acc_bits=32)
+    near = compiled(network, arch, 8).quantized.projections[0]
+    far = compiled(dataclasses.replace(network, projections=(learning, strong)), arch, 8).quantized
+    assert max(p.shift for p in far.projections) <= 14
+    assert (far.projections[0].matrix.toarray()[:4] > 0).all()
+    assert far.projections[0].matrix.max() < near.matrix.max()

@@ -151,3 +151,55 @@ def test_the_chip_alone_needs_no_link():
     assert "CLOCKS_PER_BIT" not in design.parameters
     assert design.parameters["SCARCE"] == "1"
     assert b"module nm_alone" in design.files["nm_alone.v"]
+
+
+def test_no_link_reaches_the_flow(monkeypatch, capsys):
+    from nmcompile import cli
+
+    tops = []
+
+    def implement_(design, *_):
+        tops.append(design.top)
+        raise DeviceError("enough")
+
+    monkeypatch.setattr(fpga, "implement", implement_)
+    for option in ([], ["--no-link"]):
+        monkeypatch.setattr("sys.argv", ["nmc", "synth", "--target", "up5k", *option])
+        with pytest.raises(SystemExit):
+            cli.main()
+    assert tops == ["nm_board", "nm_alone"]
+    assert capsys.readouterr().err.count("nmc: enough") == 2
+
+
+def test_carries_that_nobody_reads_take_no_cell(monkeypatch):
+    """Two counters, one of which has its carry read: nextpnr spends a cell of two LUTs to bring a carry out."""
+    source = b"""
+module counters (input clk, output reg [7:0] a, output reg [7:0] b);
+  always @(posedge clk) begin
+    a <= a + 1;
+    b <= b + a;
+  end
+endmodule
+"""
+    design = Design({"counters.v": source}, "counters", {}, 12e6)
+    kept = implement(design, TARGETS["ecp5-25k"])
+    monkeypatch.setattr(fpga, "_leave_unused", lambda *_: None)
+    monkeypatch.setenv("NMC_CACHE", str(fpga.cache_directory() / "carries"))
+    before = implement(design, TARGETS["ecp5-25k"])
+    assert kept.area == before.area
+    assert kept.used["logic cells"][0] == before.used["logic cells"][0] - 2 * 2
+
+
+def test_carries_that_are_read_stay(tmp_path):
+    cells = {
+        "low": {"type": "CCU2C", "connections": {"CIN": ["0"], "COUT": [5]}},
+        "high": {"type": "CCU2C", "connections": {"CIN": [5], "COUT": [6]}},
+        "last": {"type": "CCU2C", "connections": {"CIN": [5], "COUT": [7]}},
+    }
+    path = tmp_path / "design.json"
+    path.write_text(json.dumps({"modules": {"m": {"ports": {"carry": {"bits": [7]}}, "cells": cells}}}))
+    fpga._leave_unused(path, "CCU2C", "COUT")
+    found = json.loads(path.read_text())["modules"]["m"]["cells"]
+    assert {name: cell["connections"]["COUT"] for name, cell in found.items()} == {
+        "low": [5], "high": ["x"], "last": [7],
+    }  # fmt: skip

@@ -53,7 +53,9 @@ class Family:
     pack_options: tuple[str, ...]
     suffix: str  # of a bitstream's file, which openFPGALoader goes by
     carry_out: tuple[str, str] | None = None  # (cell, port): nextpnr brings out even one that nobody reads
-    scarce: bool = False  # synapses and axon entries share single-port memory; no multipliers to shift with
+    scarce: bool = (
+        False  # synapses and axon entries share single-port memory; few multipliers and no spare bits in memory
+    )
 
 
 @dataclass(frozen=True)
@@ -279,7 +281,7 @@ def design_digest(design: Design, target: Target) -> str:
     Raises:
         DeviceError: a tool is missing.
     """
-    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack, LOGIC_SHARE]
+    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack, LOGIC_SHARE, SEEDS, NEAR]
     tools = tool_versions(target.family)
     digest = hashlib.sha256(json.dumps([asdict(target), tools, settings], sort_keys=True).encode())
     for name, data in sorted(design.files.items()):
@@ -359,15 +361,8 @@ def _place(design: Design, target: Target, work: Path, seed: int) -> dict[str, A
     family = target.family
     router = f"nextpnr_{family.router.replace('-', '_')}"
     options = [*target.device, *family.router_options, "--json", "design.json", "--report", "report.json"]
-    options += [
-        "--freq",
-        f"{design.clock_hz / 1e6:g}",
-        "--timing-allow-fail",
-        family.routed,
-        "routed",
-        "--seed",
-        str(seed),
-    ]
+    options += ["--freq", f"{design.clock_hz / 1e6:g}", "--timing-allow-fail", "--seed", str(seed)]
+    options += [family.routed, "routed"]
     if design.pins:
         options += [f"{family.pins}={design.pins}"]
     done = _python(f"yowasp_{router}", f"run_{router}", options, work)
