@@ -29,7 +29,8 @@ module nm_check #(
   logic known, bad_scalar, imm_b, flag, flag2, is_mul, two, bad_a, bad_b, bad_c, a_used, b_used, imm_fits;
   logic state_fits, coef_fits, d_predicate, d_accumulator, plog_fits, pred_pre, pred_fits;
   logic [4:0] shift;
-  logic [3:0] registers, accumulators;
+  logic [3:0] accumulators;
+  logic two_registers;
   logic [16:0] top;
 
   assign op = instr_i[`NM_I_OP];
@@ -94,7 +95,7 @@ module nm_check #(
                                      (a[3:2] == 2'b11 && c[3:2] == 2'b11 && a[1:0] != c[1:0]));
   assign accumulators = 4'(a_used && a[3:2] == 2'b10) + 4'(b_used && b[3:2] == 2'b10)
                         + 4'(op == `NM_OP_MAC && c[3:2] == 2'b10);
-  assign registers = 4'(op == `NM_OP_MAC && b_used && !b[3] && !c[3] && b != c);
+  assign two_registers = op == `NM_OP_MAC && b_used && !b[3] && !c[3] && b != c;
   assign state_fits = &instr_i[31:STATE_BITS-1] || !(|instr_i[31:STATE_BITS-1]);
   assign coef_fits = &instr_i[31:COEF_BITS-1] || !(|instr_i[31:COEF_BITS-1]);
   assign imm_fits = is_mul ? coef_fits : state_fits;
@@ -125,7 +126,7 @@ module nm_check #(
       bad_operand_o = body_i || hi == '0 || !d_accumulator || `NM_EXCEEDS(top, AXONS / 16) || (flag && !GRADED) || (flag2 && !flag) || far_shift;
       default:
       if (vector_o) begin
-        bad_operand_o = !range_valid_i || bad_scalar || bad_a || bad_b || bad_c || accumulators > 4'd1 || registers != '0;
+        bad_operand_o = !range_valid_i || bad_scalar || bad_a || bad_b || bad_c || accumulators > 4'd1 || two_registers;
         if (!pred_fits) bad_operand_o = 1'b1;
         if (imm_b && !imm_fits) bad_operand_o = 1'b1;
         case (op)

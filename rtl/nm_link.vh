@@ -2,7 +2,7 @@
 `ifndef NM_LINK_VH
 `define NM_LINK_VH
 
-`define NM_L_VERSION 8'd1
+`define NM_L_VERSION 8'd2
 `define NM_L_MARK 8'h7e
 `define NM_L_ESCAPE 8'h7d
 `define NM_L_FLIP 8'h20

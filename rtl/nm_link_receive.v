@@ -66,12 +66,8 @@ module nm_link_receive #(
         crc_q <= crc_step(crc_q, value);
         if (head_q != 3'd4) head_q <= head_q + 1'b1;
         // the length: a frame longer than the buffer is spoilt here
-        if (head_q == 3'd2) begin
-          left_q[ADDR_W-1:8] <= value[ADDR_W-9:0];
-          if ((value >> (ADDR_W - 8)) != 8'h00) spoilt_q <= 1'b1;
-        end
-        if (head_q == 3'd3) left_q[7:0] <= value;
-        if (head_q == 3'd4 && !in_tail) left_q <= left_q - 1'b1;
+        if (head_q == 3'd2 && (value >> (ADDR_W - 8)) != 8'h00) spoilt_q <= 1'b1;
+        if (!in_tail) left_q <= `NM_DOWN(head_q != 3'd4, ({left_q[ADDR_W-9:0], value}), left_q);
         if (in_tail) begin
           tail_q <= tail_q + 1'b1;
           if (tail_q == 2'd2) spoilt_q <= 1'b1;
@@ -96,19 +92,15 @@ module nm_link_receive #(
   assign overrun_o = overrun_q;
 
   // ----------------------------------------------------------------------------------------------- reading
-  logic [1:0] age_q;  // clocks that the memory had for the byte at read_q, if there is one
+  logic ready_q;  // the memory had a clock for the byte at read_q
   assign any_o = read_q != end_q;
-  assign valid_o = age_q == 2'd2;
-  always_ff @(posedge clk_i)
-    if (rst_i) begin
-      read_q <= '0;
-      age_q  <= '0;
-    end else begin
-      if (take_i) read_q <= read_q + 1'b1;
-      if (take_i || !any_o) age_q <= '0;
-      else if (age_q != 2'd2) age_q <= age_q + 1'b1;
-    end
-  nm_ram #(.WORDS(BYTES), .WIDTH(8)) i_ring (
+  assign valid_o = ready_q;
+  always_ff @(posedge clk_i) begin
+    if (rst_i) read_q <= '0;
+    else if (take_i) read_q <= read_q + 1'b1;
+    ready_q <= any_o && !take_i && !rst_i;
+  end
+  nm_ram #(.WORDS(BYTES), .WIDTH(8), .CYCLES(1)) i_ring (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(read_q), .rdata_o(data_o), .we_i(store), .waddr_i(write_q),
       .wdata_i(value));
 endmodule

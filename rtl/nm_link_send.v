@@ -14,8 +14,9 @@ module nm_link_send #(
     input  wire logic [       7:0] sequence_i,  // these hold until done
     input  wire logic [       7:0] kind_i,
     input  wire logic [  ADDR_W:0] size_i,
-    input  wire logic              beat_i,      // when idle: send one MARK
-    // reply buffer: two clocks
+    input  wire logic              empty_i,     // no payload, whatever its size
+    input  wire logic              working_i,   // nothing to send yet: a heartbeat, one MARK, now and then
+    // reply buffer: the line takes longer for a byte than the memory
     output logic      [ADDR_W-1:0] addr_o,
     input  wire logic [       7:0] byte_i,
     // line
@@ -32,14 +33,14 @@ module nm_link_send #(
     crc_step = c;
   endfunction
 
+  localparam int COUNT_W = `NM_L_HEARTBEAT_BITS;
   logic [3:0] state_q;
-  logic [ADDR_W:0] index_q;
+  logic [COUNT_W-1:0] index_q, index;  // of the payload; before, clocks since the last heartbeat
   logic [15:0] crc_q, length;
-  logic [1:0] age_q;
-  logic escape_q, mark, special, sent;
+  logic beat, escape_q, mark, special, sent;
   logic [7:0] value;
 
-  assign length = 16'(size_i);
+  assign length = empty_i ? '0 : 16'(size_i);
   always_comb
     case (state_q)
       SEQUENCE: value = sequence_i;
@@ -47,15 +48,15 @@ module nm_link_send #(
       LENGTH_HIGH: value = length[15:8];
       LENGTH_LOW: value = length[7:0];
       PAYLOAD: value = byte_i;
-      CRC_HIGH: value = crc_q[15:8];
-      CRC_LOW: value = crc_q[7:0];
+      CRC_HIGH, CRC_LOW: value = crc_q[15:8];  // a byte of CRC that is in the CRC, too, moves the next one up
       default: value = `NM_L_MARK;
     endcase
   assign mark = state_q == FIRST || state_q == LAST || state_q == BEAT;
   assign special = !mark && !escape_q && (value == `NM_L_MARK || value == `NM_L_ESCAPE);
   assign data_o = special ? `NM_L_ESCAPE : escape_q ? value ^ `NM_L_FLIP : value;
-  assign valid_o = state_q != IDLE && age_q == 2'd2;
+  assign valid_o = state_q != IDLE;
   assign sent = valid_o && ready_i;
+  assign {beat, index} = (COUNT_W + 1)'(index_q) + 1'b1;
   assign busy_o = state_q != IDLE;
   assign addr_o = index_q[ADDR_W-1:0];
 
@@ -63,24 +64,21 @@ module nm_link_send #(
     if (rst_i) begin
       state_q  <= IDLE;
       escape_q <= 1'b0;
-      age_q <= '0;
     end else begin
-      if (age_q != 2'd2) age_q <= age_q + 1'b1;
+      if (!working_i || state_q == FIRST) index_q <= '0;
+      else if (state_q == IDLE || (state_q == PAYLOAD && sent && !special)) index_q <= index;
       if (state_q == IDLE) begin
         crc_q   <= `NM_L_CRC_START;
-        index_q <= '0;
         if (start_i) state_q <= FIRST;
-        else if (beat_i) state_q <= BEAT;
+        else if (beat) state_q <= BEAT;
       end else if (sent) begin
         escape_q <= special;
         if (!special) begin
-          age_q <= '0;
-          if (!mark && state_q != CRC_HIGH && state_q != CRC_LOW) crc_q <= crc_step(crc_q, value);
+          if (!mark) crc_q <= crc_step(crc_q, value);
           case (state_q)
-            LENGTH_LOW: state_q <= (size_i == '0) ? CRC_HIGH : PAYLOAD;
+            LENGTH_LOW: state_q <= empty_i ? CRC_HIGH : PAYLOAD;
             PAYLOAD: begin
-              index_q <= index_q + 1'b1;
-              if (index_q + 1'b1 == size_i) state_q <= CRC_HIGH;
+              if (index[ADDR_W:0] == size_i) state_q <= CRC_HIGH;
             end
             LAST, BEAT: state_q <= IDLE;
             default: state_q <= state_q + 1'b1;

@@ -399,8 +399,8 @@ module nm_vector #(
                       clear_i, host_we_delivered};
   end
   // ------------------------------------------------------------------------- stage 2: operands, lane by lane
-  // Every operand bit is picked by two bits that all lanes share, m1 and m0: a broadcast 0 or 1 where m1 is 0, else
-  // one of two sources. That is one LUT a bit and lane.
+  // Every bit of x and r is picked by two bits that all lanes share, m1 and m0: a broadcast 0 or 1 where m1 is 0, else
+  // one of two sources. That is one LUT a bit and lane. So is y: what is broadcast, or 0 and then the register.
   logic [STATE_BITS-1:0] bx1, br1, xm1_q, xm0_q, rm1_q, rm0_q, odd_rm0_q, host_even, host_odd;
   logic [Y_W-1:0] by1, imm1;
   logic [COEF_BITS-1:0] bc1, y_q;

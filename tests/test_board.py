@@ -170,10 +170,10 @@ def test_the_verilog_answers_like_the_model(up5k):
                 payload += point() + bytes([0x84 | mode << 5, 1]) + rng.bytes(protocol.MODE_BYTES[mode])
             elif rng.random() < 0.5:
                 payload += point() + bytes([0x04 | mode << 5, 1])
+            elif rng.random() < 0.5:
+                payload += bytes([int(rng.integers(3)) << 5 | int(rng.integers(0x1C, 0x1F)), int(rng.choice([1, 200]))])
             else:
-                payload += bytes(
-                    [int(rng.choice([0, 1, 2])) << 5 | int(rng.integers(0x1C, 0x20)), int(rng.choice([1, 200]))]
-                )
+                payload += point() + bytes([0x64, int(rng.integers(1, 3)), int(rng.integers(3)) << 5 | 0x1F, 1])
         if number:
             payload = payload[: int(rng.choice([len(payload), rng.integers(0, len(payload) + 1)]))]
         request = protocol.encode(protocol.Frame(sequence, kind, payload))
@@ -442,21 +442,21 @@ def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
     )
 
 
-def test_a_board_without_traces_does_not_learn(up5k):
-    plain = load_board("icebreaker").arch()
-    assert plain.traces == 0
+def test_a_board_of_another_architecture_or_without_traces_does_not_learn(up5k):
+    plain = replace(up5k, name="plain", traces=0)
     with pytest.raises(DoesNotFitError) as refused:
         learning_network(plain)
     assert str(refused.value) == (
-        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'icebreaker' has 0; use an architecture with more "
+        "'fc' needs 1 traces per axon for 'pair-stdp' (x), 'plain' has 0; use an architecture with more "
         "traces, or a rule with fewer"
     )
     image, _ = learning_network(up5k)
-    board = Board(ModelBoard(plain.hash))
+    other = load_board("tang_nano_20k").arch()
+    board = Board(ModelBoard(other.hash))
     with pytest.raises(DeviceError) as error:
         flash(board, image)
     assert str(error.value) == (
-        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is icebreaker ({plain.hash}); "
+        f"the image is for architecture 'up5k' ({up5k.hash}), the board on model is tang ({other.hash}); "
         "compile it for that one"
     )
     assert error.value.exit_code == 6

@@ -211,7 +211,6 @@ def test_the_digest_is_the_boards(words):
     script = Script(board.identity, again=True)
     script.write(3, [0])
     script.digest(4, len(words))
-    script.read(protocol.R_DIGEST, 1)
     script.cut()
     assert int.from_bytes(board.run(script.requests)[0], "big") == protocol.fold(words)
 

@@ -9,6 +9,7 @@ A new board of a known part is a new folder:
     baud = 1_000_000
     architecture = "up5k"         # a bundled name, or a .toml file in the folder
     counter_bits = 0              # of the ledger's counters; 0 leaves the ledger out
+    lut_ram_bits = 512            # the largest memory in LUTs, where a part has LUT RAM
     loader = ["-b", "ice40_generic"]   # for openFPGALoader
 """
 
@@ -33,7 +34,7 @@ from .simulated import board_parameters, board_sources
 INSTALL_LOADER: Final = "apt install openfpgaloader"
 LARGEST_ERROR: Final = 0.01  # of the baud rate
 KEYS: Final = ("title", "pins", "clock_hz", "baud", "architecture", "loader")
-OPTIONAL: Final = ("target", "vivado", "counter_bits")
+OPTIONAL: Final = ("target", "vivado", "counter_bits", "lut_ram_bits")
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class BoardType:
     target: str = ""
     vivado: str = ""
     counter_bits: int = 0
+    lut_ram_bits: int = 0  # 0: as `nmc synth` has it
 
     @property
     def arch_option(self) -> str:
@@ -117,7 +119,8 @@ def board_design(board: BoardType) -> Design:
     files = source_files() | {"nm_parameters.vh": parameter_list(board, own)}
     for path in (boards_directory() / "nm_start.v", board.folder / "top.v", board.folder / board.pins):
         files[path.name] = path.read_bytes()
-    return Design(files, "top", {}, board.clock_hz, board.pins, pack=True)
+    defines = (f"NM_RAM_LUT={board.lut_ram_bits}",) if board.lut_ram_bits else ()
+    return Design(files, "top", {}, board.clock_hz, board.pins, pack=True, defines=defines)
 
 
 def parameter_list(board: BoardType, own: dict[str, int]) -> bytes:

@@ -98,7 +98,7 @@ ICE40: Final = Family(
 )
 ECP5: Final = Family(
     name="ecp5",
-    defines=("NM_RAM_LUT",),
+    defines=("NM_RAM_LUT=512",),
     synthesis="synth_ecp5",
     cells=(
         ("LUT4", "luts", 1),
@@ -125,7 +125,7 @@ ECP5: Final = Family(
 )
 GOWIN: Final = Family(
     name="gowin",
-    defines=("NM_RAM_LUT",),
+    defines=("NM_RAM_LUT=512",),
     synthesis="synth_gowin -family gw2a",
     cells=(
         ("LUT[1-4]|ALU", "luts", 1),
@@ -184,6 +184,7 @@ class Design:
     clock_hz: float  # what place and route aim at, where no pin file says so
     pins: str | None = None  # the name of the pin file among the files
     pack: bool = False  # make the bitstream, too
+    defines: tuple[str, ...] = ()  # beside, or instead of, the family's
 
 
 @dataclass(frozen=True)
@@ -281,7 +282,8 @@ def design_digest(design: Design, target: Target) -> str:
     Raises:
         DeviceError: a tool is missing.
     """
-    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack, LOGIC_SHARE, SEEDS, NEAR]
+    settings = [design.top, design.parameters, design.clock_hz, design.pins, design.pack, design.defines]
+    settings += [LOGIC_SHARE, SEEDS, NEAR]
     tools = tool_versions(target.family)
     digest = hashlib.sha256(json.dumps([asdict(target), tools, settings], sort_keys=True).encode())
     for name, data in sorted(design.files.items()):
@@ -401,7 +403,7 @@ def mapping_bound(clock_hz: float) -> str:
 def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """Twice: module by module for the table, then as one for the part."""
     sources = " ".join(name for name in design.files if name.endswith(".v"))
-    defines = "".join(f"-D{name} " for name in family.defines)
+    defines = "".join(f"-D{name} " for name in family.defines + design.defines)
     script = [f"read_verilog -sv -defer {defines}{sources}"]
     script += [f"chparam -set {name} {value} {design.top}" for name, value in design.parameters.items()]
     script += ["design -save start", mapping_bound(design.clock_hz)]

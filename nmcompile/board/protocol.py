@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 MARK: Final = 0x7E  # ends every frame, and begins it
 ESCAPE: Final = 0x7D  # MARK and ESCAPE inside a frame travel as ESCAPE, byte ^ FLIP
 FLIP: Final = 0x20
@@ -58,7 +58,7 @@ READS: Final = {
     STEP: ("byte", "the lowest byte of the register"),
     HALF: ("half", "its lower half"),
     WORD: ("word", "all of it"),
-    DIGEST: ("digest", "nothing: the words are folded into the digest register, which starts at 0"),
+    DIGEST: ("digest", "nothing: W becomes 0, and the words are folded into it"),
 }
 MOST: Final = 256  # words of one operation; a count byte of 0
 DIGEST_POLYNOMIAL: Final = 0x04C11DB7
@@ -73,7 +73,7 @@ REGISTERS: Final = {
     ),
     R_HASH_HIGH: ("hash_high", "upper half of the architecture's hash"),
     R_HASH_LOW: ("hash_low", "lower half"),
-    R_DIGEST: ("digest", "of the last digest operation"),
+    R_DIGEST: ("digest", "W: the digest, if read once and directly behind its operation"),
 }
 
 HEARTBEAT_BITS: Final = 16  # every 2**16 clocks of an unfinished request the board sends a lone MARK
@@ -287,7 +287,8 @@ read `data` of X
 @READS@
 
 An ascending list of input axons takes one byte a spike (`step`), a memory of zeros a byte for 128 words (`same`).
-The digest of words w0, w1, ...: for each, d = (d `<<` 1) xor (@DIGEST_POLYNOMIAL@ if bit 31 of d was set) xor w.
+To fold a word w into W: W = (W `<<` 1) xor (@DIGEST_POLYNOMIAL@ if bit 31 of W was set) xor w. A digest is of the chip's
+registers; of the link's own it is not defined. Nor is W after any other read: the next write has to be a `word`.
 
 Registers 0x00 to 0x1b are the chip's (`nm_host.vh`). The link's own:
 

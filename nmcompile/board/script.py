@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .link import Identity, Request
-from .protocol import DIGEST, HALF, MODE_BYTES, MOST, SAME, STEP, WORD, WRITE_FLAG
+from .protocol import DIGEST, HALF, MODE_BYTES, MOST, R_DIGEST, SAME, STEP, WORD, WRITE_FLAG
 
 
 class Script:
@@ -84,9 +84,13 @@ class Script:
             some = min(count, MOST, (self._most_read - self._reads) // size)
             self._payload += bytes([mode << 5 | register, some & 0xFF])
             self._reads += some * size
+            self._w = None
             count -= some
 
     def digest(self, register: int, count: int) -> None:
-        """Fold `count` words that the register gives into the digest register."""
+        """Read the digest of `count` words that the register gives."""
+        if not self.fits(4, 4):
+            self.cut()
         self._payload += bytes([DIGEST << 5 | register, count & 0xFF])
         self._slow = True
+        self.read(R_DIGEST, 1)

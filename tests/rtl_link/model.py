@@ -49,8 +49,9 @@ class ModelBoard:
 
     def __init__(self, arch_hash="0123456789abcdef", parts=1):
         self.chip, self.hash = Registers(parts), int(arch_hash, 16)
-        self.last, self.open, self.w, self.digest = 0, False, 0, 0
+        self.last, self.open, self.w = 0, False, 0
         self.kept = (protocol.DONE, b"")
+        self.unknown = random.Random(1)  # what W is after a read
         self.line, self.out = bytearray(), b""
 
     # ------------------------------------------------------------------------------------ as a transport
@@ -102,7 +103,7 @@ class ModelBoard:
             mode, register, size = op >> 5 & 3, op & 31, protocol.MODE_BYTES[op >> 5 & 3]
             at += 2
             if not op & 0x80 and mode == protocol.DIGEST:
-                self.digest = 0
+                self.w = 0
             for _ in range(count):
                 if op & 0x80:
                     if at + size > len(payload):
@@ -115,9 +116,10 @@ class ModelBoard:
                     continue
                 value = self.value_of(register)
                 if mode == protocol.DIGEST:
-                    top = protocol.DIGEST_POLYNOMIAL if self.digest >> 31 else 0
-                    self.digest = (self.digest << 1 & 0xFFFFFFFF) ^ top ^ value
+                    top = protocol.DIGEST_POLYNOMIAL if self.w >> 31 else 0
+                    self.w = (self.w << 1 & 0xFFFFFFFF) ^ top ^ value
                     continue
+                self.w = self.unknown.getrandbits(32)
                 out += (value & (1 << 8 * size) - 1).to_bytes(size, "big")
                 if len(out) > REPLY_BYTES:
                     return protocol.MALFORMED, out[:REPLY_BYTES]
@@ -136,7 +138,7 @@ class ModelBoard:
         if register < 0x1C:
             return self.chip.read(register)
         link = protocol.VERSION << 24 | 48 << 16 | (REQUEST_BYTES.bit_length() - 1) << 8 | REPLY_BYTES.bit_length() - 1
-        return (link, self.hash >> 32, self.hash & 0xFFFFFFFF, self.digest)[register - 0x1C]
+        return (link, self.hash >> 32, self.hash & 0xFFFFFFFF, self.w)[register - 0x1C]
 
 
 class NoisyLine:
