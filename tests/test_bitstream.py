@@ -162,8 +162,13 @@ def test_a_new_board_is_a_folder(folder):
     assert "mine" in board_names()
     text = (folder / "mine" / "board.toml").read_text().replace("baud = 1_000_000", "baud = 500_000")
     (folder / "mine" / "board.toml").write_text(text)
-    parameters = board_design(load_board("mine")).files["nm_parameters.vh"].decode()
-    assert ".CLOCKS_PER_BIT(48)" in parameters
+    design = board_design(load_board("mine"))
+    assert ".CLOCKS_PER_BIT(48)" in design.files["nm_parameters.vh"].decode()
+    assert design.defines == ()
+    (folder / "mine" / "board.toml").write_text(text + "lut_ram_bits = 1024\ncounter_bits = 40\n")
+    design = board_design(load_board("mine"))
+    assert ".COUNTER_BITS(40)" in design.files["nm_parameters.vh"].decode()
+    assert design.defines == ("NM_RAM_LUT=1024",)
 
 
 @pytest.mark.parametrize(

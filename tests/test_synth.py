@@ -203,3 +203,14 @@ def test_carries_that_are_read_stay(tmp_path):
     assert {name: cell["connections"]["COUT"] for name, cell in found.items()} == {
         "low": [5], "high": ["x"], "last": [7],
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("bits", "block_rams"), [(1023, 1), (1024, 0)])
+def test_a_board_says_how_large_a_memory_in_luts_is(bits, block_rams, tmp_path):
+    """Beside the family's own 512 bits."""
+    files = {"nm_ram.v": (rtl_directory() / "nm_ram.v").read_bytes()}
+    (tmp_path / "nm_ram.v").write_bytes(files["nm_ram.v"])
+    parameters = {"WORDS": "64", "WIDTH": "16"}
+    design = Design(files, "nm_ram", parameters, 50e6, defines=(f"NM_RAM_LUT={bits}",))
+    area, _ = fpga._synthesise(design, fpga.ECP5, tmp_path)
+    assert area["block_rams"] == block_rams

@@ -367,9 +367,9 @@ def _place(design: Design, target: Target, work: Path, seed: int) -> dict[str, A
     options += [family.routed, "routed"]
     if design.pins:
         options += [f"{family.pins}={design.pins}"]
-    done = _python(f"yowasp_{router}", f"run_{router}", options, work)
-    log = done.stdout + done.stderr
-    (work / "nextpnr.log").write_text(log)
+    with (work / "nextpnr.log").open("w") as file:  # to be followed: it may take most of an hour
+        done = _python(f"yowasp_{router}", f"run_{router}", options, work, stdout=file, stderr=file)
+    log = (work / "nextpnr.log").read_text()
     found = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", log, re.M)
     counts = {name: [int(count), int(there)] for name, count, there in found}
     used = {words: counts[name] for name, words in family.resources.items() if name in counts}
@@ -388,11 +388,20 @@ def _files(family: Family) -> list[str]:
     return ["-o", "bitstream", "routed"] if family.name == "gowin" else ["routed", "bitstream"]
 
 
-def _python(module: str, function: str, arguments: list[str], work: Path) -> subprocess.CompletedProcess[str]:
+def _python(
+    module: str,
+    function: str,
+    arguments: list[str],
+    work: Path,
+    stdout: Any = subprocess.PIPE,
+    stderr: Any = subprocess.PIPE,
+) -> subprocess.CompletedProcess[str]:
     """Call a tool that is a Python package in a process of its own; file names are relative, as YoWASP needs them."""
     call = "run()" if function == "main" else "run(sys.argv[1:])"
     program = f"import sys; from {module} import {function} as run; sys.exit({call})"
-    return subprocess.run([sys.executable, "-c", program, *arguments], cwd=work, capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=work, stdout=stdout, stderr=stderr, text=True
+    )
 
 
 def mapping_bound(clock_hz: float) -> str:

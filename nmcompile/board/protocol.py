@@ -287,8 +287,9 @@ read `data` of X
 @READS@
 
 An ascending list of input axons takes one byte a spike (`step`), a memory of zeros a byte for 128 words (`same`).
-To fold a word w into W: W = (W `<<` 1) xor (@DIGEST_POLYNOMIAL@ if bit 31 of W was set) xor w. A digest is of the chip's
-registers; of the link's own it is not defined. Nor is W after any other read: the next write has to be a `word`.
+To fold a word w into W: W = (W `<<` 1) xor (@DIGEST_POLYNOMIAL@ if bit 31 of W was set) xor w. Digests are of the
+chip's registers; of the link's own they are not defined. Nor is W after any other read, so that the next write has to be
+a `word`.
 
 Registers 0x00 to 0x1b are the chip's (`nm_host.vh`). The link's own:
 
