@@ -186,6 +186,30 @@ def test_the_verilog_answers_like_the_model(up5k):
         assert answer == model.answer(request), (number, kind, sequence, payload.hex())
 
 
+@pytest.mark.parametrize("timesteps", [1, 40_000])
+def test_a_long_run_sends_a_mark_now_and_then(up5k, timesteps):
+    """A lone mark each 2^16 clocks until the reply, which is whole whatever the payload's counter counted before."""
+    simulated = SimulatedBoard(up5k)
+    transport = SimulatedTransport(simulated)
+    quiet_program(Board(transport))
+    transport.write(protocol.encode(protocol.Frame(9, protocol.OPEN, b"")))
+    while transport.read(0):
+        pass
+    payload = bytes([0xC2, 1]) + (timesteps << 8 | 1).to_bytes(4, "big") + bytes([0x04, 1, 0x49, 1])
+    before = simulated.clocks
+    transport.write(protocol.encode(protocol.Frame(10, protocol.RUN, payload)))
+    answer = b""
+    while piece := transport.read(0):
+        answer += piece
+    expected = (simulated.clocks - before) // (1 << protocol.HEARTBEAT_BITS)
+    marks = len(answer) - len(answer.lstrip(b"~")) - 1
+    assert abs(marks - expected) <= 1
+    assert (marks > 3) == (timesteps > 1)
+    frames = protocol.Decoder(64).feed(answer)
+    assert [frame.kind for frame in frames] == [protocol.DONE]
+    assert frames[0].payload[1:] == (timesteps & 0xFFFFFFFF).to_bytes(4, "big")
+
+
 def test_bulk_loads_use_the_line(up5k):
     """At least 80 % of the line rate for random data, what else is sent included."""
     simulated = SimulatedBoard(up5k)
