@@ -103,6 +103,22 @@ def test_a_failing_tool_shows_the_end_of_its_log():
         implement(Design({"broken.v": b"module broken (input a; endmodule"}, "broken", {}, 12e6), TARGETS["up5k"])
 
 
+def test_place_and_route_that_was_stopped_is_no_design_that_does_not_fit(monkeypatch):
+    """Killed by whoever ran out of patience or memory: said, and tried again the next time."""
+    call = fpga._python
+
+    def stopped(module, function, arguments, work, log):
+        call(module, function, arguments, work, log)
+        return -9, (work / log).read_text()
+
+    design = Design(UART.files, UART.top, {"CLOCKS_PER_BIT": "14"}, UART.clock_hz)
+    monkeypatch.setattr(fpga, "_python", stopped)
+    with pytest.raises(DeviceError, match=r"nextpnr-ice40 failed \(-9\):\n(.|\n)*Info: "):
+        implement(design, TARGETS["up5k"])
+    monkeypatch.setattr(fpga, "_python", call)
+    assert implement(design, TARGETS["up5k"]).fits
+
+
 def test_json_has_one_object_and_exit_code_4_if_it_does_not_fit(monkeypatch, capsys):
     from nmcompile import cli
 

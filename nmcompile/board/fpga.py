@@ -308,7 +308,7 @@ def implement(
             work.mkdir()
             values = _build(design, target, work, progress or (lambda *_: None))
             (work / "result.json").write_text(json.dumps(values | {"tools": tool_versions(target.family)}))
-            for name in design.files.keys() | {"design.json", "routed", "yosys.log"}:
+            for name in design.files.keys() | {"design.json", "routed", "yosys.log", "pack.log"}:
                 (work / name).unlink(missing_ok=True)
             if not kept.exists():
                 os.replace(work, kept)
@@ -352,9 +352,10 @@ def _build(design: Design, target: Target, work: Path, progress: Callable[[str, 
         (work / name).write_bytes(data)
     if placed["fmax_hz"] and design.pack:
         progress("bitstream", 2, 3)
-        done = _python(*family.pack, [*target.pack_device, *family.pack_options, *_files(family)], work)
-        if done.returncode:
-            raise DeviceError(f"{family.pack[1]} failed ({done.returncode}):\n{(done.stdout + done.stderr)[-4000:]}")
+        options = [*target.pack_device, *family.pack_options, *_files(family)]
+        code, log = _python(*family.pack, options, work, "pack.log")
+        if code:
+            raise DeviceError(f"{family.pack[1]} failed ({code}):\n{log.strip()[-4000:]}")
     return values | placed
 
 
@@ -367,18 +368,16 @@ def _place(design: Design, target: Target, work: Path, seed: int) -> dict[str, A
     options += [family.routed, "routed"]
     if design.pins:
         options += [f"{family.pins}={design.pins}"]
-    with (work / "nextpnr.log").open("w") as file:  # to be followed: it may take most of an hour
-        done = _python(f"yowasp_{router}", f"run_{router}", options, work, stdout=file, stderr=file)
-    log = (work / "nextpnr.log").read_text()
+    code, log = _python(f"yowasp_{router}", f"run_{router}", options, work, "nextpnr.log")
     found = re.findall(r"^Info:\s+(\w+):\s+(\d+)/\s*(\d+)\s+\d+%$", log, re.M)
     counts = {name: [int(count), int(there)] for name, count, there in found}
     used = {words: counts[name] for name, words in family.resources.items() if name in counts}
     values: dict[str, Any] = {"used": used, "fmax_hz": None, "constraint_hz": None, "error": ""}
-    if done.returncode:
+    if code:
         errors = [line.removeprefix("ERROR: ") for line in log.splitlines() if line.startswith("ERROR: ")]
-        if not used:
-            raise DeviceError(f"nextpnr-{family.router} failed ({done.returncode}):\n{log.strip()[-4000:]}")
-        return values | {"error": errors[0] if errors else log.strip().splitlines()[-1]}
+        if not used or not errors:  # stopped or crashed: another run may end otherwise, so nothing is kept
+            raise DeviceError(f"nextpnr-{family.router} failed ({code}):\n{log.strip()[-4000:]}")
+        return values | {"error": errors[0]}
     clocks = json.loads((work / "report.json").read_text())["fmax"]
     slowest = min(clocks.values(), key=lambda clock: clock["achieved"] / clock["constraint"])
     return values | {"fmax_hz": slowest["achieved"] * 1e6, "constraint_hz": slowest["constraint"] * 1e6}
@@ -388,20 +387,16 @@ def _files(family: Family) -> list[str]:
     return ["-o", "bitstream", "routed"] if family.name == "gowin" else ["routed", "bitstream"]
 
 
-def _python(
-    module: str,
-    function: str,
-    arguments: list[str],
-    work: Path,
-    stdout: Any = subprocess.PIPE,
-    stderr: Any = subprocess.PIPE,
-) -> subprocess.CompletedProcess[str]:
-    """Call a tool that is a Python package in a process of its own; file names are relative, as YoWASP needs them."""
+def _python(module: str, function: str, arguments: list[str], work: Path, log: str) -> tuple[int, str]:
+    """Call a tool that is a Python package in a process of its own: (exit code, what it said).
+
+    File names are relative, as YoWASP needs them. What it says can be followed in the file `log`.
+    """
     call = "run()" if function == "main" else "run(sys.argv[1:])"
     program = f"import sys; from {module} import {function} as run; sys.exit({call})"
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments], cwd=work, stdout=stdout, stderr=stderr, text=True
-    )
+    with (work / log).open("w") as file:
+        done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=work, stdout=file, stderr=file)
+    return done.returncode, (work / log).read_text()
 
 
 def mapping_bound(clock_hz: float) -> str:

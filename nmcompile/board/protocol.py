@@ -288,8 +288,7 @@ read `data` of X
 
 An ascending list of input axons takes one byte a spike (`step`), a memory of zeros a byte for 128 words (`same`).
 To fold a word w into W: W = (W `<<` 1) xor (@DIGEST_POLYNOMIAL@ if bit 31 of W was set) xor w. Digests are of the
-chip's registers; of the link's own they are not defined. Nor is W after any other read, so that the next write has to be
-a `word`.
+chip's registers; of the link's own they are not defined. Nor is W after any other read: the next write is a `word`.
 
 Registers 0x00 to 0x1b are the chip's (`nm_host.vh`). The link's own:
 
