@@ -6,8 +6,9 @@
 
 A mutant changes one operator, constant, condition, choice or assignment. A sample is built into one model of each
 architecture, every mutant beside what it replaces, and a number picks one when the model starts: a mutant costs no
-build. It runs in lockstep with recordings of the reference on random programs, then on illegal images, then, if it
-still lives, in the benches of its module. Survivors that `tools/mutants.toml` explains are listed with its reason.
+build. It runs in lockstep with recordings of the reference on a few random programs, then on illegal images, in the
+benches of its module and, if it still lives, on many programs. Survivors that `tools/mutants.toml` explains are listed
+with its reason.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "rtl"), str(ROOT)]
 
 ARCHITECTURES = {"one narrow lane": {}, "like up5k": {"SHARED_AXONS": 1, "SCARCE": 1}, "like ecp5": {}}
-IMAGES = 25  # random programs of one core before a mutant goes on to the next trial; half of it for a mesh
+IMAGES = 25  # random programs of one core that a mutant must pass; half of it for a mesh
+FIRST = 4  # of them, which find most mutants, before the other trials
 SECONDS = 300  # of processor time of one trial on one architecture; a mutant that hangs is killed
 SWAPS = {
     "+": "-", "-": "+", "&&": "||", "||": "&&", "==": "!=", "!=": "==", "<": "<=", ">=": ">", ">": ">=", "<=": "<",
@@ -310,7 +312,7 @@ class Trials:
                 if ending:
                     raise SystemExit(f"the Verilog as it is fails on {name!r}: {ending}")
 
-    def programs(self, name: str) -> None:
+    def programs(self, name: str, which: slice = slice(None)) -> None:
         """Lockstep with the recordings; raises at a difference."""
         from emulator.lockstep import Lockstep
         from emulator.verilated import Verilated
@@ -318,7 +320,7 @@ class Trials:
         def right(image: Any, retire: Any) -> Verilated:
             return Verilated(image, retire, **ARCHITECTURES[name])
 
-        for recording in self.recordings[name]:
+        for recording in self.recordings[name][which]:
             image, inputs, rewards = recording.case
             every = 2 if image.arch.cores == 1 else 8  # as in test_lockstep
             Lockstep(image, left=recording.machine, right=right, every=every).run(inputs, rewards)
@@ -370,14 +372,17 @@ def attempt(number: int, trial: Any) -> str:
 
 def judge(number: int, mutant: Mutant, trials: Trials) -> dict[str, str]:
     """How a mutant was killed, and by what; or that it survived."""
-    for name in ARCHITECTURES:
-        if found := attempt(number, lambda name=name: trials.programs(name)):
-            return {"result": "killed", "by": "lockstep", "how": found}
-    for name in ARCHITECTURES:
-        if found := attempt(number, lambda name=name: trials.faults(name)):
-            return {"result": "killed", "by": "illegal images", "how": found}
-    if found := attempt(number, lambda: trials.benches(mutant.file.removeprefix("nm_").removesuffix(".v"))):
-        return {"result": "killed", "by": "benches", "how": found}
+    module = mutant.file.removeprefix("nm_").removesuffix(".v")
+    stages: list[tuple[str, list[Any]]] = [
+        ("lockstep", [lambda n=n: trials.programs(n, slice(FIRST)) for n in ARCHITECTURES]),
+        ("illegal images", [lambda n=n: trials.faults(n) for n in ARCHITECTURES]),
+        ("benches", [lambda: trials.benches(module)]),
+        ("lockstep", [lambda n=n: trials.programs(n, slice(FIRST, None)) for n in ARCHITECTURES]),
+    ]
+    for by, stage in stages:
+        for trial in stage:
+            if found := attempt(number, trial):
+                return {"result": "killed", "by": by, "how": found}
     return {"result": "survived", "by": "", "how": ""}
 
 
