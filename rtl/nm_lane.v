@@ -54,7 +54,7 @@ module nm_lane #(
   logic [WIDE_W-1:0] shifted;
   logic [COARSE_W-1:0] coarse, fine;
   logic [6:0] highest;
-  logic [3:0] upto;  // upto[k]: the shift drops byte k - 1 whole, and all below it
+  logic [3:1] upto;  // upto[k]: the shift drops byte k - 1 whole, and all below it
   assign sign = product_q[PROD_W-1];
   assign wide = WIDE_W'($signed({product_q, 1'b0}));
   assign shifted = wide >>> {shift4_i[4:3], 3'b0};
@@ -68,7 +68,7 @@ module nm_lane #(
   end
   assign half = fine[0];
   assign highest = coarse[ACC_BITS+1+:7];
-  assign upto = {shift4_i[4:3] == 2'd3, shift4_i[4], shift4_i[4:3] != 2'd0, 1'b1};
+  assign upto = {shift4_i[4:3] == 2'd3, shift4_i[4], shift4_i[4:3] != 2'd0};
 
   // of the byte that the shift drops in part; of a raised x it drops all but one bit
   if (X_BITS > STATE_BITS) begin : gen_raised

@@ -209,7 +209,7 @@ module nm_link #(
   logic [7:0] reply_byte;
   assign ran = kind_q == `NM_L_DONE || kind_q == `NM_L_MALFORMED;
 
-  nm_ram #(.WORDS(REPLY_BYTES), .WIDTH(8), .CYCLES(1)) i_reply (
+  nm_ram #(.WORDS(REPLY_BYTES), .WIDTH(8), .HELD(1)) i_reply (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(reply_addr), .rdata_o(reply_byte), .we_i(put),
       .waddr_i(size_q[REPLY_W-1:0]), .wdata_i(answer));
   nm_link_send #(.BYTES(REPLY_BYTES)) i_send (

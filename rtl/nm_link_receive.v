@@ -92,15 +92,15 @@ module nm_link_receive #(
   assign overrun_o = overrun_q;
 
   // ----------------------------------------------------------------------------------------------- reading
-  logic ready_q;  // the memory had a clock for the byte at read_q
+  logic [1:0] age_q;  // clocks that the memory had for the byte at read_q, if there is one
   assign any_o = read_q != end_q;
-  assign valid_o = ready_q;
+  assign valid_o = age_q[1];
   always_ff @(posedge clk_i) begin
     if (rst_i) read_q <= '0;
     else if (take_i) read_q <= read_q + 1'b1;
-    ready_q <= any_o && !take_i && !rst_i;
+    age_q <= {2{any_o && !take_i && !rst_i}} & {age_q[0], 1'b1};
   end
-  nm_ram #(.WORDS(BYTES), .WIDTH(8), .CYCLES(1)) i_ring (
+  nm_ram #(.WORDS(BYTES), .WIDTH(8), .HELD(1)) i_ring (
       .clk_i, .ren_i(1'b1), .oen_i(1'b1), .raddr_i(read_q), .rdata_o(data_o), .we_i(store), .waddr_i(write_q),
       .wdata_i(value));
 endmodule

@@ -16,7 +16,7 @@ module nm_link_send #(
     input  wire logic [  ADDR_W:0] size_i,
     input  wire logic              empty_i,     // no payload, whatever its size
     input  wire logic              working_i,   // nothing to send yet: a heartbeat, one MARK, now and then
-    // reply buffer: the line takes longer for a byte than the memory
+    // reply buffer: two clocks, for which the line takes longer than for a byte
     output logic      [ADDR_W-1:0] addr_o,
     input  wire logic [       7:0] byte_i,
     // line

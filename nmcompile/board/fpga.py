@@ -53,9 +53,7 @@ class Family:
     pack_options: tuple[str, ...]
     suffix: str  # of a bitstream's file, which openFPGALoader goes by
     carry_out: tuple[str, str] | None = None  # (cell, port): nextpnr brings out even one that nobody reads
-    scarce: bool = (
-        False  # synapses and axon entries share single-port memory; few multipliers and no spare bits in memory
-    )
+    scarce: bool = False  # single-port memory holds synapses and axon entries; few multipliers, no spare bits
 
 
 @dataclass(frozen=True)

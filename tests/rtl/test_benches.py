@@ -68,8 +68,8 @@ BENCHES = {
             {"WORDS": 1, "WIDTH": 1, "GROUPS": 1, "SINGLE": 0, "ADDRESS": 1},
             {"WORDS": 16, "WIDTH": 64, "GROUPS": 2, "SINGLE": 1, "ADDRESS": 0},
             {"WORDS": 16, "WIDTH": 64, "GROUPS": 2, "SINGLE": 1, "ADDRESS": 1},
-            {"WORDS": 20, "WIDTH": 12, "GROUPS": 3, "SINGLE": 0, "ADDRESS": 1, "CYCLES": 1},
-            {"WORDS": 8, "WIDTH": 4, "GROUPS": 1, "SINGLE": 1, "ADDRESS": 0, "CYCLES": 1},
+            {"WORDS": 20, "WIDTH": 12, "GROUPS": 3, "SINGLE": 0, "ADDRESS": 1, "HELD": 1},
+            {"WORDS": 8, "WIDTH": 4, "GROUPS": 1, "SINGLE": 1, "ADDRESS": 0, "HELD": 1},
         ],
     ),
     "check": (

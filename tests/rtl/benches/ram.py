@@ -1,6 +1,7 @@
-"""A read takes two cycles, or CYCLES, a write one; what is read while it is written is poison.
+"""A read takes two cycles, a write one; what is read while it is written is poison.
 
-With ADDRESS = 1 (NM_RAM_ADDRESS) the array is read in the second of two cycles, else in the first.
+With ADDRESS = 1 (NM_RAM_ADDRESS) the array is read in the second cycle of a read, else in the first; with HELD = 1 at the
+address that is there then.
 """
 
 import cocotb
@@ -8,7 +9,7 @@ from common import Bench, pack
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
-async def reads_and_writes_take_their_cycles(dut):
+async def reads_take_two_cycles_and_writes_one(dut):
     bench = Bench(dut)
     p, rng = bench.p, bench.rng
     words, width, groups, single = p["WORDS"], p["WIDTH"], p["GROUPS"], p["SINGLE"]
@@ -28,16 +29,13 @@ async def reads_and_writes_take_their_cycles(dut):
         if out is not None:
             assert bench.rdata_o == out
         busy = single and enables  # a single port reads or writes
-        held = address if not by_address else place
+        held = place if by_address and not p.get("HELD") else address
 
         def word(at=held, to=to, enables=enables):
             return memory[at] ^ ((1 << width) - 1 if enables and to == at and not single else 0)
 
-        if p.get("CYCLES") == 1:
-            if read and not busy:
-                out = word(address)
-        elif by_address:
-            if load and not busy and place is not None:
+        if by_address:
+            if load and not busy and held is not None:
                 out = word()
             if read:
                 place = address
