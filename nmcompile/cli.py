@@ -366,7 +366,10 @@ def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
 @click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
 @_JSON
 def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> None:
-    """Build the bitstream of a board; takes minutes the first time. For arty_a7: a script for Vivado."""
+    """Build the bitstream of a board; the first time takes minutes, for ulx3s most of an hour.
+
+    For arty_a7: a script for Vivado.
+    """
     from . import show
     from .board import bitstream as boards
 

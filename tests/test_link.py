@@ -123,6 +123,23 @@ def test_what_is_no_board_says_so():
     )
 
 
+@pytest.mark.parametrize(
+    ("register", "value", "message"),
+    [
+        (0, 0x1234 << 16 | 3, "what answers on model is no nmcore; choose another port"),
+        (0, 0x4E4D << 16 | 2, "the board on model has instruction set 2, this version 3; build its bitstream again"),
+        (0x1C, 1 << 24 | 0x0909, "the board on model speaks protocol 1, this version 2; build its bitstream again"),
+    ],
+)
+def test_a_board_of_another_version_says_so(register, value, message, monkeypatch):
+    model = ModelBoard()
+    right = model.value_of
+    monkeypatch.setattr(model, "value_of", lambda number: value if number == register else right(number))
+    with pytest.raises(DeviceError) as error:
+        Board(model)
+    assert str(error.value) == message
+
+
 def test_a_reset_in_a_session_says_so():
     model = ModelBoard()
     board = Board(model)
