@@ -366,9 +366,9 @@ def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
 @click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
 @_JSON
 def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> None:
-    """Build the bitstream of a board; the first time takes minutes, for ulx3s most of an hour.
+    """Build the bitstream of a board.
 
-    For arty_a7: a script for Vivado.
+    The first time takes minutes, for ulx3s most of an hour; for arty_a7 it is a script for Vivado.
     """
     from . import show
     from .board import bitstream as boards

@@ -1,7 +1,7 @@
 """A read takes two cycles, a write one; what is read while it is written is poison.
 
-With ADDRESS = 1 (NM_RAM_ADDRESS) the array is read in the second cycle of a read, else in the first; with HELD = 1 at the
-address that is there then.
+With ADDRESS = 1 (NM_RAM_ADDRESS) the array is read in the second cycle of a read, else in the first; with
+HELD = 1 at the address that is there then.
 """
 
 import cocotb
