@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import multiprocessing
 import os
 import random
 import re
@@ -26,7 +27,6 @@ import signal
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -433,24 +433,35 @@ def sample(only: str, count: int, seed: int) -> tuple[list[Mutant], int]:
     return random.Random(seed).sample(pool, min(count, len(pool))), len(pool)
 
 
-def results(numbered: list[tuple[int, Mutant]], state: Path | None, folder: Path) -> Iterator[tuple[Mutant, dict]]:
+TRIALS: list[Trials] = []  # what the processes that judge inherit; it cannot be sent to them
+
+
+def judged(pair: tuple[int, Mutant]) -> tuple[int, dict[str, str]]:
+    """A mutant's number and its judgement, in a process of its own."""
+    return pair[0], judge(*pair, TRIALS[0])
+
+
+def results(
+    numbered: list[tuple[int, Mutant]], state: Path | None, folder: Path, jobs: int
+) -> list[tuple[Mutant, dict]]:
     """Judge each, or take what an earlier run of the same Verilog found."""
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "rtl").glob("nm_*")))).hexdigest()[:16]
     known: dict[str, dict] = {}
     if state and state.exists():
         rows = (json.loads(line) for line in state.read_text().splitlines())
         known = {row["mutant"]: row for row in rows if row["rtl"] == digest}
-    trials = None
-    for number, mutant in track(numbered, description="mutants"):
-        key = f"{mutant.key} @ {mutant.start}"
-        if key not in known:
-            if trials is None:
-                trials = Trials(folder / "rtl")
-            known[key] = judge(number, mutant, trials) | {"mutant": key, "rtl": digest}
-            if state:
-                with state.open("a") as out:
-                    out.write(json.dumps(known[key]) + "\n")
-        yield mutant, known[key]
+    keys = {number: f"{mutant.key} @ {mutant.start}" for number, mutant in numbered}
+    todo = [(number, mutant) for number, mutant in numbered if keys[number] not in known]
+    if todo:
+        TRIALS.append(Trials(folder / "rtl"))
+        with multiprocessing.get_context("fork").Pool(jobs) as pool:
+            judgements = pool.imap_unordered(judged, todo)
+            for number, row in track(judgements, description="mutants", total=len(todo)):
+                known[keys[number]] = row | {"mutant": keys[number], "rtl": digest}
+                if state:
+                    with state.open("a") as out:
+                        out.write(json.dumps(known[keys[number]]) + "\n")
+    return [(mutant, known[keys[number]]) for number, mutant in numbered]
 
 
 def main() -> int:
@@ -458,6 +469,7 @@ def main() -> int:
     parser.add_argument("--mutants", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="part of a file name")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many are judged at a time")
     parser.add_argument("--state", type=Path, help="file of results, to go on from")
     args = parser.parse_args()
     chosen, possible = sample(args.only, args.mutants, args.seed)
@@ -465,7 +477,7 @@ def main() -> int:
         folder = Path(name)
         numbered = buildable(list(enumerate(chosen, 1)), folder)
         weave(folder / "rtl", numbered)
-        found = list(results(numbered, args.state, folder))
+        found = results(numbered, args.state, folder, args.jobs)
     console, explained = Console(width=140), reasons()
     alive = sorted((m for m, row in found if row["result"] == "survived"), key=lambda m: (m.file, m.line))
     table = Table("survivor", "was", "became", "why")
