@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -234,7 +235,7 @@ def memory_values(memory: str, parts: np.ndarray, fields: int, bits: int, signed
 class HostPort:
     """The chip's bus as plain reads and writes; a driver for a board has the same four methods."""
 
-    def __init__(self, parameters: dict[str, int], seed: int = 1):
+    def __init__(self, parameters: dict[str, int], seed: int):
         self._lib = _load(build(parameters))
         self._chip: Any = self._lib.nm_new(seed)
 
@@ -299,10 +300,14 @@ class VerilatedCore:
 
 
 class Verilated:
-    """A Verilated chip running one image. `retire` is told every architectural event, in clock order."""
+    """A Verilated chip running one image. `retire` is told every architectural event, in clock order.
 
-    def __init__(self, image: Image, retire: Retire = _ignore, *, seed: int = 1, port: Any = None, **override: int):
+    What registers and memories hold before reset is random, and another for each program.
+    """
+
+    def __init__(self, image: Image, retire: Retire = _ignore, *, port: Any = None, **override: int):
         self.image, self.arch, self.retire = image, image.arch, retire
+        seed = 1 + zlib.crc32(b"".join(core.program.tobytes() for core in image.cores)) % (1 << 30)
         self._host = host_constants()
         self.port = port or HostPort(rtl_parameters(image.arch, **override), seed)
         self.cores = [VerilatedCore(self, i) for i in range(self.arch.cores)]

@@ -24,7 +24,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "axons": 16,
         "delay_slots": 1,
         "registers": 5,
-        "traces": 2,
+        "traces": 3,
         "graded": True,
     },
     "like up5k": _BASE
@@ -65,7 +65,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "axons": 48,
         "delay_slots": 16,
         "registers": 1,
-        "traces": 3,
+        "traces": 2,
         "graded": True,
     },
     "tall": {
