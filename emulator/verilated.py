@@ -467,7 +467,10 @@ class Verilated:
 
     def fault(self) -> tuple[int, int] | None:
         """(core, code) of the first fault, or None; core is the number of cores for the host's own."""
-        if not self.port.read(self._host["H_STATUS"]) & 2:
+        status = self.port.read(self._host["H_STATUS"])
+        if status & 1:
+            raise MachineError("the Verilog says that it is busy, with nothing under way")
+        if not status & 2:
             return None
         for core in range(self.arch.cores + 1):
             self._select(min(core, 255), "control", 33)
