@@ -134,13 +134,15 @@ def random_image(
 
 # --------------------------------------------------------------------------------------------------- values
 def corner(rng: Rng, bits: int) -> int:
-    """A signed value of `bits` bits, often an extreme one."""
+    """A signed value of `bits` bits, often an extreme one, or a power of two: products that just overflow."""
     high = (1 << (bits - 1)) - 1
     kind = rng.integers(8)
     if kind < 4:
         return int((0, 1, -1, high, -high - 1, high - 1)[rng.integers(6)])
-    if kind < 6:
+    if kind == 4:
         return int(rng.integers(-50, 51))
+    if kind == 5:
+        return int(rng.choice([-1, 1])) << int(rng.integers(bits - 1))
     return int(rng.integers(-high - 1, high + 1))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from emulator.reference import Reference
 from emulator.spec.fixedpoint import LFSR_BITS
 from emulator.spec.image import Image
 from emulator.verilated import Verilated
@@ -52,11 +53,20 @@ def compare(chip: Verilated, written: dict[tuple[int, str, int], tuple[np.ndarra
 
 
 def check_payloads(chip: Any, spikes: np.ndarray) -> None:
-    """What the spikes of a timestep carry, as the host reads it."""
-    arch = chip.arch
+    """What the spikes of a timestep carry, as the host reads it; fails if there are none."""
+    arch, any_fired = chip.arch, False
     chip.reset(len(spikes))
     for _ in spikes:
         fired = chip.step()
+        any_fired = any_fired or fired != []
         for core in range(arch.cores if arch.graded else 0):
             carried = chip.read_memory(core, "spike_payloads", 0, arch.blocks, arch.lanes, 8).reshape(-1)
             assert [(c, n, carried[n]) for c, n, _ in fired if c == core] == [row for row in fired if row[0] == core]
+    assert any_fired
+
+
+def fires(image: Image, timesteps: int) -> bool:
+    """Does any neuron fire, without inputs?"""
+    machine = Reference(image)
+    machine.reset(timesteps)
+    return any(machine.step() for _ in range(timesteps))

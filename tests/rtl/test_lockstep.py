@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cases import ARCHITECTURES, architecture, case
 from functional import BINS, watch
-from host import check_host
+from host import check_host, fires
 from programs import random_architecture
 
 from emulator.icarus import Icarus
@@ -99,8 +99,8 @@ def test_ten_million_cycles_on_random_architectures():
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_core_keeps_what_the_host_writes(name):
-    image, inputs, _ = case(architecture(name), 5, 0)
-    check_host(image, inputs[0])
+    cases = (case(architecture(name), 5, i) for i in range(20))
+    check_host(*next((image, inputs[0]) for image, inputs, _ in cases if fires(image, len(inputs[0]))))
 
 
 def test_many_timesteps_of_one_command_take_the_cycles_of_single_ones():
