@@ -2,6 +2,7 @@
 
 import functools
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from programs import random_architecture
 from emulator.icarus import Icarus
 from emulator.lockstep import lockstep
 from emulator.reference import Reference
+from emulator.spec import isa
 from emulator.verilated import Verilated
 
 LONG = bool(os.environ.get("NM_LONG"))
@@ -82,6 +84,35 @@ def test_what_a_small_part_has_otherwise_changes_nothing(name):
 
     seeds, arch = [(3, i) for i in range(IMAGES // 4)], architecture(name)
     assert run(arch, seeds, learning=arch.traces > 0, right=small) > 0
+
+
+@pytest.mark.parametrize("name", ["one narrow lane", "like up5k", "like ecp5"])
+def test_products_that_are_just_too_large(name):
+    """Powers of two, whose product is one bit, everywhere around the largest state and accumulator."""
+    arch, rng = architecture(name), np.random.default_rng(7)
+    image, inputs, _ = case(arch, 5, 0)
+    registers = rng.choice([-1, 1], (arch.registers, arch.blocks, arch.lanes)) << rng.integers(
+        arch.state_bits - 1, size=(arch.registers, arch.blocks, arch.lanes)
+    )
+    registers[2] = 0
+    for shift in range(arch.coef_bits):
+        space = isa.Op("range", imm=isa.halves(0, arch.blocks), d=arch.lanes - 1)
+        ops = [
+            space,
+            isa.Op("mul", d=2, a=0, imm=1, shift=shift, round=shift % 4),
+            isa.Op("end", imm=arch.blocks),
+            isa.Op("end"),
+        ]
+        core = replace(
+            image.cores[0],
+            program=np.array([isa.encode(op) for op in ops], np.uint64),
+            reset_entry=3,
+            registers=registers.astype(np.int32),
+        )
+        product = replace(image, cores=(core, *image.cores[1:]))
+        for scarce in (0, 1):
+            right = functools.partial(Verilated, SCARCE=scarce, SHARED_AXONS=scarce and int(arch.lanes == 4))
+            lockstep(product, inputs[:, :1], right=right)
 
 
 @pytest.mark.skipif(not LONG, reason="NM_LONG=1 runs the ten million cycles")
