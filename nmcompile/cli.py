@@ -392,6 +392,40 @@ def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> N
 
 
 @cli.command()
+@click.argument("study")
+@click.option("-o", "--output", help="OUT.csv: every point, for a spreadsheet or pandas.")
+@click.option("--html", help="Write a page with pictures, too.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a processor.")
+@click.option("--scheduler", help="Address of a Dask scheduler to run on, for example tcp://host:8786.")
+@_JSON
+def sweep(
+    study: str, output: str | None, html: str | None, workers: int | None, scheduler: str | None, as_json: bool
+) -> None:
+    """Run a co-design study: every combination of its settings.
+
+    What was run before is not run again, so a study that was stopped goes on.
+    """
+    from . import show
+    from .study.plan import read_study
+    from .study.sweep import run_study, write_csv
+
+    _check_output(output, study)
+    _check_output(html, study)
+    plan = read_study(study)
+    with show.Progress() as progress:
+        findings = run_study(plan, workers, scheduler, progress)
+    if output:
+        write_csv(findings, output)
+    if html:
+        from .study.sweep_page import write_page
+
+        write_page(findings, html)
+    _print(findings.summary(), as_json, lambda: show.swept(findings, output, html))
+    if failure := findings.failure():
+        raise failure
+
+
+@cli.command()
 @click.argument("run")
 @click.option("--html", required=True, help="The page to write.")
 @_JSON

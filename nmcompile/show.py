@@ -19,6 +19,7 @@ from emulator.spec.image import Image
 from .pipeline import Compilation
 from .study.learning import learning_facts
 from .study.page import count, quantity
+from .study.sweep import Findings
 
 
 def _console() -> Console:
@@ -407,3 +408,30 @@ def built(values: dict[str, Any]) -> None:
     else:
         rows.append(("next", f"vivado -mode batch -source {values['file']}"))
     _facts(*rows)
+
+
+MOST_ROWS = 60  # of a study on a terminal; a larger one shows its front
+SWEEP_COLUMNS = {"accuracy", "energy_j_per_sample", "latency_s_per_sample", "cycles_per_sample", "cores", "memory_bits"}
+SWEEP_COLUMNS |= {"logic_cells", "block_rams", "fmax_hz"}
+
+
+def swept(findings: Findings, output: str | None, html: str | None) -> None:
+    """After `nmc sweep`: the points, those of the front marked; `output` and `html` are the files that were written."""
+    from .study.plan import METRICS
+
+    rows = findings.rows
+    names = [n for n in METRICS if n in findings.objectives or (n in SWEEP_COLUMNS and any(n in row for row in rows))]
+    table = _table(", ".join(findings.axes), "", *(METRICS[name].title for name in names), title=findings.title)
+    for row in rows if len(rows) <= MOST_ROWS else (row for row in rows if row["front"]):
+        at = ", ".join(map(str, row["at"].values()))
+        at += "" if row["status"] == "done" else f": {row['status']}"
+        cells = [METRICS[name].text(row[name]) if name in row else "" for name in names]
+        table.add_row(escape(at), "*" if row["front"] else "", *cells)
+    _show(table)
+    _facts(*findings.facts())
+    _warnings(findings.problems())
+    if len(rows) > MOST_ROWS:
+        _console().print("[dim]Only the front (*) is shown; -o OUT.csv has every point.[/]")
+    for path in (output, html):
+        if path:
+            _console().print(f"wrote {escape(path)}")

@@ -8,14 +8,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from .page import colour, escape, number, percent, signed
+from .plan import Metric
 from .sample import Strip, Trace
 
 COLUMNS, ROWS, CELLS = 600, 180, 90_000  # of a raster, at most; beyond that, neighbours are drawn as one
 LEVELS = 4  # of ink, where a cell stands for many
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A point of a study: where it is, what it is called, its colour, and whether it is on the front."""
+
+    x: float
+    y: float
+    name: str
+    colour: int
+    best: bool
 
 
 # ------------------------------------------------------------------------------------------------------------ bars
@@ -311,3 +324,61 @@ def confusion(matrix: np.ndarray) -> str:
         f'<div class="scroll"><table class="matrix"><tr><th></th>{head}</tr>{"".join(rows)}</table></div>'
         "<figcaption>Rows: the truth. Columns: the answer.</figcaption>"
     )
+
+
+# ------------------------------------------------------------------------------------------------------- a study
+def scatter(dots: Sequence[Dot], x: Metric, y: Metric) -> str:
+    """Points by two metrics, the best filled; the line is the front of these two, an axis of decades logarithmic."""
+    across, up = _Scale([dot.x for dot in dots]), _Scale([dot.y for dot in dots])
+    grid = "".join(f"M{100 * across(v):.2f} 0V100" for v in across.ticks)
+    grid += "".join(f"M0 {100 - 100 * up(v):.2f}H100" for v in up.ticks)
+    line, edge = "", math.inf if y.more else -math.inf
+    for dot in sorted(dots, key=lambda d: (-d.x if x.more else d.x, -d.y if y.more else d.y)):
+        if not line or (dot.y > edge if y.more else dot.y < edge):
+            here = f"{100 * across(dot.x):.2f}"
+            line += f"H{here}V{100 - 100 * up(dot.y):.2f}" if line else f"M{here} {100 - 100 * up(dot.y):.2f}"
+            edge = dot.y
+    marks = "".join(
+        f'<b class="{"best" if dot.best else "other"}" style="left:{100 * across(dot.x):.2f}%;'
+        f'bottom:{100 * up(dot.y):.2f}%;--c:{colour(dot.colour)}" title="{escape(dot.name)}: {escape(x.text(dot.x))}, '
+        f'{escape(y.text(dot.y))}"></b>'
+        for dot in sorted(dots, key=lambda dot: dot.best)
+    )
+    levels = "".join(
+        f'<span class="tick" style="top:{100 - 100 * up(v):.2f}%">{escape(y.text(v))}</span>' for v in up.ticks
+    )
+    ends = "".join(f'<span style="left:{100 * across(v):.2f}%">{escape(x.text(v))}</span>' for v in across.ticks)
+    return (
+        f'<figure><h3>{escape(y.title)}, by {escape(x.title)}</h3><div class="plot scatter">'
+        f'<svg viewBox="0 0 100 100" preserveAspectRatio="none"><path class="grid" d="{grid}" '
+        f'vector-effect="non-scaling-stroke"/><path class="line" d="{line}" vector-effect="non-scaling-stroke" '
+        f'style="--c:var(--soft)"/></svg>{levels}{marks}</div><div class="axis">{ends}</div>'
+        f'<div class="under">{escape(x.title)}</div></figure>'
+    )
+
+
+class _Scale:
+    """Values to 0..1 with a margin at both ends; round values on the way are `ticks`."""
+
+    def __init__(self, values: Sequence[float]):
+        low, high = min(values), max(values)
+        self.log = low > 0 and high > 10 * low
+        if low == high:
+            low, high = low - (abs(low) or 1.0) / 2, high + (abs(high) or 1.0) / 2
+        ends = [math.log(v) if self.log else v for v in (low, high)]
+        margin = 0.08 * (ends[1] - ends[0])
+        self.low, self.high = ends[0] - margin, ends[1] + margin
+        if self.log:
+            decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 1)
+            steps = (1.0,) if high > 300 * low else (1.0, 2.0, 5.0)
+            found = [m * 10.0**e for e in decades for m in steps]
+        else:
+            size = (high - low) / 4
+            step = next(m * 10.0**e for e in range(-18, 19) for m in (1, 2, 5) if m * 10.0**e >= size)
+            found = [step * k for k in range(math.floor(low / step), math.ceil(high / step) + 1)]
+        self.ticks = [v for v in found if 0.02 <= self(v) <= 0.98]
+
+    def __call__(self, value: float) -> float:
+        if self.log and value <= 0:
+            return -1.0
+        return ((math.log(value) if self.log else value) - self.low) / (self.high - self.low)

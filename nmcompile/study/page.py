@@ -142,6 +142,12 @@ svg{display:block;overflow:visible}
 .plot svg{width:100%}
 .plot .tick{position:absolute;left:4px;font-size:.7rem;line-height:1;color:var(--soft);transform:translateY(-50%);
  background:var(--plot);padding:1px 2px;border-radius:3px}
+.scatter{height:300px}
+.scatter svg{position:absolute;width:100%;height:100%}
+.scatter b{position:absolute;width:13px;height:13px;margin:0 0 -6.5px -6.5px;border-radius:50%;
+ border:2px solid var(--c);background:var(--plot)}
+.scatter b.best{background:var(--c)}
+tr.best td{font-weight:620}
 .axis{position:relative;height:1.35em;font-size:.76rem;color:var(--soft);margin-top:3px}
 .axis span{position:absolute;transform:translateX(-50%);white-space:nowrap}
 .axis span.first{transform:none}

@@ -1,0 +1,317 @@
+"""A co-design study: STUDY.toml, read and checked as a whole before anything runs.
+
+title = "Weights and lanes of a digit classifier"
+objectives = ["accuracy", "energy_j_per_sample"]    # what the front is made of; see METRICS
+
+[settings]                      # of every point: options of `nmc compile` and `nmc emulate` by their names,
+network = "mnist_mlp.nir"       # files beside this one,
+spikes = "test.npz"
+arch = "up5k"                   # sizes of the architecture (an .arch file's keys),
+target = "up5k"                 # and, of `nmc synth`, the part
+
+[axes]                          # every combination is a point
+weight_bits = [2, 4, 8]
+core = [                        # settings that go together; the name and the labels are yours
+    {label = "narrow", lanes = 2, clock_hz = 30e6},
+    {label = "wide", lanes = 8, clock_hz = 20e6},
+]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from emulator.energy import load_prices
+from emulator.prices import PriceTable
+from emulator.spec.arch import Architecture, load_architecture
+from emulator.spec.errors import InputError, NmError
+from emulator.spec.files import read_toml
+
+from ..frontends import read_network
+from ..network import Network
+from ..plasticity import attach
+from ..rule_files import read_rules
+from ..semantics import Semantics, choose_semantics
+from ..spikes import SpikeData, read_spikes
+from .evaluate import DEFAULT_PRICES
+from .page import percent, quantity
+
+FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
+SETTINGS: Final = {  # name: what its values are
+    **dict.fromkeys(FILES, "str"),
+    **dict.fromkeys(("semantics", "reset", "compare", "integrator", "readout", "arch", "prices", "target"), "str"),
+    **dict.fromkeys(("weight_bits", "input_levels", "timesteps", "limit"), "int"),
+    "dt": "float",
+    "learn": "bool",
+}
+SIZES: Final = {
+    f.name: str(f.type) for f in dataclasses.fields(Architecture) if f.name not in ("name", "rtl")
+}  # of an architecture
+_KINDS: Final = {
+    "str": ("a text", (str,)),
+    "int": ("a whole number", (int,)),
+    "float": ("a number", (int, float)),
+    "bool": ("true or false", (bool,)),
+}
+_KEYS: Final[dict[str, tuple[str, type]]] = {
+    "title": ("a text", str),
+    "objectives": ("a list of names", list),
+    "settings": ("a table", dict),
+    "axes": ("a table", dict),
+}
+LARGEST: Final = 100_000  # points
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a point is judged by: what it is called, its unit ("": a count), and whether more of it is better."""
+
+    title: str
+    unit: str = ""
+    more: bool = False
+
+    def text(self, value: float) -> str:
+        """A value for people."""
+        if self.unit == "%":
+            return percent(value, 1)
+        if self.unit == "KiB":
+            return f"{value / 8192:,.1f} KiB"
+        return quantity(value, self.unit) if self.unit else f"{value:,.0f}"
+
+
+METRICS: Final = {
+    "accuracy": Metric("accuracy", "%", more=True),
+    "energy_j_per_sample": Metric("energy a sample", "J"),
+    "latency_s_per_sample": Metric("latency a sample", "s"),
+    "cycles_per_sample": Metric("cycles a sample"),
+    "spikes": Metric("spikes"),
+    "synaptic_operations": Metric("synaptic operations"),
+    "cores": Metric("cores used"),
+    "memory_bits": Metric("memory used", "KiB"),
+    "chip_memory_bits": Metric("memory of the chip", "KiB"),
+    "logic_cells": Metric("logic cells"),
+    "block_rams": Metric("block RAMs"),
+    "multipliers": Metric("multipliers"),
+    "fmax_hz": Metric("clock reached", "Hz", more=True),
+    "latency_s_at_fmax": Metric("latency at that clock", "s"),
+}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a point reads: shared by all points with the same files and levels; `digest` is of all that."""
+
+    digest: str
+    network: Network
+    data: SpikeData
+    calibrate: SpikeData | None
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination.
+
+    Attributes:
+        at: where it is on each axis, as shown.
+        settings: by name, those of the study and of its place; what is not set is not in it.
+        inputs: which of `Study.inputs`.
+        arch: None takes the smallest bundled one that fits, or there is no such machine:
+        problem: why there is none.
+    """
+
+    at: dict[str, Any]
+    settings: dict[str, Any]
+    inputs: str
+    semantics: Semantics
+    arch: Architecture | None
+    prices: PriceTable
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study, all its files read. `axes`: name -> labels of its values."""
+
+    title: str
+    axes: dict[str, list[Any]]
+    objectives: tuple[str, ...]
+    points: tuple[Point, ...]
+    inputs: dict[str, Inputs]
+
+
+def read_study(path: str | Path) -> Study:
+    """Read STUDY.toml and every file that it names.
+
+    Raises:
+        InputError: no such file, unknown or mistyped keys, nothing to vary, networks or spikes that cannot be read.
+        UsageError: semantics or a target that there is not.
+    """
+    table = read_toml(path)
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise InputError(f"{path}: unknown key {key!r}; the keys are {', '.join(_KEYS)}")
+        if not isinstance(value, _KEYS[key][1]):
+            raise InputError(f"{path}: {key} = {value!r} should be {_KEYS[key][0]}")
+    fixed = table.get("settings", {})
+    _check(f"{path}: [settings]", fixed)
+    axes = {name: _axis(f"{path}: [axes] {name}", name, values) for name, values in table.get("axes", {}).items()}
+    if not axes:
+        raise InputError(f"{path}: nothing to vary; add a table [axes], for example weight_bits = [4, 8]")
+    _check_once(path, fixed, axes)
+    size = 1
+    for values in axes.values():
+        size *= len(values)
+    if size > LARGEST:
+        raise InputError(f"{path}: {size:,} points, at most {LARGEST:,} are run; take values out of an axis")
+    objectives = tuple(table.get("objectives", ()))
+    for name in objectives:
+        if name not in METRICS:
+            raise InputError(f"{path}: no objective {name!r}; there are {', '.join(METRICS)}")
+    if objectives and len(set(objectives)) < max(2, len(objectives)):
+        raise InputError(f"{path}: objectives {list(objectives)}; a front needs two different ones")
+
+    inputs: dict[str, Inputs] = {}
+    tables: dict[str, PriceTable] = {}
+    points = []
+    for choice in itertools.product(*(values.items() for values in axes.values())):
+        at = {axis: _shown(label) for axis, (label, _) in zip(axes, choice, strict=True)}
+        settings = dict(fixed)
+        for _, values in choice:
+            settings |= values
+        points.append(_point(Path(path), at, settings, inputs, tables))
+    labels = {name: [_shown(label) for label in values] for name, values in axes.items()}
+    return Study(table.get("title", Path(path).stem), labels, objectives, tuple(points), inputs)
+
+
+# ------------------------------------------------------------------------------------------------- keys and values
+def _check(where: str, settings: Mapping[str, Any]) -> None:
+    """Names and types of settings."""
+    for key, value in settings.items():
+        kind = SETTINGS.get(key) or SIZES.get(key)
+        if kind is None:
+            raise InputError(
+                f"{where}: no setting {key!r}; there are {', '.join(SETTINGS)}, and of an architecture "
+                f"{', '.join(SIZES)}"
+            )
+        takes, types = _KINDS[kind]
+        if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
+            raise InputError(f"{where}: {key} = {value!r} should be {takes}")
+
+
+def _axis(where: str, name: str, values: Any) -> dict[str, dict[str, Any]]:
+    """The values of an axis as label (JSON) -> settings."""
+    if not isinstance(values, list) or not values:
+        raise InputError(f"{where} = {values!r} should be a list of values, at least one")
+    found: dict[str, dict[str, Any]] = {}
+    for value in values:
+        if isinstance(value, dict):
+            settings = {key: v for key, v in value.items() if key != "label"}
+            label = value.get("label", ", ".join(f"{key} {v}" for key, v in settings.items()))
+            _check(where, settings)
+        else:
+            if name not in SETTINGS and name not in SIZES:
+                raise InputError(
+                    f"{where}: no setting of that name; the values of an axis of your own are tables, for example "
+                    f"{name} = [{{label = 'wide', lanes = 8}}]"
+                )
+            settings, label = {name: value}, value
+            _check(where, settings)
+        if json.dumps(label) in found:
+            raise InputError(f"{where}: {label!r} is there twice; give each value another label")
+        found[json.dumps(label)] = settings
+    return found
+
+
+def _shown(label: str) -> Any:
+    return json.loads(label)
+
+
+def _check_once(path: str | Path, fixed: Mapping[str, Any], axes: Mapping[str, Mapping[str, Mapping]]) -> None:
+    """No setting has two places."""
+    owner = dict.fromkeys(fixed, "[settings]")
+    for axis, values in axes.items():
+        for key in dict.fromkeys(key for settings in values.values() for key in settings):
+            if key in owner:
+                raise InputError(f"{path}: {key} is set by {owner[key]} and by axis {axis!r}; take one away")
+            owner[key] = f"axis {axis!r}"
+
+
+# ------------------------------------------------------------------------------------------------------- points
+def _point(
+    path: Path,
+    at: dict[str, Any],
+    settings: dict[str, Any],
+    inputs: dict[str, Inputs],
+    tables: dict[str, PriceTable],
+) -> Point:
+    """A point, its files read once for all."""
+    for name in ("network", "spikes"):
+        if name not in settings:
+            raise InputError(f"{path}: no {name} in [settings] or on an axis; give a file")
+    for name in ("limit", "timesteps"):
+        if settings.get(name, 1) < 1:
+            raise InputError(f"{path}: {name} = {settings[name]} should be 1 or more")
+    if settings.get("input_levels", 2) not in range(2, 256):
+        raise InputError(f"{path}: input_levels = {settings['input_levels']} should be 2 to 255")
+    if "target" in settings:
+        from ..board.fpga import choose_target
+
+        choose_target(settings["target"])
+    files = {name: str(path.parent / settings[name]) for name in FILES if name in settings}
+    key = json.dumps([*files.items(), *((n, settings.get(n)) for n in ("input_levels", "timesteps", "limit"))])
+    if key not in inputs:
+        inputs[key] = _read(files, settings)
+    overrides = {name: settings.get(name) for name in ("reset", "compare", "integrator", "dt")}
+    semantics = choose_semantics(settings.get("semantics", "nir"), **overrides)
+    arch, problem = _architecture(path, settings)
+    prices = settings.get("prices", DEFAULT_PRICES)
+    if prices not in tables:
+        tables[prices] = load_prices(_file_or_name(path, prices))
+    return Point(at, settings, key, semantics, arch, tables[prices], problem)
+
+
+def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
+    network = read_network(files["network"])
+    if "plasticity" in files:
+        network = attach(network, read_rules(files["plasticity"]))
+    if "input_levels" in settings:
+        network = network.graded(settings["input_levels"])
+    data = read_spikes(files["spikes"], network.n_inputs, network.input_levels)
+    calibrate = None
+    if "calibrate" in files:
+        calibrate = read_spikes(files["calibrate"], network.n_inputs, network.input_levels)
+    levels = [settings.get(name) for name in ("input_levels", "timesteps", "limit")]
+    digest = hashlib.sha256(json.dumps([list(files), levels]).encode())
+    for file in files.values():
+        digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
+    data = data.first(settings.get("limit")).lasting(settings.get("timesteps"))
+    return Inputs(digest.hexdigest(), network, data, calibrate)
+
+
+def _file_or_name(path: Path, name: str) -> str:
+    """A file's name beside the study, or a bundled table's."""
+    return str(path.parent / name) if name.endswith(".toml") else name
+
+
+def _architecture(path: Path, settings: Mapping[str, Any]) -> tuple[Architecture | None, str]:
+    """The machine of a point, or why there is none of these sizes."""
+    sizes = {name: settings[name] for name in SIZES if name in settings}
+    if "arch" not in settings:
+        if sizes:
+            raise InputError(f"{path}: {', '.join(sizes)} of which architecture? set arch, too")
+        return None, ""
+    base = load_architecture(_file_or_name(path, settings["arch"]))
+    if not sizes:
+        return base, ""
+    name = ", ".join([base.name, *(f"{key} {value}" for key, value in sizes.items() if key != "clock_hz")])
+    try:
+        return dataclasses.replace(base, name=name, **sizes), ""
+    except NmError as error:
+        return None, str(error)

@@ -1,0 +1,396 @@
+"""Run the points of a study on Dask, keep what each run found, and look for the best.
+
+A run (compile and emulate) is kept by its content in the cache directory, as bitstreams are: a study that was stopped
+goes on, and one that has grown runs only what is new. Prices and clocks come after the run, so they cost none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import itertools
+import json
+import os
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from emulator.energy import price
+from emulator.spec.arch import Architecture, load_architecture
+from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError
+
+from ..pipeline import compile_network
+from ..semantics import Semantics
+from .evaluate import evaluate, summary
+from .plan import METRICS, Inputs, Point, Study
+
+INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
+DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
+OUTCOMES: Final = {0: "done", 3: "no such machine", 4: "does not fit"}  # by exit code; all others failed
+Progress = Callable[[str, int, int], None]
+
+
+# ---------------------------------------------------------------------------------------------------------- tasks
+@dataclass(frozen=True)
+class Run:
+    """Compile and emulate once; what it finds is the same wherever it runs."""
+
+    inputs: str
+    semantics: Semantics
+    arch: Architecture | None
+    weight_bits: int
+    readout: str | None
+    learn: bool
+
+    def __call__(self, inputs: Inputs) -> dict[str, Any]:
+        samples = None if inputs.calibrate is None else inputs.calibrate.spikes
+        made = compile_network(inputs.network, self.arch, self.semantics, self.weight_bits, samples)
+        result = evaluate(made.image, inputs.data, readout=self.readout, learn=self.learn)
+        found = made.summary() | summary(result)
+        for name in ("seconds", "energy_j_per_sample", "energy_scope", "prices", "latency_s_per_sample"):
+            del found[name]
+        if "float_accuracy" in result.meta:
+            found["float_accuracy"] = result.meta["float_accuracy"]
+        counters = {name: counts.tolist() for name, counts in result.counters.items()}
+        return {"found": found, "counters": counters, "cycles": int(result.sample_cycles.sum())}
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """Area and clock of an architecture on a part."""
+
+    arch: Architecture
+    target: str
+
+    def __call__(self, inputs: None) -> dict[str, Any]:
+        from ..board.fpga import measure
+
+        values, problems = measure(self.arch, self.target)
+        if problems:
+            raise DoesNotFitError(problems)
+        used = {name.replace(" ", "_").replace("RAM", "ram"): n for name, (n, _) in values["used"].items()}
+        return {"found": used | {"fmax_hz": values["fmax_hz"], "part": values["part"]}}
+
+
+Task = Run | Synthesis
+
+
+def perform(task: Task, inputs: Inputs | None) -> dict[str, Any]:
+    """On a worker: what the task found, or its error; and the version of what ran."""
+    try:
+        found = task(inputs)  # type: ignore[arg-type]
+    except NmError as error:
+        found = {"error": str(error), "exit_code": error.exit_code}
+    except MemoryError:
+        found = {"error": "more than the memory of a worker holds; set limit, or fewer workers", "exit_code": 6}
+    return found | {"sources": sources_digest()}
+
+
+@cache
+def sources_digest() -> str:
+    """Everything of this package that a run depends on: pages and tables may change without a new run."""
+    top = Path(__file__).resolve().parents[2]
+    digest = hashlib.sha256()
+    for folder in ("emulator", "nmcompile"):
+        for path in sorted((top / folder).rglob("*")):
+            name = path.relative_to(top).as_posix()
+            later = name.startswith(("nmcompile/study/", "nmcompile/board/")) or path.name in ("cli.py", "show.py")
+            if path.suffix in (".py", ".toml") and (not later or path.name in ("evaluate.py", "decode.py")):
+                digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+# ----------------------------------------------------------------------------------------------------- the study
+@dataclass(frozen=True)
+class Findings:
+    """What a study found. `rows`: of each point its place `at`, its `status`, `error`, and what METRICS names."""
+
+    title: str
+    axes: dict[str, list[Any]]
+    objectives: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    tasks: int  # runs, and syntheses; points that differ in prices or clock share theirs
+    ran: int  # of them, those that were not kept from before
+    elapsed_s: float
+
+    def summary(self) -> dict[str, Any]:
+        """The keys of `nmc sweep --json`."""
+        return {
+            "title": self.title,
+            "axes": self.axes,
+            "objectives": list(self.objectives),
+            "points": list(self.rows),
+            "tasks": self.tasks,
+            "ran": self.ran,
+            "elapsed_s": self.elapsed_s,
+        }
+
+    def facts(self) -> list[tuple[str, str]]:
+        """What there is to say about all points together."""
+        counts = Counter(row["status"] for row in self.rows)
+        done = next((row for row in self.rows if row["status"] == "done"), {})
+        aims = (f"{METRICS[name].title} ({'more' if METRICS[name].more else 'less'})" for name in self.objectives)
+        prices = dict.fromkeys(row["prices"] for row in self.rows if "prices" in row)
+        evidence = f", {done['energy_scope']} ({done['energy_evidence']})" if len(prices) == 1 else ""
+        return [
+            ("points", ", ".join(f"{n:,} {status.replace('does', 'do')}" for status, n in counts.items())),
+            *([("front", f"{sum(row['front'] for row in self.rows):,} points, by {', '.join(aims)}")] if done else []),
+            *([("energy", f"by {', '.join(prices)}{evidence}")] if prices else []),
+            ("took", f"{self.elapsed_s:.1f} s; {self.ran:,} of {self.tasks:,} runs were new"),
+        ]
+
+    def problems(self) -> list[str]:
+        """A line for each kind of point that was not done: how many, and why the first was not."""
+        lines = []
+        for status in dict.fromkeys(row["status"] for row in self.rows if row["status"] != "done"):
+            rows = [row for row in self.rows if row["status"] == status]
+            first = rows[0]["error"].splitlines()
+            more = f" (and {len(first) - 1} more)" if len(first) > 1 else ""
+            others = f", and {len(rows) - 1:,} more points" if len(rows) > 1 else ""
+            lines.append(f"{status}: {place(rows[0])}: {first[0]}{more}{others}")
+        return lines
+
+    def failure(self) -> NmError | None:
+        """The error to end with: of the first point that failed, after all others were run."""
+        failed = [row for row in self.rows if row["status"] == "failed"]
+        if not failed:
+            return None
+        kinds = {kind.exit_code: kind for kind in (MachineError, DeviceError)}
+        text = f"{len(failed)} of {len(self.rows)} points failed; the first, {place(failed[0])}: {failed[0]['error']}"
+        return kinds.get(failed[0]["exit_code"], NmError)(text)
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """Where a point is, in a line."""
+    return ", ".join(f"{axis} {value}" for axis, value in row["at"].items())
+
+
+def run_study(
+    study: Study, workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
+) -> Findings:
+    """Run what was not run before, on a cluster of this computer's processors or on one that there is.
+
+    Args:
+        workers: processes on this computer; None: as many as it has processors.
+        scheduler: address of a Dask scheduler, whose workers have this version of the package (and, for `target`, the
+            FPGA tools); files are sent to them.
+
+    Raises:
+        DeviceError: Dask is missing, the scheduler does not answer, its workers have another version.
+        InputError: an objective that no point has.
+    """
+    start = time.perf_counter()
+    tasks = [_tasks(point) for point in study.points]
+    keys = {task: _key(task, study.inputs) for pair in tasks for task in pair if task}
+    found = {key: kept for key in keys.values() if (kept := _kept(key))}
+    missing = {key: task for task, key in keys.items() if key not in found}
+    if missing:
+        for key, result in _execute(missing, study.inputs, workers, scheduler, progress or (lambda *_: None)):
+            found[key] = result
+    rows = []
+    for point, (run, synthesis) in zip(study.points, tasks, strict=True):
+        run_found = found[keys[run]] if run else {"error": point.problem, "exit_code": InputError.exit_code}
+        rows.append(_row(point, run_found, found[keys[synthesis]] if synthesis else None))
+    objectives = study.objectives or tuple(name for name in DEFAULTS if any(name in row for row in rows))
+    for name in objectives:
+        if not any(name in row for row in rows) and any(row["status"] == "done" for row in rows):
+            raise InputError(
+                f"no point has {name!r}, an objective; accuracy needs labels, area and clock need a target"
+            )
+    best = set(front(rows, objectives))
+    rows = [row | {"front": i in best} for i, row in enumerate(rows)]
+    return Findings(
+        study.title, study.axes, objectives, tuple(rows), len(keys), len(missing), time.perf_counter() - start
+    )
+
+
+def _tasks(point: Point) -> tuple[Run | None, Synthesis | None]:
+    """What a point needs run; the clock changes nothing in the emulator."""
+    if point.problem:
+        return None, None
+    settings, synthesis, arch = point.settings, None, point.arch
+    if "target" in settings:
+        if arch is None:
+            raise InputError("target without arch: area and clock of which architecture? set arch, too")
+        synthesis = Synthesis(arch, settings["target"])
+    if arch is not None:
+        arch = replace(arch, clock_hz=1e6)
+    run = Run(
+        point.inputs,
+        point.semantics,
+        arch,
+        settings.get("weight_bits", 8),
+        settings.get("readout"),
+        settings.get("learn", False),
+    )
+    return run, synthesis
+
+
+def _row(point: Point, run: Mapping[str, Any], synthesis: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What is known of a point; prices and clock are applied here."""
+    row: dict[str, Any] = {"at": point.at, "status": "done", "error": ""}
+    for part in filter(None, (run, synthesis)):
+        if "error" in part and not row["error"]:
+            row |= {"status": OUTCOMES.get(part["exit_code"], "failed"), "error": part["error"]}
+            row["exit_code"] = part["exit_code"]
+    if "found" in run:
+        arch = point.arch or load_architecture(run["found"]["architecture"])
+        counters = {name: np.array(counts, np.int64) for name, counts in run["counters"].items()}
+        energy = price(arch, counters, run["cycles"], point.prices)
+        row |= run["found"] | {
+            "architecture": arch.name,
+            "chip_memory_bits": arch.memory_bits(),
+            "latency_s_per_sample": run["found"]["cycles_per_sample"] / arch.clock_hz,
+            "energy_j_per_sample": energy.total_j / run["found"]["samples"],
+            "energy_scope": energy.scope,
+            "energy_evidence": energy.evidence,
+            "prices": energy.table,
+        }
+    if synthesis and "found" in synthesis:
+        row |= synthesis["found"]
+        if "found" in run:
+            row["latency_s_at_fmax"] = run["found"]["cycles_per_sample"] / row["fmax_hz"]
+    return row
+
+
+def front(rows: Sequence[Mapping[str, Any]], objectives: Iterable[str]) -> list[int]:
+    """Indices of the points that no other is better than: nowhere worse, somewhere better (the Pareto front)."""
+    names = tuple(objectives)
+    able = [i for i, row in enumerate(rows) if row["status"] == "done" and all(name in row for name in names)]
+    if not able or not names:
+        return []
+    signs = np.array([-1.0 if METRICS[name].more else 1.0 for name in names])
+    costs = signs * np.array([[rows[i][name] for name in names] for i in able], float)
+    return [
+        i
+        for i, own in zip(able, costs, strict=True)
+        if not ((costs <= own).all(axis=1) & (costs < own).any(axis=1)).any()
+    ]
+
+
+def write_csv(findings: Findings, path: str | Path) -> None:
+    """A line a point: its place, what became of it, and all that was found; empty where nothing was."""
+    names = ["status", "front", *dict.fromkeys(name for row in findings.rows for name in row)]
+    names = [name for name in dict.fromkeys(names) if name not in ("at", "error", "exit_code", "warnings")]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow([*findings.axes, *(f"found {n}" if n in findings.axes else n for n in names), "error"])
+        for row in findings.rows:
+            out.writerow([*row["at"].values(), *(row.get(name, "") for name in names), row["error"]])
+
+
+# ----------------------------------------------------------------------------------------------------------- Dask
+def _execute(
+    tasks: Mapping[str, Task],
+    inputs: Mapping[str, Inputs],
+    workers: int | None,
+    scheduler: str | None,
+    progress: Progress,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run tasks; (key, what was found) as they end, kept unless a worker died or the tools are missing."""
+    try:
+        import dask
+        from distributed import Client, LocalCluster, as_completed
+    except ImportError:
+        raise DeviceError(f"Dask is not installed, which runs the points; run: {INSTALL_DASK}") from None
+    quiet = {"distributed.logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(quiet))
+        if scheduler is None:
+            processes = min(workers or os.cpu_count() or 1, len(tasks))
+            local = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+            cluster: Any = stack.enter_context(local)
+        else:
+            cluster = scheduler
+        try:
+            client = stack.enter_context(Client(cluster, timeout=10))
+        except (OSError, ValueError) as error:
+            raise DeviceError(f"no Dask scheduler answers at {scheduler}: {error}") from None
+        try:
+            client.wait_for_workers(1, timeout=30)
+        except TimeoutError:
+            raise DeviceError(
+                f"the scheduler at {scheduler} has no workers; start one: dask worker {scheduler}"
+            ) from None
+        # the scheduler holds inputs, so they outlive every worker; its warning that they are large says nothing new
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "Sending large graph")
+        used = {task.inputs for task in tasks.values() if isinstance(task, Run)}
+        held = {name: client.submit(itself, inputs[name], key=f"nmcompile-{inputs[name].digest}") for name in used}
+        keys: dict[Any, str] = {}
+        running = as_completed()
+        waiting = iter(tasks.items())
+
+        def submit(n: int) -> None:
+            """One task a thread and no more: a worker that dies takes all with it that it was given."""
+            for key, task in itertools.islice(waiting, n):
+                data = held[task.inputs] if isinstance(task, Run) else None
+                future = client.submit(perform, task, data, key=f"nmcompile-{key}", pure=False)
+                keys[future] = key
+                running.add(future)
+
+        progress("points", 0, len(tasks))
+        submit(sum(client.nthreads().values()))
+        for done, future in enumerate(running, 1):
+            submit(1)
+            key, result = keys.pop(future), _outcome(future)
+            if result["exit_code"] != DeviceError.exit_code:
+                _keep(key, result)
+            progress("points", done, len(tasks))
+            yield key, result
+
+
+def itself(inputs: Inputs) -> Inputs:
+    """What the scheduler runs for inputs."""
+    return inputs
+
+
+def _outcome(future: Any) -> dict[str, Any]:
+    """What a task returned, or how it ended."""
+    if future.status != "finished":
+        error = future.exception() if future.status == "error" else None
+        if error is not None and type(error).__name__ != "KilledWorker":
+            raise error  # a bug of ours
+        why = "its worker died or was stopped; was memory short? try fewer workers"
+        return {"error": why, "exit_code": DeviceError.exit_code}
+    result = future.result()
+    if result.pop("sources") != sources_digest():
+        raise DeviceError("the scheduler's workers have another version of nmcompile; install the same on both sides")
+    return {"exit_code": 0} | result
+
+
+# ------------------------------------------------------------------------------------------------- kept by content
+def _key(task: Task, inputs: Mapping[str, Inputs]) -> str:
+    """Of all that a task's result depends on."""
+    if isinstance(task, Run):
+        task = replace(task, inputs=inputs[task.inputs].digest)
+    values = [sources_digest(), repr(task)]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
+
+
+def _folder() -> Path:
+    from emulator.verilated import cache_directory
+
+    return cache_directory() / "sweep"
+
+
+def _kept(key: str) -> dict[str, Any] | None:
+    try:
+        return json.loads((_folder() / f"{key}.json").read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _keep(key: str, result: Mapping[str, Any]) -> None:
+    _folder().mkdir(parents=True, exist_ok=True)
+    part = _folder() / f"{key}.{os.getpid()}.part"
+    part.write_text(json.dumps(result))
+    os.replace(part, _folder() / f"{key}.json")

@@ -1,0 +1,307 @@
+"""Co-design studies: what STUDY.toml may say, points against the single verbs, what is kept, and what goes wrong."""
+
+import csv
+import json
+import os
+import sys
+from dataclasses import dataclass
+
+import cloudpickle
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nirfiles import LAYERS, two_layers, write
+from test_cli import nmc  # noqa: F401
+from test_report import Reader
+
+from emulator.spec.arch import load_architecture
+from emulator.spec.errors import DeviceError
+from nmcompile.board import fpga
+from nmcompile.study import sweep
+from nmcompile.study.plan import METRICS, read_study
+from nmcompile.study.sweep import front, run_study
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+SETTINGS = """
+[settings]
+network = "net.nir"
+spikes = "in.npz"
+arch = "up5k"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with a network and its spikes, and a cache of its own."""
+    monkeypatch.setenv("NMC_CACHE", str(tmp_path / "cache"))
+    rng = np.random.default_rng(5)
+    write(tmp_path / "net.nir", two_layers(rng), LAYERS)
+    spikes = (rng.random((6, 12, 6)) < 0.4).astype(np.uint8)
+    np.savez(tmp_path / "in.npz", spikes=spikes, labels=rng.integers(0, 3, 6))
+    return tmp_path
+
+
+def study_of(folder, text):
+    path = folder / "study.toml"
+    path.write_text(text)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------ reading a study
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("", 3, "nothing to vary; add a table [axes], for example weight_bits = [4, 8]"),
+        ("lanes = 3", 3, "unknown key 'lanes'; the keys are title, objectives, settings, axes"),
+        ("title = 3\n[axes]\nweight_bits = [4]", 3, "title = 3 should be a text"),
+        ("[settings]\nlane = 3", 3, "no setting 'lane'; there are network, spikes,"),
+        ("[settings]\nlimit = '3'", 3, "limit = '3' should be a whole number"),
+        ("[settings]\nlimit = true", 3, "limit = True should be a whole number"),
+        ("[axes]\nlanes = 4", 3, "[axes] lanes = 4 should be a list of values, at least one"),
+        ("[axes]\nlanes = []", 3, "[axes] lanes = [] should be a list of values, at least one"),
+        ("[axes]\nlanes = [4, 4]", 3, "[axes] lanes: 4 is there twice; give each value another label"),
+        (
+            "[axes]\nwidth = [4]",
+            3,
+            "[axes] width: no setting of that name; the values of an axis of your own are tables",
+        ),
+        ("[axes]\nwidth = [{lanes = 'x'}]", 3, "[axes] width: lanes = 'x' should be a whole number"),
+        (f"{SETTINGS}[axes]\narch = ['up5k']", 3, "arch is set by [settings] and by axis 'arch'; take one away"),
+        ("objectives = ['speed']\n[axes]\nlanes = [4]", 3, "no objective 'speed'; there are accuracy,"),
+        ("objectives = ['cores']\n[axes]\nlanes = [4]", 3, "objectives ['cores']; a front needs two different ones"),
+        ("[axes]\nweight_bits = [4]", 3, "no network in [settings] or on an axis; give a file"),
+        (f"{SETTINGS}limit = 0\n[axes]\nweight_bits = [4]", 3, "limit = 0 should be 1 or more"),
+        (f"{SETTINGS}[axes]\nnetwork = ['no.nir']", 3, "network is set by [settings] and by axis 'network'"),
+        (f"{SETTINGS}calibrate = 'no.npz'\n[axes]\nweight_bits = [4]", 3, "no.npz: no such file"),
+        (f"{SETTINGS}semantics = 'brian'\n[axes]\nweight_bits = [4]", 2, "'brian'"),
+        (f"{SETTINGS}target = 'virtex'\n[axes]\nweight_bits = [4]", 2, "no target 'virtex'; there are up5k"),
+        (f"{SETTINGS}prices = 'free'\n[axes]\nweight_bits = [4]", 3, "'free'"),
+        (f"{SETTINGS.replace('arch', '#')}[axes]\nlanes = [4]", 3, "lanes of which architecture? set arch, too"),
+        (f"[axes]\nweight_bits = {list(range(400))}\nlimit = {list(range(400))}", 3, "160,000 points, at most 100,000"),
+    ],
+)
+def test_a_study_that_is_wrong_gets_one_line(folder, nmc, text, code, says):  # noqa: F811
+    found, out, err = nmc("sweep", study_of(folder, text))
+    assert found == code
+    assert out == ""
+    assert says in err
+    assert err.count("\n") == 1
+
+
+def test_points_are_every_combination_and_sizes_that_no_machine_has_are_told(folder):
+    text = SETTINGS + '[axes]\nweight_bits = [8, 4]\ncore = [{lanes = 8, limit = 2}, {label = "odd", lanes = 3}]\n'
+    study = read_study(study_of(folder, text))
+    places = [(point.at["weight_bits"], point.at["core"]) for point in study.points]
+    assert places == [(8, "lanes 8, limit 2"), (8, "odd"), (4, "lanes 8, limit 2"), (4, "odd")]
+    assert [point.settings["weight_bits"] for point in study.points] == [8, 8, 4, 4]
+    assert study.points[0].arch.lanes == 8
+    assert study.points[1].arch is None
+    assert "lanes = 3, but it must be 1, 2, 4, 8 or 16" in study.points[1].problem
+    assert len(study.inputs) == 2  # with and without the limit
+    assert len(study.inputs[study.points[0].inputs].data.spikes) == 2
+
+
+# ------------------------------------------------------------------------------------------------------ the front
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)), max_size=25))
+def test_front_is_what_nothing_dominates(values):
+    names = ("accuracy", "energy_j_per_sample", "cores")
+    rows = [{"status": "done"} | dict(zip(names, v, strict=True)) for v in values]
+    better = {name: (lambda a, b: a > b) if METRICS[name].more else (lambda a, b: a < b) for name in names}
+
+    def dominated(row):
+        return any(
+            any(better[n](other[n], row[n]) for n in names) and not any(better[n](row[n], other[n]) for n in names)
+            for other in rows
+        )
+
+    assert front(rows, names) == [i for i, row in enumerate(rows) if not dominated(row)]
+
+
+def test_front_leaves_out_what_is_not_done_or_lacks_an_objective():
+    rows = [{"status": "done", "cores": 2, "spikes": 1}, {"status": "failed", "cores": 1, "spikes": 0}]
+    rows += [{"status": "done", "cores": 1}]
+    assert front(rows, ("cores", "spikes")) == [0]
+    assert front(rows, ()) == []
+
+
+# -------------------------------------------------------------------------------------------------------- running
+STUDY = f"""
+title = "lanes & <bits>"
+{SETTINGS}
+[axes]
+weight_bits = [8, 2]
+core = [{{label = "four", lanes = 4}}, {{label = "eight", lanes = 8, clock_hz = 12e6}}, {{label = "tiny", neurons = 4}}]
+prices = ["horowitz45", "loihi14"]
+"""
+
+
+def test_points_are_what_the_single_verbs_say_and_nothing_is_run_twice(folder, nmc):  # noqa: F811
+    path = study_of(folder, STUDY)
+    code, out, err = nmc("sweep", path, "--workers", 2, "--json", "-o", folder / "out.csv", "--html", folder / "p.html")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert len(found["points"]) == 12
+    assert found["tasks"] == found["ran"] == 6  # prices need no run
+    assert found["objectives"] == ["accuracy", "energy_j_per_sample", "latency_s_per_sample"]
+    sizes = {"four": {"lanes": 4}, "eight": {"lanes": 8, "clock_hz": 12e6}}
+    for point in found["points"]:
+        bits, core, prices = point["at"].values()
+        if core == "tiny":
+            assert point["status"] == "does not fit"
+            assert "neurons" in point["error"]
+            continue
+        arch = load_architecture("up5k").as_dict() | sizes[core]
+        (folder / "arch.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in arch.items()))
+        image = folder / "net.nmi"
+        made = nmc("compile", folder / "net.nir", "-o", image, "--arch", folder / "arch.toml", "--weight-bits", bits)
+        ran = nmc("emulate", image, "--spikes", folder / "in.npz", "--prices", prices, "--json")
+        assert (made[0], ran[0]) == (0, 0)
+        for name, value in json.loads(ran[1]).items():
+            if name not in ("elapsed_s", "architecture"):
+                assert point[name] == value, name
+    assert any(point["front"] for point in found["points"])
+
+    again = json.loads(nmc("sweep", path, "--json")[1])
+    assert again["ran"] == 0
+    assert again["points"] == found["points"]
+    with open(folder / "out.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    for row, point in zip(table, found["points"], strict=True):
+        assert [row[axis] for axis in found["axes"]] == [str(value) for value in point["at"].values()]
+        assert row["cycles_per_sample"] == str(point.get("cycles_per_sample", ""))
+        assert row["error"] == point["error"]
+    page = Reader((folder / "p.html").read_text())
+    assert page.ids == ["front", "axes", "points", "problems"]
+    assert page.links == []
+    assert "lanes & <bits>" in page.text
+    _, out, _ = nmc("sweep", path)
+    assert "8 done, 4 do not fit" in " ".join(out.split())
+    assert "0 of 6 runs were new" in " ".join(out.split())
+
+
+def test_a_study_that_grew_runs_what_is_new_and_another_input_is_another_run(folder):
+    axes = "[axes]\nweight_bits = [8]\n"
+    assert run_study(read_study(study_of(folder, SETTINGS + axes)), 1).ran == 1
+    assert run_study(read_study(study_of(folder, SETTINGS + axes.replace("8", "8, 4"))), 1).ran == 1
+    arrays = dict(np.load(folder / "in.npz"))
+    np.savez(folder / "in.npz", **arrays | {"spikes": 1 - arrays["spikes"]})
+    assert run_study(read_study(study_of(folder, SETTINGS + axes)), 1).ran == 1
+
+
+def test_more_points_than_a_screen_shows(folder, nmc):  # noqa: F811
+    clocks = [1e6 * k for k in range(1, 71)]
+    path = study_of(folder, f"{SETTINGS}[axes]\nclock_hz = {clocks}\n")
+    code, out, _ = nmc("sweep", path)
+    assert code == 0
+    assert "Only the front (*) is shown" in out
+    assert "1 of 1 runs were new" in " ".join(out.split())
+
+
+def test_an_objective_that_no_point_has(folder, nmc):  # noqa: F811
+    text = f"objectives = ['cores', 'fmax_hz']\n{SETTINGS}[axes]\nweight_bits = [8]\n"
+    code, _, err = nmc("sweep", study_of(folder, text))
+    assert code == 3
+    assert "no point has 'fmax_hz', an objective; accuracy needs labels, area and clock need a target" in err
+
+
+def test_area_and_clock_come_from_the_synthesis_of_each_machine_and_clock(folder, monkeypatch):
+    seen = []
+
+    def measure(arch, target):
+        seen.append((arch.lanes, arch.clock_hz, target))
+        problems = ["'up5k' needs more"] if arch.lanes == 8 else []
+        return {"used": {"logic cells": [4000, 5280], "block RAMs": [30, 30]}, "fmax_hz": 3e7, "part": "x"}, problems
+
+    def execute(tasks, inputs, *_):
+        for key, task in tasks.items():
+            data = inputs[task.inputs] if isinstance(task, sweep.Run) else None
+            yield key, sweep.perform(task, data)
+
+    monkeypatch.setattr(fpga, "measure", measure)
+    monkeypatch.setattr(sweep, "_execute", execute)
+    text = f"{SETTINGS}target = 'up5k'\n[axes]\nlanes = [4, 8]\nclock_hz = [12e6, 24e6]\nweight_bits = [8, 4]\n"
+    found = run_study(read_study(study_of(folder, text)))
+    assert sorted(seen) == [(4, 12e6, "up5k"), (4, 24e6, "up5k"), (8, 12e6, "up5k"), (8, 24e6, "up5k")]
+    assert found.tasks == 8
+    for row in found.rows:
+        if row["at"]["lanes"] == 8:
+            assert (row["status"], row["error"]) == ("does not fit", "'up5k' needs more")
+        else:
+            assert (row["logic_cells"], row["block_rams"], row["fmax_hz"]) == (4000, 30, 3e7)
+            assert row["latency_s_at_fmax"] == row["cycles_per_sample"] / 3e7
+
+
+# ----------------------------------------------------------------------------------------------- what goes wrong
+@dataclass(frozen=True)
+class Deadly:
+    """A task that takes its worker along, as a system short of memory does."""
+
+    kill: bool
+
+    def __call__(self, _):
+        if self.kill:
+            os._exit(9)
+        return {"found": {}}
+
+
+def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder):
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    found = dict(sweep._execute({"a": Deadly(False), "b": Deadly(True)}, {}, 1, None, lambda *_: None))
+    assert found["a"]["found"] == {}
+    assert "its worker died" in found["b"]["error"]
+    assert found["b"]["exit_code"] == 6
+    assert sweep._kept("a")
+    assert not sweep._kept("b")
+
+
+def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F811
+    def execute(tasks, inputs, *_):
+        for i, key in enumerate(tasks):
+            yield (
+                key,
+                {"error": "its worker died", "exit_code": 6} if i else sweep.perform(tasks[key], *inputs.values()),
+            )
+
+    monkeypatch.setattr(sweep, "_execute", execute)
+    code, out, err = nmc("sweep", study_of(folder, SETTINGS + "[axes]\nweight_bits = [8, 4, 2]\n"))
+    assert code == 6
+    assert "1 done, 2 failed" in out
+    assert err == "nmc: 2 of 3 points failed; the first, weight_bits 4: its worker died\n"
+
+
+def test_a_scheduler_that_there_is(folder, nmc):  # noqa: F811
+    from distributed import LocalCluster
+
+    path = study_of(folder, SETTINGS + "[axes]\nweight_bits = [8, 4]\n")
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        code, out, _ = nmc("sweep", path, "--scheduler", cluster.scheduler_address, "--json")
+        address = cluster.scheduler_address
+    assert code == 0
+    assert json.loads(out)["ran"] == 2
+    study_of(folder, SETTINGS + "[axes]\nweight_bits = [16]\n")
+    code, _, err = nmc("sweep", path, "--scheduler", address)
+    assert code == 6
+    assert f"no Dask scheduler answers at {address}" in err
+    assert err.count("\n") == 1
+
+
+def test_workers_of_another_version_are_refused():
+    class Future:
+        status = "finished"
+
+        def result(self):
+            return {"found": {}, "sources": "another"}
+
+    with pytest.raises(DeviceError, match="another version of nmcompile"):
+        sweep._outcome(Future())
+
+
+def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):  # noqa: F811
+    monkeypatch.setitem(sys.modules, "dask", None)
+    code, _, err = nmc("sweep", study_of(folder, SETTINGS + "[axes]\nweight_bits = [8]\n"))
+    assert (code, err) == (
+        6,
+        "nmc: Dask is not installed, which runs the points; run: pip install 'nmcompile[sweep]'\n",
+    )
