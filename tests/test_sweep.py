@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from typing import ClassVar
 
 import cloudpickle
 import numpy as np
@@ -73,6 +74,9 @@ def study_of(folder, text):
         ("objectives = ['cores']\n[axes]\nlanes = [4]", 3, "objectives ['cores']; a front needs two different ones"),
         ("[axes]\nweight_bits = [4]", 3, "no network in [settings] or on an axis; give a file"),
         (f"{SETTINGS}limit = 0\n[axes]\nweight_bits = [4]", 3, "limit = 0 should be 1 or more"),
+        (f"{SETTINGS}learn = true\n[axes]\nweight_bits = [4]", 3, "learn = true, but nothing learns; set plasticity"),
+        (f"{SETTINGS}[axes]\nweight_bits = [4, 3]", 3, "weight_bits = 3 should be 16, 8, 4, 2 or 1"),
+        (f"{SETTINGS}[axes]\nreadout = ['vote']", 3, "readout = 'vote' should be count"),
         (f"{SETTINGS}[axes]\nnetwork = ['no.nir']", 3, "network is set by [settings] and by axis 'network'"),
         (f"{SETTINGS}calibrate = 'no.npz'\n[axes]\nweight_bits = [4]", 3, "no.npz: no such file"),
         (f"{SETTINGS}semantics = 'brian'\n[axes]\nweight_bits = [4]", 2, "'brian'"),
@@ -238,6 +242,7 @@ def test_area_and_clock_come_from_the_synthesis_of_each_machine_and_clock(folder
 class Deadly:
     """A task that takes its worker along, as a system short of memory does."""
 
+    SOURCES: ClassVar = ()
     kill: bool
 
     def __call__(self, _):
@@ -295,7 +300,7 @@ def test_workers_of_another_version_are_refused():
             return {"found": {}, "sources": "another"}
 
     with pytest.raises(DeviceError, match="another version of nmcompile"):
-        sweep._outcome(Future())
+        sweep._outcome(Future(), "this")
 
 
 def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):  # noqa: F811

@@ -7,6 +7,7 @@ only what is drawn is SVG, so that nothing becomes too small to read on a teleph
 from __future__ import annotations
 
 import html
+import importlib.metadata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -229,6 +230,14 @@ def section(anchor: str, title: str, body: str) -> str:
 def notes(texts: Sequence[str]) -> str:
     """Warnings or advice, plain text, in one box."""
     return f'<div class="note">{"<br>".join(map(escape, texts))}</div>' if texts else ""
+
+
+def version() -> str:
+    """Of this package; "of a checkout" if it is not installed."""
+    try:
+        return importlib.metadata.version("nmcompile")
+    except importlib.metadata.PackageNotFoundError:
+        return "of a checkout"
 
 
 def page(title: str, body: str, footer: str, populations: int) -> str:

@@ -37,9 +37,11 @@ from emulator.spec.files import read_toml
 from ..frontends import read_network
 from ..network import Network
 from ..plasticity import attach
+from ..quantize import WEIGHT_BITS
 from ..rule_files import read_rules
 from ..semantics import Semantics, choose_semantics
 from ..spikes import SpikeData, read_spikes
+from .decode import READOUTS
 from .evaluate import DEFAULT_PRICES
 from .page import percent, quantity
 
@@ -255,11 +257,17 @@ def _point(
     for name in ("network", "spikes"):
         if name not in settings:
             raise InputError(f"{path}: no {name} in [settings] or on an axis; give a file")
-    for name in ("limit", "timesteps"):
-        if settings.get(name, 1) < 1:
-            raise InputError(f"{path}: {name} = {settings[name]} should be 1 or more")
-    if settings.get("input_levels", 2) not in range(2, 256):
-        raise InputError(f"{path}: input_levels = {settings['input_levels']} should be 2 to 255")
+    for name, right, rule in (
+        ("limit", range(1, 1 << 62), "1 or more"),
+        ("timesteps", range(1, 1 << 24), "1 or more"),
+        ("input_levels", range(2, 256), "2 to 255"),
+        ("weight_bits", WEIGHT_BITS, "16, 8, 4, 2 or 1"),
+        ("readout", READOUTS, ", ".join(READOUTS)),
+    ):
+        if name in settings and settings[name] not in right:
+            raise InputError(f"{path}: {name} = {settings[name]!r} should be {rule}")
+    if settings.get("learn") and "plasticity" not in settings:
+        raise InputError(f"{path}: learn = true, but nothing learns; set plasticity, a file of rules")
     if "target" in settings:
         from ..board.fpga import choose_target
 

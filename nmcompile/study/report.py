@@ -6,7 +6,6 @@ recorded says in a line how to get them.
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from . import figures
 from .activity import classes_section, membranes_section, sample_section
 from .cores import cores_section
 from .learning import learning_facts
-from .page import colour, count, escape, notes, number, page, percent, quantity, quoted, section, signed
+from .page import colour, count, escape, notes, number, page, percent, quantity, quoted, section, signed, version
 from .sample import architecture, image_meta, populations
 from .spending import energy_section, work_section
 
@@ -225,12 +224,8 @@ def _footer(result: RunResult) -> str:
         "<details><summary>Every counter, all cores and samples</summary>"
         f'<div class="scroll"><table>{rows}</table></div></details>'
     )
-    try:
-        version = importlib.metadata.version("nmcompile")
-    except importlib.metadata.PackageNotFoundError:  # run from a checkout
-        version = "of a checkout"
     return (
         f"{'' if result.cycles_are == NOT_COUNTED else ledger}"
-        f"<p>Made by nmcompile {escape(version)}, instruction set {isa.ISA_VERSION}, "
+        f"<p>Made by nmcompile {escape(version())}, instruction set {isa.ISA_VERSION}, "
         f"result format {FORMAT_VERSION}.</p>"
     )

@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
 from emulator.energy import price
 from emulator.spec.arch import Architecture, load_architecture
-from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError
+from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError, UsageError
+from emulator.spec.files import shipped_folder
 
 from ..pipeline import compile_network
 from ..semantics import Semantics
@@ -34,15 +35,15 @@ from .plan import METRICS, Inputs, Point, Study
 
 INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
-OUTCOMES: Final = {0: "done", 3: "no such machine", 4: "does not fit"}  # by exit code; all others failed
 Progress = Callable[[str, int, int], None]
 
 
 # ---------------------------------------------------------------------------------------------------------- tasks
 @dataclass(frozen=True)
 class Run:
-    """Compile and emulate once; what it finds is the same wherever it runs."""
+    """Compile and emulate once: the same wherever it runs. `SOURCES` is what it depends on of this package."""
 
+    SOURCES: ClassVar = ("emulator/**/*", "nmcompile/*", "nmcompile/frontends/*", "nmcompile/study/evaluate.py")
     inputs: str
     semantics: Semantics
     arch: Architecture | None
@@ -67,6 +68,7 @@ class Run:
 class Synthesis:
     """Area and clock of an architecture on a part."""
 
+    SOURCES: ClassVar = ("rtl/nm_*", "rtl/synth/*", "emulator/verilated.py", "nmcompile/board/*")
     arch: Architecture
     target: str
 
@@ -91,20 +93,19 @@ def perform(task: Task, inputs: Inputs | None) -> dict[str, Any]:
         found = {"error": str(error), "exit_code": error.exit_code}
     except MemoryError:
         found = {"error": "more than the memory of a worker holds; set limit, or fewer workers", "exit_code": 6}
-    return found | {"sources": sources_digest()}
+    return found | {"sources": sources_digest(task.SOURCES)}
 
 
 @cache
-def sources_digest() -> str:
-    """Everything of this package that a run depends on: pages and tables may change without a new run."""
-    top = Path(__file__).resolve().parents[2]
+def sources_digest(patterns: Sequence[str]) -> str:
+    """Of the files of this package that a task depends on: pages and tables may change without a new run."""
     digest = hashlib.sha256()
-    for folder in ("emulator", "nmcompile"):
-        for path in sorted((top / folder).rglob("*")):
-            name = path.relative_to(top).as_posix()
-            later = name.startswith(("nmcompile/study/", "nmcompile/board/")) or path.name in ("cli.py", "show.py")
-            if path.suffix in (".py", ".toml") and (not later or path.name in ("evaluate.py", "decode.py")):
-                digest.update(name.encode() + b"\0" + path.read_bytes())
+    top = Path(__file__).resolve().parents[2]
+    for pattern in patterns:
+        folder = shipped_folder("rtl").parent if pattern.startswith("rtl/") else top
+        for path in sorted(folder.glob(pattern)):
+            if path.suffix in (".py", ".toml", ".v", ".vh") and path.name not in ("cli.py", "show.py"):
+                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -163,7 +164,7 @@ class Findings:
         failed = [row for row in self.rows if row["status"] == "failed"]
         if not failed:
             return None
-        kinds = {kind.exit_code: kind for kind in (MachineError, DeviceError)}
+        kinds = {kind.exit_code: kind for kind in (UsageError, InputError, MachineError, DeviceError)}
         text = f"{len(failed)} of {len(self.rows)} points failed; the first, {place(failed[0])}: {failed[0]['error']}"
         return kinds.get(failed[0]["exit_code"], NmError)(text)
 
@@ -239,8 +240,9 @@ def _row(point: Point, run: Mapping[str, Any], synthesis: Mapping[str, Any] | No
     row: dict[str, Any] = {"at": point.at, "status": "done", "error": ""}
     for part in filter(None, (run, synthesis)):
         if "error" in part and not row["error"]:
-            row |= {"status": OUTCOMES.get(part["exit_code"], "failed"), "error": part["error"]}
-            row["exit_code"] = part["exit_code"]
+            fits = part["exit_code"] != DoesNotFitError.exit_code
+            status = "no such machine" if point.problem else "failed" if fits else "does not fit"
+            row |= {"status": status, "error": part["error"], "exit_code": part["exit_code"]}
     if "found" in run:
         arch = point.arch or load_architecture(run["found"]["architecture"])
         counters = {name: np.array(counts, np.int64) for name, counts in run["counters"].items()}
@@ -341,7 +343,8 @@ def _execute(
         submit(sum(client.nthreads().values()))
         for done, future in enumerate(running, 1):
             submit(1)
-            key, result = keys.pop(future), _outcome(future)
+            key = keys.pop(future)
+            result = _outcome(future, sources_digest(tasks[key].SOURCES))
             if result["exit_code"] != DeviceError.exit_code:
                 _keep(key, result)
             progress("points", done, len(tasks))
@@ -353,7 +356,7 @@ def itself(inputs: Inputs) -> Inputs:
     return inputs
 
 
-def _outcome(future: Any) -> dict[str, Any]:
+def _outcome(future: Any, sources: str) -> dict[str, Any]:
     """What a task returned, or how it ended."""
     if future.status != "finished":
         error = future.exception() if future.status == "error" else None
@@ -362,7 +365,7 @@ def _outcome(future: Any) -> dict[str, Any]:
         why = "its worker died or was stopped; was memory short? try fewer workers"
         return {"error": why, "exit_code": DeviceError.exit_code}
     result = future.result()
-    if result.pop("sources") != sources_digest():
+    if result.pop("sources") != sources:
         raise DeviceError("the scheduler's workers have another version of nmcompile; install the same on both sides")
     return {"exit_code": 0} | result
 
@@ -372,7 +375,7 @@ def _key(task: Task, inputs: Mapping[str, Inputs]) -> str:
     """Of all that a task's result depends on."""
     if isinstance(task, Run):
         task = replace(task, inputs=inputs[task.inputs].digest)
-    values = [sources_digest(), repr(task)]
+    values = [sources_digest(task.SOURCES), repr(task)]
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 

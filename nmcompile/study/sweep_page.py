@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from . import figures
-from .page import colour, count, escape, page, section
+from .page import colour, count, escape, page, section, version
 from .plan import METRICS
 from .sweep import Findings, place
 
@@ -19,8 +18,7 @@ def write_page(findings: Findings, path: str | Path) -> None:
     """Write one self-contained HTML file about a study."""
     sections = [_header(findings), _pictures(findings), _axes(findings), _points(findings), _problems(findings)]
     colours = max(len(values) for values in findings.axes.values())
-    version = importlib.metadata.version("nmcompile")
-    text = page(findings.title, "\n".join(filter(None, sections)), f"<p>Made by nmcompile {version}.</p>", colours)
+    text = page(findings.title, "\n".join(filter(None, sections)), f"<p>Made by nmcompile {version()}.</p>", colours)
     Path(path).write_text(text, encoding="utf-8")
 
 
