@@ -3,8 +3,10 @@
 import csv
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import cloudpickle
@@ -18,6 +20,7 @@ from test_report import Reader
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError
+from emulator.spec.files import shipped_folder
 from nmcompile.board import fpga
 from nmcompile.study import sweep
 from nmcompile.study.plan import METRICS, read_study
@@ -105,6 +108,16 @@ def test_points_are_every_combination_and_sizes_that_no_machine_has_are_told(fol
     assert "lanes = 3, but it must be 1, 2, 4, 8 or 16" in study.points[1].problem
     assert len(study.inputs) == 2  # with and without the limit
     assert len(study.inputs[study.points[0].inputs].data.spikes) == 2
+
+
+def test_the_readmes_study_and_those_that_are_bundled_can_be_read(folder):
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    section = readme.split("\n### Co-design studies\n")[1]
+    text = re.findall("```toml\n(.*?)```", section, re.DOTALL)[0].replace("test.npz", "in.npz")
+    assert len(read_study(study_of(folder, text)).points) == 6
+    for path in (shipped_folder("examples") / "studies").glob("*.toml"):
+        study = read_study(path)
+        assert not any(point.problem for point in study.points), path
 
 
 # ------------------------------------------------------------------------------------------------------ the front
