@@ -271,11 +271,13 @@ def front(rows: Sequence[Mapping[str, Any]], objectives: Iterable[str]) -> list[
         return []
     signs = np.array([-1.0 if METRICS[name].more else 1.0 for name in names])
     costs = signs * np.array([[rows[i][name] for name in names] for i in able], float)
-    return [
-        i
-        for i, own in zip(able, costs, strict=True)
-        if not ((costs <= own).all(axis=1) & (costs < own).any(axis=1)).any()
-    ]
+    left, at = np.arange(len(able)), 0
+    while at < len(left):  # each point that is left takes away all that it is better than
+        own, others = costs[left[at]], costs[left]
+        kept = (others < own).any(axis=1) | (others == own).all(axis=1)
+        at = int(kept[:at].sum()) + 1
+        left = left[kept]
+    return [able[i] for i in left]
 
 
 def write_csv(findings: Findings, path: str | Path) -> None:
