@@ -411,7 +411,11 @@ def sweep(
 
     _check_output(output, study)
     _check_output(html, study)
+    if output and html and Path(output).resolve() == Path(html).resolve():
+        raise UsageError(f"{output}: the table and the page cannot be one file; choose another name")
     plan = read_study(study)
+    _check_output(output, *plan.files)
+    _check_output(html, *plan.files)
     with show.Progress() as progress:
         findings = run_study(plan, workers, scheduler, progress)
     if output:

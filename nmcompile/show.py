@@ -421,7 +421,8 @@ def swept(findings: Findings, output: str | None, html: str | None) -> None:
 
     rows = findings.rows
     names = [n for n in METRICS if n in findings.objectives or (n in SWEEP_COLUMNS and any(n in row for row in rows))]
-    table = _table(", ".join(findings.axes), "", *(METRICS[name].title for name in names), title=findings.title)
+    axes, title = escape(", ".join(findings.axes)), escape(findings.title)
+    table = _table(axes, "", *(METRICS[name].title for name in names), title=title)
     for row in rows if len(rows) <= MOST_ROWS else (row for row in rows if row["front"]):
         at = ", ".join(map(str, row["at"].values()))
         at += "" if row["status"] == "done" else f": {row['status']}"

@@ -4,8 +4,10 @@ import csv
 import json
 import os
 import re
+import subprocess
 import sys
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,7 +24,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError
 from emulator.spec.files import shipped_folder
 from nmcompile.board import fpga
-from nmcompile.study import sweep
+from nmcompile.study import figures, sweep
 from nmcompile.study.plan import METRICS, read_study
 from nmcompile.study.sweep import front, run_study
 
@@ -86,6 +88,18 @@ def study_of(folder, text):
         (f"{SETTINGS}target = 'virtex'\n[axes]\nweight_bits = [4]", 2, "no target 'virtex'; there are up5k"),
         (f"{SETTINGS}prices = 'free'\n[axes]\nweight_bits = [4]", 3, "'free'"),
         (f"{SETTINGS.replace('arch', '#')}[axes]\nlanes = [4]", 3, "lanes of which architecture? set arch, too"),
+        ("objectives = [[1], [2]]\n[axes]\nlanes = [4]", 3, "no objective [1]; there are accuracy,"),
+        ("[axes]\nc = [{label = 2020-01-01, lanes = 4}]", 3, "label = datetime.date(2020, 1, 1) should be a text or a"),
+        ('[axes]\nc = [{label = "a\\nb", lanes = 4}]', 3, "[axes] c: label = 'a\\nb': a text that cannot be printed"),
+        ('[axes]\n"a\\nb" = [4]', 3, "[axes] a\\nb': a name that cannot be printed; give the axis another"),
+        ("[axes]\nc = [{label = 1, lanes = 4}, {label = true, lanes = 8}]", 3, "c: True is there twice"),
+        ("[axes]\nclock_hz = [20000000, 20e6]", 3, "clock_hz: 20000000.0 is there twice"),
+        ("[axes]\nclock_hz = [inf]", 3, "clock_hz: clock_hz = inf should be finite"),
+        (f"[axes]\nclock_hz = [1{400 * '0'}]", 3, "clock_hz: clock_hz is a number of 1329 bits, which is too large"),
+        (f"[axes]\nlanes = [1{5000 * '0'}]", 3, "not a readable TOML file: Exceeds the limit"),
+        (f"{SETTINGS}[axes]\nclock_hz = [1e-20]", 3, "clock_hz = 1e-20 should be 1 to 1e12 hertz"),
+        (f'{SETTINGS}prices = "a\\u0000.toml"\n[axes]\nlanes = [4]', 3, "a text that cannot be printed"),
+        (f"objectives = ['cores', 'fmax_hz']\n{SETTINGS}[axes]\nlanes = [4]", 3, "'fmax_hz', which needs an FPGA; set"),
         (f"[axes]\nweight_bits = {list(range(400))}\nlimit = {list(range(400))}", 3, "160,000 points, at most 100,000"),
     ],
 )
@@ -216,11 +230,160 @@ def test_more_points_than_a_screen_shows(folder, nmc):  # noqa: F811
     assert "1 of 1 runs were new" in " ".join(out.split())
 
 
-def test_an_objective_that_no_point_has(folder, nmc):  # noqa: F811
-    text = f"objectives = ['cores', 'fmax_hz']\n{SETTINGS}[axes]\nweight_bits = [8]\n"
+def test_an_objective_needs_labels(folder, nmc):  # noqa: F811
+    np.savez(folder / "in.npz", spikes=np.load(folder / "in.npz")["spikes"])
+    text = f"objectives = ['accuracy', 'cores']\n{SETTINGS}[axes]\nweight_bits = [8]\n"
     code, _, err = nmc("sweep", study_of(folder, text))
+    assert (code, err.count("\n")) == (3, 1)
+    assert "objective 'accuracy', but no spikes have labels; add `labels` to them" in err
+
+
+def at_home(tasks, inputs, *_):
+    """Runs here and now, in place of Dask."""
+    for key, task in tasks.items():
+        result = {"exit_code": 0} | sweep.perform(task, inputs[task.inputs] if isinstance(task, sweep.Run) else None)
+        sweep._keep(key, result)
+        yield key, result
+
+
+RULES = """[fc1]
+rule = "pair-stdp"
+a_plus = 0.05
+a_minus = 0.02
+tau_plus = 0.02
+tau_minus = 0.02
+w_min = -2.0
+w_max = 2.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "compiled", "emulated"),
+    [
+        ({"semantics": "snntorch"}, ["--semantics", "snntorch"], []),
+        ({"reset": "subtract"}, ["--reset", "subtract"], []),
+        ({"compare": ">="}, ["--compare", ">="], []),
+        ({"integrator": "exponential"}, ["--integrator", "exponential"], []),
+        ({"dt": 1.5e-3}, ["--dt", "1.5e-3"], []),
+        ({"weight_bits": 16}, ["--weight-bits", "16"], []),
+        ({"calibrate": "other.npz"}, ["--calibrate", "other.npz"], []),
+        ({"spikes": "other.npz"}, [], ["--spikes", "other.npz"]),
+        ({"network": "other.nir"}, ["other.nir"], []),
+        ({"readout": "first-spike"}, [], ["--readout", "first-spike"]),
+        ({"timesteps": 7}, [], ["--timesteps", "7"]),
+        ({"limit": 2}, [], ["--limit", "2"]),
+        ({"prices": "truenorth28"}, [], ["--prices", "truenorth28"]),
+        ({"arch": "large"}, ["--arch", "large"], []),
+        ({"arch": "ecp5", "input_levels": 3}, ["--arch", "ecp5", "--input-levels", "3"], []),
+        ({"plasticity": "rules.toml", "learn": True}, ["--plasticity", "rules.toml"], ["--learn"]),
+    ],
+)
+def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, setting, compiled, emulated):  # noqa: F811
+    monkeypatch.setattr(sweep, "_execute", at_home)
+    monkeypatch.chdir(folder)
+    rng = np.random.default_rng(8)
+    write(folder / "other.nir", two_layers(rng), LAYERS)
+    spikes = (rng.random((5, 12, 6)) < 0.5).astype(np.uint8)
+    np.savez(folder / "other.npz", spikes=spikes, labels=rng.integers(0, 3, 5))
+    (folder / "rules.toml").write_text(RULES)
+    defaults = {"network": "net.nir", "spikes": "in.npz", "arch": "up5k", "dt": 1e-3}
+
+    def point(**changed):
+        values = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (defaults | changed).items())
+        code, out, err = nmc("sweep", study_of(folder, f"[settings]\n{values}\n[axes]\nregisters = [8]\n"), "--json")
+        assert code == 0, err
+        return json.loads(out)
+
+    base, found = point(), point(**setting)
+    assert found["ran"] == ("prices" not in setting)
+    net, arch, dt = (setting.get(name, defaults[name]) for name in ("network", "arch", "dt"))
+    (folder / "arch.toml").write_text(
+        "".join(f"{k} = {json.dumps(v)}\n" for k, v in (load_architecture(arch).as_dict() | {"registers": 8}).items())
+    )
+    options = [*compiled[compiled[:1] == ["other.nir"] :], "--arch", "arch.toml", "--dt", dt]
+    made = nmc("compile", net, "-o", "net.nmi", *options, "--json")
+    ran = nmc("emulate", "net.nmi", "--spikes", "in.npz", *emulated, "--json")
+    assert (made[0], ran[0]) == (0, 0), made[2] + ran[2]
+    wanted, got = json.loads(made[1]) | json.loads(ran[1]), found["points"][0]
+    for name in wanted.keys() - {"elapsed_s", "seconds", "architecture", "drift", "learning_energy_j_per_sample"}:
+        assert got[name] == wanted[name], name
+    assert "learning_energy_j_per_sample" not in got
+    if not {"calibrate", "readout"} & setting.keys():  # which change little of so small a network
+        assert [name for name in got if name != "elapsed_s" and got[name] != base["points"][0].get(name)]
+
+
+def test_what_a_run_depends_on_is_in_its_key():
+    """Every module of ours that a run loads, but the look of numbers."""
+    program = "import sys, nmcompile.study.sweep, emulator.kernel; print('\\n'.join(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    top = Path(sweep.__file__).resolve().parents[2]
+    known = {path for pattern in sweep.Run.SOURCES for path in top.glob(pattern)}
+    names = [name.replace(".", "/") for name in loaded if name.split(".")[0] in ("emulator", "nmcompile")]
+    files = {top / f"{name}{end}" for name in names for end in (".py", "/__init__.py")}
+    missing = sorted(str(path.relative_to(top)) for path in files - known if path.exists())
+    assert missing == ["nmcompile/study/__init__.py", "nmcompile/study/page.py"]
+
+
+def test_prices_that_lack_one_fail_their_points_alone(folder, nmc, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sweep, "_execute", at_home)
+    text = prices_text("horowitz45")
+    (folder / "mine.toml").write_text(
+        text.replace('name = "horowitz45"', 'name = "mine"').replace('"instructions"', '"spikes"')
+    )
+    path = study_of(folder, f"{SETTINGS}[axes]\nprices = ['mine.toml', 'horowitz45']\n")
+    code, out, err = nmc("sweep", path, "--json")
     assert code == 3
-    assert "no point has 'fmax_hz', an objective; accuracy needs labels, area and clock need a target" in err
+    assert [point["status"] for point in json.loads(out)["points"]] == ["failed", "done"]
+    assert (
+        "1 of 2 points failed; the first, prices mine.toml: price table 'mine' has no price for 'instructions'" in err
+    )
+    assert err.count("\n") == 1
+
+
+def prices_text(name):
+    return resources.files("emulator.prices").joinpath(f"{name}.toml").read_text()
+
+
+def test_what_is_read_is_never_written_over(folder, nmc):  # noqa: F811
+    path = study_of(folder, f"{SETTINGS}[axes]\nweight_bits = [8]\n")
+    for output in ("in.npz", "net.nir", "study.toml"):
+        before = (folder / output).read_bytes()
+        for option in ("-o", "--html"):
+            code, _, err = nmc("sweep", path, option, folder / output)
+            assert code == 2
+            assert "would be overwritten while it is read" in err
+        assert (folder / output).read_bytes() == before
+    code, _, err = nmc("sweep", path, "-o", folder / "x", "--html", folder / "x")
+    assert code == 2
+    assert "the table and the page cannot be one file" in err
+
+
+def test_odd_names_are_shown_as_they_are(folder, nmc, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(sweep, "_execute", at_home)
+    axes = (
+        "'core [/b]' = [{label = '[red]', lanes = 4}, {label = '<b>', lanes = 8}]\n'error' = [{label = 'x', limit = 2}]"
+    )
+    path = study_of(folder, f"title = 'weights [lanes] [/]'\n{SETTINGS}[axes]\n{axes}\n")
+    code, out, err = nmc("sweep", path, "-o", folder / "o.csv", "--html", folder / "o.html")
+    assert (code, err) == (0, "")
+    assert "weights [lanes] [/]" in out
+    assert "core [/b], error" in out
+    assert "[red], x" in out
+    with open(folder / "o.csv", newline="") as file:
+        header = next(csv.reader(file))
+    assert len(set(header)) == len(header)
+    assert "core [/b] <b>" in Reader((folder / "o.html").read_text()).text
+
+
+@pytest.mark.parametrize(
+    ("values", "whole"), [([1, 1], True), ([1, 3], True), ([1e-20, 2e-20], False), ([5, 4e5], True)]
+)
+def test_ticks_are_round_and_of_counts_whole(values, whole):
+    scale = figures._Scale(values, whole)
+    assert scale.ticks
+    assert all(0 <= scale(v) <= 1 for v in [*values, *scale.ticks])
+    if whole:
+        assert all(v == int(v) for v in scale.ticks)
 
 
 def test_area_and_clock_come_from_the_synthesis_of_each_machine_and_clock(folder, monkeypatch):
@@ -231,13 +394,8 @@ def test_area_and_clock_come_from_the_synthesis_of_each_machine_and_clock(folder
         problems = ["'up5k' needs more"] if arch.lanes == 8 else []
         return {"used": {"logic cells": [4000, 5280], "block RAMs": [30, 30]}, "fmax_hz": 3e7, "part": "x"}, problems
 
-    def execute(tasks, inputs, *_):
-        for key, task in tasks.items():
-            data = inputs[task.inputs] if isinstance(task, sweep.Run) else None
-            yield key, sweep.perform(task, data)
-
     monkeypatch.setattr(fpga, "measure", measure)
-    monkeypatch.setattr(sweep, "_execute", execute)
+    monkeypatch.setattr(sweep, "_execute", at_home)
     text = f"{SETTINGS}target = 'up5k'\n[axes]\nlanes = [4, 8]\nclock_hz = [12e6, 24e6]\nweight_bits = [8, 4]\n"
     found = run_study(read_study(study_of(folder, text)))
     assert sorted(seen) == [(4, 12e6, "up5k"), (4, 24e6, "up5k"), (8, 12e6, "up5k"), (8, 24e6, "up5k")]

@@ -329,7 +329,7 @@ def confusion(matrix: np.ndarray) -> str:
 # ------------------------------------------------------------------------------------------------------- a study
 def scatter(dots: Sequence[Dot], x: Metric, y: Metric) -> str:
     """Points by two metrics, the best filled; the line is the front of these two, an axis of decades logarithmic."""
-    across, up = _Scale([dot.x for dot in dots]), _Scale([dot.y for dot in dots])
+    across, up = _Scale([dot.x for dot in dots], not x.unit), _Scale([dot.y for dot in dots], not y.unit)
     grid = "".join(f"M{100 * across(v):.2f} 0V100" for v in across.ticks)
     grid += "".join(f"M0 {100 - 100 * up(v):.2f}H100" for v in up.ticks)
     line, edge = "", math.inf if y.more else -math.inf
@@ -358,9 +358,9 @@ def scatter(dots: Sequence[Dot], x: Metric, y: Metric) -> str:
 
 
 class _Scale:
-    """Values to 0..1 with a margin at both ends; round values on the way are `ticks`."""
+    """Values to 0..1 with a margin at both ends; round values on the way, of counts whole ones, are `ticks`."""
 
-    def __init__(self, values: Sequence[float]):
+    def __init__(self, values: Sequence[float], whole: bool):
         low, high = min(values), max(values)
         self.log = low > 0 and high > 10 * low
         if low == high:
@@ -374,9 +374,11 @@ class _Scale:
             found = [m * 10.0**e for e in decades for m in steps]
         else:
             size = (high - low) / 4
-            step = next(m * 10.0**e for e in range(-18, 19) for m in (1, 2, 5) if m * 10.0**e >= size)
+            power = 10.0 ** math.floor(math.log10(size))
+            step = next(m * power for m in (1, 2, 5, 10) if m * power >= size)
+            step = max(1.0, step) if whole else step
             found = [step * k for k in range(math.floor(low / step), math.ceil(high / step) + 1)]
-        self.ticks = [v for v in found if 0.02 <= self(v) <= 0.98]
+        self.ticks = [v for v in found if 0.02 <= self(v) <= 0.98 and not (whole and v % 1)]
 
     def __call__(self, value: float) -> float:
         if self.log and value <= 0:

@@ -23,7 +23,8 @@ import dataclasses
 import hashlib
 import itertools
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -106,6 +107,9 @@ METRICS: Final = {
 }
 
 
+FPGA_METRICS: Final = ("logic_cells", "block_rams", "multipliers", "fmax_hz", "latency_s_at_fmax")
+
+
 @dataclass(frozen=True)
 class Inputs:
     """What a point reads: shared by all points with the same files and levels; `digest` is of all that."""
@@ -139,13 +143,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Study:
-    """A study, all its files read. `axes`: name -> labels of its values."""
+    """A study, all its files read. `axes`: name -> labels of its values; `files`: all that it is made of."""
 
     title: str
     axes: dict[str, list[Any]]
     objectives: tuple[str, ...]
     points: tuple[Point, ...]
     inputs: dict[str, Inputs]
+    files: tuple[str, ...]
 
 
 def read_study(path: str | Path) -> Study:
@@ -174,7 +179,7 @@ def read_study(path: str | Path) -> Study:
         raise InputError(f"{path}: {size:,} points, at most {LARGEST:,} are run; take values out of an axis")
     objectives = tuple(table.get("objectives", ()))
     for name in objectives:
-        if name not in METRICS:
+        if not isinstance(name, str) or name not in METRICS:
             raise InputError(f"{path}: no objective {name!r}; there are {', '.join(METRICS)}")
     if objectives and len(set(objectives)) < max(2, len(objectives)):
         raise InputError(f"{path}: objectives {list(objectives)}; a front needs two different ones")
@@ -182,14 +187,16 @@ def read_study(path: str | Path) -> Study:
     inputs: dict[str, Inputs] = {}
     tables: dict[str, PriceTable] = {}
     points = []
-    for choice in itertools.product(*(values.items() for values in axes.values())):
-        at = {axis: _shown(label) for axis, (label, _) in zip(axes, choice, strict=True)}
+    for choice in itertools.product(*axes.values()):
+        at = {axis: label for axis, (label, _) in zip(axes, choice, strict=True)}
         settings = dict(fixed)
-        for _, values in choice:
-            settings |= values
+        for _, own in choice:
+            settings |= own
         points.append(_point(Path(path), at, settings, inputs, tables))
-    labels = {name: [_shown(label) for label in values] for name, values in axes.items()}
-    return Study(table.get("title", Path(path).stem), labels, objectives, tuple(points), inputs)
+    labels = {name: [label for label, _ in values] for name, values in axes.items()}
+    study = Study(table.get("title", Path(path).stem), labels, objectives, tuple(points), inputs, _files(path, points))
+    _check_objectives(path, study)
+    return study
 
 
 # ------------------------------------------------------------------------------------------------- keys and values
@@ -204,14 +211,18 @@ def _check(where: str, settings: Mapping[str, Any]) -> None:
             )
         takes, types = _KINDS[kind]
         if not isinstance(value, types) or (isinstance(value, bool) and kind != "bool"):
-            raise InputError(f"{where}: {key} = {value!r} should be {takes}")
+            shown = f" = {value!r}" if not isinstance(value, int) or value.bit_length() < 64 else ""
+            raise InputError(f"{where}: {key}{shown} should be {takes}")
+        _check_value(f"{where}: {key}", value)
 
 
-def _axis(where: str, name: str, values: Any) -> dict[str, dict[str, Any]]:
-    """The values of an axis as label (JSON) -> settings."""
+def _axis(where: str, name: str, values: Any) -> list[tuple[Any, dict[str, Any]]]:
+    """The values of an axis: (label, settings) of each."""
+    if not name.isprintable():
+        raise InputError(f"{where!r}: a name that cannot be printed; give the axis another")
     if not isinstance(values, list) or not values:
         raise InputError(f"{where} = {values!r} should be a list of values, at least one")
-    found: dict[str, dict[str, Any]] = {}
+    found: list[tuple[Any, dict[str, Any]]] = []
     for value in values:
         if isinstance(value, dict):
             settings = {key: v for key, v in value.items() if key != "label"}
@@ -225,24 +236,54 @@ def _axis(where: str, name: str, values: Any) -> dict[str, dict[str, Any]]:
                 )
             settings, label = {name: value}, value
             _check(where, settings)
-        if json.dumps(label) in found:
+        _check_value(f"{where}: label", label)
+        if any(label == other or str(label) == str(other) for other, _ in found):
             raise InputError(f"{where}: {label!r} is there twice; give each value another label")
-        found[json.dumps(label)] = settings
+        found.append((label, settings))
     return found
 
 
-def _shown(label: str) -> Any:
-    return json.loads(label)
+def _check_value(where: str, value: Any) -> None:
+    """A text that can be printed, or a number that is finite and not astronomical."""
+    if not isinstance(value, (str, int, float)):
+        raise InputError(f"{where} = {value!r} should be a text or a number")
+    if isinstance(value, str) and not value.isprintable():
+        raise InputError(f"{where} = {value!r}: a text that cannot be printed")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{where} = {value!r} should be finite")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise InputError(f"{where} is a number of {value.bit_length()} bits, which is too large")
 
 
-def _check_once(path: str | Path, fixed: Mapping[str, Any], axes: Mapping[str, Mapping[str, Mapping]]) -> None:
+def _check_once(path: str | Path, fixed: Mapping[str, Any], axes: Mapping[str, list[tuple[Any, dict]]]) -> None:
     """No setting has two places."""
     owner = dict.fromkeys(fixed, "[settings]")
     for axis, values in axes.items():
-        for key in dict.fromkeys(key for settings in values.values() for key in settings):
+        for key in dict.fromkeys(key for _, settings in values for key in settings):
             if key in owner:
                 raise InputError(f"{path}: {key} is set by {owner[key]} and by axis {axis!r}; take one away")
             owner[key] = f"axis {axis!r}"
+
+
+def _check_objectives(path: str | Path, study: Study) -> None:
+    """Can any point have them?"""
+    labels = any(inputs.data.labels is not None for inputs in study.inputs.values())
+    target = any("target" in point.settings for point in study.points)
+    for name in study.objectives:
+        if name == "accuracy" and not labels:
+            raise InputError(f"{path}: objective 'accuracy', but no spikes have labels; add `labels` to them")
+        if name in FPGA_METRICS and not target:
+            raise InputError(f"{path}: objective {name!r}, which needs an FPGA; set target, for example 'up5k'")
+
+
+def _files(path: str | Path, points: Iterable[Point]) -> tuple[str, ...]:
+    """Everything that was read."""
+    found = {str(path): None}
+    for point in points:
+        names = [point.settings[name] for name in FILES if name in point.settings]
+        names += [point.settings[name] for name in ("arch", "prices") if point.settings.get(name, "").endswith(".toml")]
+        found |= dict.fromkeys(str(Path(path).parent / name) for name in names)
+    return tuple(found)
 
 
 # ------------------------------------------------------------------------------------------------------- points
@@ -266,6 +307,8 @@ def _point(
     ):
         if name in settings and settings[name] not in right:
             raise InputError(f"{path}: {name} = {settings[name]!r} should be {rule}")
+    if not 1 <= settings.get("clock_hz", 1) <= 1e12:
+        raise InputError(f"{path}: clock_hz = {settings['clock_hz']!r} should be 1 to 1e12 hertz")
     if settings.get("learn") and "plasticity" not in settings:
         raise InputError(f"{path}: learn = true, but nothing learns; set plasticity, a file of rules")
     if "target" in settings:

@@ -35,6 +35,9 @@ from .plan import METRICS, Inputs, Point, Study
 
 INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
+PRICED: Final = (  # of a run's summary: made afterwards, or, of what learning costs, not at all
+    *("energy_j_per_sample", "energy_scope", "prices", "latency_s_per_sample", "learning_energy_j_per_sample"),
+)
 Progress = Callable[[str, int, int], None]
 
 
@@ -43,7 +46,10 @@ Progress = Callable[[str, int, int], None]
 class Run:
     """Compile and emulate once: the same wherever it runs. `SOURCES` is what it depends on of this package."""
 
-    SOURCES: ClassVar = ("emulator/**/*", "nmcompile/*", "nmcompile/frontends/*", "nmcompile/study/evaluate.py")
+    SOURCES: ClassVar = (
+        *("emulator/**/*", "nmcompile/*", "nmcompile/frontends/*"),
+        *(f"nmcompile/study/{name}.py" for name in ("evaluate", "decode", "learning", "costs", "plan", "sweep")),
+    )
     inputs: str
     semantics: Semantics
     arch: Architecture | None
@@ -56,8 +62,8 @@ class Run:
         made = compile_network(inputs.network, self.arch, self.semantics, self.weight_bits, samples)
         result = evaluate(made.image, inputs.data, readout=self.readout, learn=self.learn)
         found = made.summary() | summary(result)
-        for name in ("seconds", "energy_j_per_sample", "energy_scope", "prices", "latency_s_per_sample"):
-            del found[name]
+        for name in (*PRICED, "seconds"):
+            found.pop(name, None)
         if "float_accuracy" in result.meta:
             found["float_accuracy"] = result.meta["float_accuracy"]
         counters = {name: counts.tolist() for name, counts in result.counters.items()}
@@ -68,7 +74,7 @@ class Run:
 class Synthesis:
     """Area and clock of an architecture on a part."""
 
-    SOURCES: ClassVar = ("rtl/nm_*", "rtl/synth/*", "emulator/verilated.py", "nmcompile/board/*")
+    SOURCES: ClassVar = ("rtl/nm_*", "rtl/synth/*", "emulator/verilated.py", "emulator/spec/*", "nmcompile/board/*")
     arch: Architecture
     target: str
 
@@ -165,7 +171,8 @@ class Findings:
         if not failed:
             return None
         kinds = {kind.exit_code: kind for kind in (UsageError, InputError, MachineError, DeviceError)}
-        text = f"{len(failed)} of {len(self.rows)} points failed; the first, {place(failed[0])}: {failed[0]['error']}"
+        why = failed[0]["error"].splitlines()[0]
+        text = f"{len(failed)} of {len(self.rows)} points failed; the first, {place(failed[0])}: {why}"
         return kinds.get(failed[0]["exit_code"], NmError)(text)
 
 
@@ -186,7 +193,6 @@ def run_study(
 
     Raises:
         DeviceError: Dask is missing, the scheduler does not answer, its workers have another version.
-        InputError: an objective that no point has.
     """
     start = time.perf_counter()
     tasks = [_tasks(point) for point in study.points]
@@ -201,11 +207,6 @@ def run_study(
         run_found = found[keys[run]] if run else {"error": point.problem, "exit_code": InputError.exit_code}
         rows.append(_row(point, run_found, found[keys[synthesis]] if synthesis else None))
     objectives = study.objectives or tuple(name for name in DEFAULTS if any(name in row for row in rows))
-    for name in objectives:
-        if not any(name in row for row in rows) and any(row["status"] == "done" for row in rows):
-            raise InputError(
-                f"no point has {name!r}, an objective; accuracy needs labels, area and clock need a target"
-            )
     best = set(front(rows, objectives))
     rows = [row | {"front": i in best} for i, row in enumerate(rows)]
     return Findings(
@@ -245,17 +246,23 @@ def _row(point: Point, run: Mapping[str, Any], synthesis: Mapping[str, Any] | No
             row |= {"status": status, "error": part["error"], "exit_code": part["exit_code"]}
     if "found" in run:
         arch = point.arch or load_architecture(run["found"]["architecture"])
-        counters = {name: np.array(counts, np.int64) for name, counts in run["counters"].items()}
-        energy = price(arch, counters, run["cycles"], point.prices)
         row |= run["found"] | {
             "architecture": arch.name,
             "chip_memory_bits": arch.memory_bits(),
             "latency_s_per_sample": run["found"]["cycles_per_sample"] / arch.clock_hz,
-            "energy_j_per_sample": energy.total_j / run["found"]["samples"],
-            "energy_scope": energy.scope,
-            "energy_evidence": energy.evidence,
-            "prices": energy.table,
         }
+        counters = {name: np.array(counts, np.int64) for name, counts in run["counters"].items()}
+        try:
+            energy = price(arch, counters, run["cycles"], point.prices)
+        except InputError as error:
+            row |= {"status": "failed", "error": str(error), "exit_code": error.exit_code}
+        else:
+            row |= {
+                "energy_j_per_sample": energy.total_j / run["found"]["samples"],
+                "energy_scope": energy.scope,
+                "energy_evidence": energy.evidence,
+                "prices": energy.table,
+            }
     if synthesis and "found" in synthesis:
         row |= synthesis["found"]
         if "found" in run:
@@ -286,7 +293,7 @@ def write_csv(findings: Findings, path: str | Path) -> None:
     names = [name for name in dict.fromkeys(names) if name not in ("at", "error", "exit_code", "warnings")]
     with open(path, "w", newline="", encoding="utf-8") as file:
         out = csv.writer(file)
-        out.writerow([*findings.axes, *(f"found {n}" if n in findings.axes else n for n in names), "error"])
+        out.writerow([*findings.axes, *(f"found {n}" if n in findings.axes else n for n in [*names, "error"])])
         for row in findings.rows:
             out.writerow([*row["at"].values(), *(row.get(name, "") for name in names), row["error"]])
 
@@ -378,6 +385,10 @@ def _key(task: Task, inputs: Mapping[str, Inputs]) -> str:
     if isinstance(task, Run):
         task = replace(task, inputs=inputs[task.inputs].digest)
     values = [sources_digest(task.SOURCES), repr(task)]
+    if isinstance(task, Synthesis):
+        from ..board.fpga import choose_target, tool_versions
+
+        values.append(repr(tool_versions(choose_target(task.target).family)))
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 
