@@ -44,8 +44,8 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("NMC_CACHE", str(tmp_path / "cache"))
     rng = np.random.default_rng(5)
     write(tmp_path / "net.nir", two_layers(rng), LAYERS)
-    spikes = (rng.random((6, 12, 6)) < 0.4).astype(np.uint8)
-    np.savez(tmp_path / "in.npz", spikes=spikes, labels=rng.integers(0, 3, 6))
+    spikes = (rng.random((40, 12, 6)) < 0.4).astype(np.uint8)
+    np.savez(tmp_path / "in.npz", spikes=spikes, labels=rng.integers(0, 3, 40))
     return tmp_path
 
 
@@ -308,7 +308,7 @@ def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, sett
     for name in wanted.keys() - {"elapsed_s", "seconds", "architecture", "drift", "learning_energy_j_per_sample"}:
         assert got[name] == wanted[name], name
     assert "learning_energy_j_per_sample" not in got
-    if not {"calibrate", "readout"} & setting.keys():  # which change little of so small a network
+    if "calibrate" not in setting:  # which changes nothing of so small a network
         assert [name for name in got if name != "elapsed_s" and got[name] != base["points"][0].get(name)]
 
 
