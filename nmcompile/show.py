@@ -410,7 +410,7 @@ def built(values: dict[str, Any]) -> None:
     _facts(*rows)
 
 
-MOST_ROWS = 60  # of a study on a terminal; a larger one shows its front
+MOST_ROWS, MOST_COLUMNS = 60, 7  # of a study on a terminal; of more points, only the front is shown
 SWEEP_COLUMNS = {"accuracy", "energy_j_per_sample", "latency_s_per_sample", "cycles_per_sample", "cores", "memory_bits"}
 SWEEP_COLUMNS |= {"logic_cells", "block_rams", "fmax_hz"}
 
@@ -420,7 +420,9 @@ def swept(findings: Findings, output: str | None, html: str | None) -> None:
     from .study.plan import METRICS
 
     rows = findings.rows
-    names = [n for n in METRICS if n in findings.objectives or (n in SWEEP_COLUMNS and any(n in row for row in rows))]
+    some = [n for n in METRICS if n in SWEEP_COLUMNS and n not in findings.objectives and any(n in row for row in rows)]
+    chosen = {*findings.objectives, *some[: max(0, MOST_COLUMNS - len(findings.objectives))]}
+    names = [name for name in METRICS if name in chosen]
     axes, title = escape(", ".join(findings.axes)), escape(findings.title)
     table = _table(axes, "", *(METRICS[name].title for name in names), title=title)
     for row in rows if len(rows) <= MOST_ROWS else (row for row in rows if row["front"]):
@@ -428,6 +430,7 @@ def swept(findings: Findings, output: str | None, html: str | None) -> None:
         at += "" if row["status"] == "done" else f": {row['status']}"
         cells = [METRICS[name].text(row[name]) if name in row else "" for name in names]
         table.add_row(escape(at), "*" if row["front"] else "", *cells)
+    table.columns[0].min_width = max(len(word) for row in rows for v in row["at"].values() for word in f"{v}".split())
     _show(table)
     _facts(*findings.facts())
     _warnings(findings.problems())
