@@ -103,7 +103,7 @@ METRICS: Final = {
     "block_rams": Metric("block RAMs"),
     "multipliers": Metric("multipliers"),
     "fmax_hz": Metric("clock reached", "Hz", more=True),
-    "latency_s_at_fmax": Metric("latency at that clock", "s"),
+    "latency_s_at_fmax": Metric("latency at the clock reached", "s"),
 }
 
 
