@@ -422,7 +422,7 @@ class Deadly:
         return {"found": {}}
 
 
-def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder):
+def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder, capfd):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     found = dict(sweep._execute({"a": Deadly(False), "b": Deadly(True)}, {}, 1, None, lambda *_: None))
     assert found["a"]["found"] == {}
@@ -430,6 +430,7 @@ def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder):
     assert found["b"]["exit_code"] == 6
     assert sweep._kept("a")
     assert not sweep._kept("b")
+    assert capfd.readouterr().err == ""  # Dask's log of it would be a page
 
 
 def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F811

@@ -6,8 +6,8 @@ objectives = ["accuracy", "energy_j_per_sample"]    # what the front is made of;
 [settings]                      # of every point: options of `nmc compile` and `nmc emulate` by their names,
 network = "mnist_mlp.nir"       # files beside this one,
 spikes = "test.npz"
-arch = "up5k"                   # sizes of the architecture (an .arch file's keys),
-target = "up5k"                 # and, of `nmc synth`, the part
+arch = "up5k"                   # whose sizes, the keys of its file, are settings, too,
+target = "up5k"                 # and the part of `nmc synth`
 
 [axes]                          # every combination is a point
 weight_bits = [2, 4, 8]

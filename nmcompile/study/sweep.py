@@ -11,6 +11,7 @@ import csv
 import hashlib
 import itertools
 import json
+import logging
 import os
 import time
 import warnings
@@ -312,9 +313,10 @@ def _execute(
         from distributed import Client, LocalCluster, as_completed
     except ImportError:
         raise DeviceError(f"Dask is not installed, which runs the points; run: {INSTALL_DASK}") from None
-    quiet = {"distributed.logging.distributed": "critical", "distributed.scheduler.allowed-failures": 0}
+    for name in ("distributed", "distributed.client"):  # of dead workers their points will tell
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set(quiet))
+        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         if scheduler is None:
             processes = min(workers or os.cpu_count() or 1, len(tasks))
             local = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
