@@ -422,7 +422,7 @@ class Deadly:
         return {"found": {}}
 
 
-def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder, capfd):
+def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
     found = dict(sweep._execute({"a": Deadly(False), "b": Deadly(True)}, {}, 1, None, lambda *_: None))
     assert found["a"]["found"] == {}
@@ -430,7 +430,24 @@ def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder, capfd)
     assert found["b"]["exit_code"] == 6
     assert sweep._kept("a")
     assert not sweep._kept("b")
-    assert capfd.readouterr().err == ""  # Dask's log of it would be a page
+
+
+DEATH = """
+import cloudpickle, test_sweep
+from nmcompile.study import sweep
+
+if __name__ == "__main__":
+    cloudpickle.register_pickle_by_value(test_sweep)
+    list(sweep._execute({"a": test_sweep.Deadly(True)}, {}, 1, None, lambda *_: None))
+"""
+
+
+def test_a_worker_that_dies_writes_no_page_of_log(folder):
+    """In a process of its own, as pytest takes logs away."""
+    (folder / "death.py").write_text(DEATH)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, folder / "death.py"], capture_output=True, text=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F811
