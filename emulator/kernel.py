@@ -382,11 +382,15 @@ def finish(sample, cycles, sizes, job, fired):
     job.sample_cycles[sample] = cycles
 
 
-def _sources() -> int:
-    """A number for all code that is compiled in."""
+def kernel_sources() -> list[Path]:
+    """Every file whose code is compiled in."""
     here = Path(__file__).parent
-    code = b"".join(path.read_bytes() for folder in (here, here / "spec") for path in sorted(folder.glob("*.py")))
-    return int.from_bytes(sha256(code).digest()[:6], "big")
+    return [path for folder in (here, here / "spec") for path in sorted(folder.glob("*.py"))]
+
+
+def digest_of(sources: list[Path]) -> int:
+    """A number for the code in these files; Numba keeps a compiled kernel by it."""
+    return int.from_bytes(sha256(b"".join(path.read_bytes() for path in sources)).digest()[:6], "big")
 
 
 def _cached(sources):
@@ -453,4 +457,4 @@ def _cached(sources):
     return run_samples
 
 
-run_samples = _cached(_sources())
+run_samples = _cached(digest_of(kernel_sources()))
