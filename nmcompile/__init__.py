@@ -12,25 +12,25 @@ from typing import Any
 
 _WHERE = {
     "read_network": "nmcompile.frontends",
-    "read_spikes": "nmcompile.spikes",
-    "choose_semantics": "nmcompile.semantics",
+    "read_spikes": "nmcompile.coding.spikes",
+    "choose_semantics": "nmcompile.network.semantics",
     "compile_network": "nmcompile.pipeline",
-    "Rule": "nmcompile.plasticity",
-    "attach": "nmcompile.plasticity",
-    "read_rules": "nmcompile.rule_files",
-    "learned_weights": "nmcompile.learned",
-    "set_learning": "nmcompile.learned",
+    "Rule": "nmcompile.network.rule",
+    "attach": "nmcompile.learning.attach",
+    "read_rules": "nmcompile.learning.files",
+    "learned_weights": "nmcompile.learning.learned",
+    "set_learning": "nmcompile.learning.learned",
     "load_architecture": "emulator.spec.arch",
-    "load_image": "emulator.spec.image",
-    "save_image": "emulator.spec.image",
+    "load_image": "emulator.spec.image_file",
+    "save_image": "emulator.spec.image_file",
     "load_result": "emulator.result",
     "save_result": "emulator.result",
-    "evaluate": "nmcompile.study.evaluate",
-    "summary": "nmcompile.study.evaluate",
-    "drift_report": "nmcompile.study.drift",
-    "write_report": "nmcompile.study.report",
+    "evaluate": "nmcompile.results.evaluate",
+    "summary": "nmcompile.results.summary",
+    "drift_report": "nmcompile.results.drift",
+    "write_report": "nmcompile.report.report",
 }
-_MODULES = {"encode": "nmcompile.encode", "decode": "nmcompile.study.decode"}
+_MODULES = {"encode": "nmcompile.coding.encode", "decode": "nmcompile.coding.decode"}
 __all__ = [*_WHERE, *_MODULES]
 
 
