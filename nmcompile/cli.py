@@ -18,6 +18,8 @@ import click
 
 from emulator.spec.errors import DoesNotFitError, InputError, NmError, UsageError
 
+from .choosing import chosen_semantics, semantics_options
+
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 _PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
 _PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
@@ -44,16 +46,7 @@ def cli() -> None:
 @click.argument("net")
 @click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
 @click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
-@click.option(
-    "--semantics",
-    default="nir",
-    show_default=True,
-    help="What trained NET: nir, snntorch, snntorch-zero, norse, sinabs, spikingjelly, rockpool, spyx, lava, slayer.",
-)
-@click.option("--reset", help="Override: value, subtract, delayed-subtract, delayed-value, multi-spike ...")
-@click.option("--compare", help="Override: > or >=.")
-@click.option("--integrator", help="Override: euler, exponential, given ...")
-@click.option("--dt", type=float, help="Override: seconds per timestep.")
+@semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option(
     "--input-levels",
@@ -67,16 +60,12 @@ def compile_command(
     net: str,
     output: str,
     arch: str | None,
-    semantics: str,
-    reset: str | None,
-    compare: str | None,
-    integrator: str | None,
-    dt: float | None,
     weight_bits: int,
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Compile a trained network to an image.
 
@@ -88,12 +77,12 @@ def compile_command(
     from . import show
     from .frontends import read_network
     from .pipeline import compile_network
-    from .semantics import choose_semantics
     from .spikes import read_spikes
 
     _check_output(output, net, calibrate, plasticity)
-    chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
+    choose = chosen_semantics(choices)
     network = read_network(net)
+    chosen = choose(network)
     if plasticity:
         from .plasticity import attach
         from .rule_files import read_rules

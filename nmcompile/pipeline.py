@@ -21,7 +21,7 @@ from .network import Network
 from .place import place
 from .quantize import QuantizedNetwork, quantize
 from .retime import framework_delays, retime
-from .semantics import Semantics, choose_semantics
+from .semantics import Semantics, check_names, choose_semantics
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def compile_network(
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
-    semantics = semantics or choose_semantics()
+    semantics = semantics or network.semantics or choose_semantics()
+    check_names(semantics, [p.name for p in network.populations])
     for population in network.populations:
         if not population.spiking and population.name != network.output:
             raise InputError(
