@@ -13,6 +13,7 @@ from scipy import sparse
 from emulator.spec.errors import InputError, UsageError
 
 from .limits import LARGEST_PAYLOAD as LARGEST_PAYLOAD
+from .nirgraph import Graph
 
 if TYPE_CHECKING:
     from .plasticity import Rule
@@ -112,6 +113,7 @@ class Network:
         input_levels: largest number that an input can be in a timestep: 1 for spikes, up to 255 for graded ones.
         semantics: how it is to be read, where it says so itself; a preset that the user names goes before it.
         notes: what was assumed or left out in reading it, a sentence each.
+        graph: the NIR graph that it was read from; None where it came in another way.
     """
 
     input_shape: tuple[int, ...]
@@ -122,6 +124,7 @@ class Network:
     input_levels: int = 1
     semantics: Semantics | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
+    graph: Graph | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_inputs(self) -> int:
