@@ -6,17 +6,12 @@ Nothing is loaded until it is used: `import emulator` needs neither Numba nor a 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .layout import Machine, prepare
-    from .result import RunResult, load_result, save_result
-    from .simulate import run
+from typing import Any
 
 _HOME = {
-    "run": "simulate",
-    "prepare": "layout",
-    "Machine": "layout",
+    "run": "kernel.simulate",
+    "prepare": "kernel.prepare",
+    "Machine": "kernel.tables",
     "RunResult": "result",
     "load_result": "result",
     "save_result": "result",

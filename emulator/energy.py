@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .prices import EVIDENCE, Price, PriceTable, bundled_prices, load_prices
+from .prices import EVIDENCE, Price, PriceTable
 from .spec.arch import Architecture
 from .spec.errors import InputError
 from .spec.ledger import COUNTERS
-
-__all__ = ["EnergyReport", "bundled_prices", "load_prices", "price"]
 
 
 @dataclass(frozen=True)

@@ -378,7 +378,6 @@ _UNITS = {
     "compare": "compares",
     "move": "moves",
 }
-
 # ----------------------------------------------------------------------------------------------- the fabric
 NORTH, EAST, SOUTH, WEST, LOCAL = range(5)  # router ports, in the order of their priority
 

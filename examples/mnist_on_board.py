@@ -12,10 +12,10 @@ from nmcompile.board.flash import flash
 from nmcompile.board.link import BAUD, Board, SerialTransport
 from nmcompile.board.run import run_on_board
 from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
+from nmcompile.coding.spikes import read_spikes
 from nmcompile.frontends import read_network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import read_spikes
 
 HERE = Path(__file__).parent
 

@@ -6,7 +6,7 @@ Watts and Strogatz's graph of 120 neurons; every edge is a synapse either way. T
 each neuron of a group a little after the one before it. Symmetric STDP strengthens what links neurons of one group and
 leaves links between the groups behind; no synapse appears or disappears. Half of a group then recalls all of it.
 
-Source: D. Watts, S. Strogatz, Nature 393, 440 (1998); the rule is `plasticity.symmetric_stdp`.
+Source: D. Watts, S. Strogatz, Nature 393, 440 (1998); the rule is `library.symmetric_stdp`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ from scipy import sparse
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.image import Image
-from nmcompile.learned import learned_weights, set_learning
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.learning.attach import attach
+from nmcompile.learning.learned import learned_weights, set_learning
+from nmcompile.learning.library import symmetric_stdp
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach, symmetric_stdp
-from nmcompile.semantics import choose_semantics
 
 DT, TIMESTEPS = 1e-3, 80
 W_MAX, START = 0.2, 0.05  # of a threshold of 1

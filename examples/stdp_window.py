@@ -16,11 +16,13 @@ from scipy import sparse
 
 import emulator
 from emulator.spec.arch import load_architecture
-from nmcompile.learned import learned_weights
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.learning.attach import attach
+from nmcompile.learning.learned import learned_weights
+from nmcompile.learning.library import pair_stdp
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach, pair_stdp
-from nmcompile.semantics import choose_semantics
 
 DT, REACH = 1e-3, 60  # seconds, timesteps on either side
 W_MAX = 0.01  # far below the threshold of 1: nothing but the drive makes the neuron fire

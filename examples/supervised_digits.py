@@ -32,11 +32,13 @@ from unsupervised_digits import BUNDLED, Data, read, spike_trains, write_fields
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.image import Image
-from nmcompile.learned import set_learning
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.learning.attach import attach
+from nmcompile.learning.learned import set_learning
+from nmcompile.learning.library import symmetric_stdp
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach, symmetric_stdp
-from nmcompile.semantics import choose_semantics
 
 DT = 1e-3
 LABELS = 10

@@ -34,11 +34,13 @@ from scipy import sparse
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.image import Image
-from nmcompile.learned import learned_weights, set_learning
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.learning.attach import attach
+from nmcompile.learning.learned import learned_weights, set_learning
+from nmcompile.learning.library import post_stdp
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach, post_stdp
-from nmcompile.semantics import choose_semantics
 
 DT = 1e-3
 TAU = 0.1  # of the membrane, seconds

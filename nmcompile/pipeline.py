@@ -14,14 +14,16 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.image import Image
 
-from .emit import emit
-from .floatsim import FloatRun, run_float
-from .models import dynamics
-from .network import Network
-from .place import place
-from .quantize import QuantizedNetwork, quantize
-from .retime import framework_delays, retime
-from .semantics import Semantics, check_names, choose_semantics
+from .discretize.discretize import framework_delays
+from .discretize.floatsim import FloatRun, run_float
+from .emit.emit import emit
+from .network.network import Network
+from .network.semantics import Semantics, check_names, choose_semantics
+from .neurons.models import dynamics
+from .place.place import place
+from .quantize.quantize import quantize
+from .quantize.quantized import QuantizedNetwork
+from .retime import retime
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,8 @@ import networkx as nx
 
 from emulator.spec.errors import DoesNotFitError, InputError
 
-from .network import INPUT, Network
-
-LONGEST = 10**9  # timesteps: beyond any delay that a machine has
+from .network.limits import INPUT
+from .network.network import Network
 
 
 @dataclass(frozen=True)
@@ -33,18 +32,6 @@ class Timing:
     depth: dict[str, int]
     shown: dict[str, int]
     delays: tuple[int, ...]
-
-
-def framework_delays(network: Network, dt: float, output_delay: Mapping[str, int]) -> tuple[int, ...]:
-    """Timesteps that the spikes of each projection take in the framework, 0 meaning within the timestep.
-
-    A loop takes a timestep by itself, which a delay in seconds on it includes.
-    """
-    return tuple(
-        max(p.delay, round(min(p.delay_s / dt, LONGEST)))
-        + (output_delay.get(p.source, 0) if p.source != p.target else 0)
-        for p in network.projections
-    )
 
 
 def retime(

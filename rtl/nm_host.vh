@@ -1,4 +1,4 @@
-// The host's view of the chip: bus registers and memory numbers. emulator/verilated.py reads this file.
+// The host's view of the chip: bus registers and memory numbers. emulator/verilog/host.py reads this file.
 `ifndef NM_HOST_VH
 `define NM_HOST_VH
 

@@ -7,8 +7,8 @@ import numpy as np
 
 import emulator
 from emulator.spec.fixedpoint import CEIL, NEAREST, TOWARD_ZERO
-from nmcompile.network import INPUT
-from nmcompile.update import STATE, Flag, Input, Register, Update
+from nmcompile.network.limits import INPUT
+from nmcompile.neurons.update import STATE, Flag, Input, Register, Update
 
 
 def shifted(value, shift, mode):

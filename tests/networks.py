@@ -4,8 +4,9 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.fixedpoint import NEAREST, round_shift, saturate
-from nmcompile.linear import conv2d
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.frontends.linear import conv2d
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
 
 
 def lif(name, shape, beta=0.9, threshold=1.0, bias=0.0, v_reset=0.0, model="LIF", dt=1e-4):

@@ -8,7 +8,8 @@ from networks import dense, lif
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
-from nmcompile.network import INPUT, Network
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network
 from nmcompile.pipeline import compile_network
 
 

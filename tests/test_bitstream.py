@@ -12,22 +12,26 @@ import pytest
 from programs import random_image, random_inputs
 
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
-from emulator.verilated import build_library, rtl_directory, tool_environment
-from nmcompile import cli
-from nmcompile.board import bitstream, fpga, link, simulated
-from nmcompile.board.bitstream import board_design, board_names, load_board
-from nmcompile.board.flash import flash
-from nmcompile.board.fpga import Implementation
-from nmcompile.board.link import Board
-from nmcompile.board.run import run_on_board, summary
-from nmcompile.board.simulated import (
+from emulator.verilog.build import (
     CLOCKS_PER_BIT,
-    SimulatedBoard,
-    SimulatedTransport,
     board_parameters,
     board_sources,
+    build_library,
+    rtl_directory,
+    tool_environment,
 )
-from nmcompile.spikes import SpikeData
+from nmcompile import cli
+from nmcompile.board import link, simulated
+from nmcompile.board.flash import flash
+from nmcompile.board.link import Board
+from nmcompile.board.run import run_on_board, summary
+from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
+from nmcompile.coding.spikes import SpikeData
+from nmcompile.fpga import bitstream, boards, targets
+from nmcompile.fpga import implement as fpga
+from nmcompile.fpga.bitstream import board_design
+from nmcompile.fpga.boards import board_names, load_board
+from nmcompile.fpga.implement import Implementation
 
 BUILT = [name for name in board_names() if load_board(name).target]
 LONG = os.environ.get("NM_LONG") == "1"
@@ -58,7 +62,7 @@ def made(**changes):
     values = {
         "target": "up5k",
         "part": "iCE40UP5K-SG48",
-        "area": dict.fromkeys(fpga.AREA, 1),
+        "area": dict.fromkeys(targets.AREA, 1),
         "modules": [],
         "used": {"logic cells": [5000, 5280], "block RAMs": [12, 30]},
         "fmax_hz": 26.3e6,
@@ -148,12 +152,18 @@ def test_another_verilog_makes_the_table_stale(monkeypatch):
     assert bitstream.staleness(board).endswith("run: python tools/boards.py icebreaker")
 
 
+def test_words_behind_a_line_of_verilog_do_not(monkeypatch):
+    board, said = load_board("icebreaker"), fpga.source_files()["nm_ram.v"].replace(b"\n", b"  // more words\n")
+    monkeypatch.setattr(bitstream, "source_files", lambda: fpga.source_files() | {"nm_ram.v": said})
+    assert bitstream.staleness(board) == ""
+
+
 # ---------------------------------------------------------------------------------------------- what is refused
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A copy of the boards, to be changed."""
     shutil.copytree(rtl_directory() / "boards", tmp_path / "boards")
-    monkeypatch.setattr(bitstream, "boards_directory", lambda: tmp_path / "boards")
+    monkeypatch.setattr(boards, "boards_directory", lambda: tmp_path / "boards")
     return tmp_path / "boards"
 
 

@@ -21,22 +21,25 @@ from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, DoesNotFitError, MachineError
 from emulator.spec.files import shipped_folder
-from emulator.spec.image import CoreImage, Image, save_image
+from emulator.spec.image import CoreImage, Image
+from emulator.spec.image_file import save_image
 from emulator.spec.isa import Op
-from emulator.verilated import rtl_directory, tool_environment
+from emulator.verilog.build import BOARD_MODULES, board_sources, rtl_directory, tool_environment
 from nmcompile.board import link, protocol
-from nmcompile.board.bitstream import load_board
 from nmcompile.board.flash import differing, flash, read_words, write_chunks
-from nmcompile.board.layout import Segment, segments
 from nmcompile.board.link import Board
 from nmcompile.board.run import run_on_board
-from nmcompile.board.simulated import BOARD_MODULES, SimulatedBoard, SimulatedTransport, board_sources
+from nmcompile.board.segments import Segment, segments
+from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
+from nmcompile.coding.spikes import SpikeData, read_spikes
+from nmcompile.fpga.boards import load_board
 from nmcompile.frontends import read_network
-from nmcompile.network import INPUT, Network
+from nmcompile.learning.attach import attach
+from nmcompile.learning.library import pair_stdp
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach, pair_stdp
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import SpikeData, read_spikes
 
 LONG = os.environ.get("NM_LONG") == "1"
 SYNAPSES = 7 << 20

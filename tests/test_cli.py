@@ -19,8 +19,9 @@ import emulator
 from emulator.result import save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
-from emulator.spec.image import load_image, save_image
-from nmcompile import cli, show
+from emulator.spec.image_file import load_image, save_image
+from nmcompile import cli
+from nmcompile.verbs.tables import show_costs
 
 COMPILE_KEYS = {
     "cores",
@@ -300,7 +301,7 @@ def test_tables_in_a_narrow_terminal_break_between_words(monkeypatch, capsys):
     row = {"name": "lif1", "neurons": 65_536, "cores": [0], "spikes": 2_083}
     row |= {"busy_cycles": 147_460, "events": 76_019, "synaptic_operations": 150_673}
     monkeypatch.setenv("COLUMNS", "60")
-    show._costs([row], 1)
+    show_costs([row], 1)
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         "Cost per sample",
         "                                        synaptic",
@@ -746,6 +747,6 @@ def test_what_the_computer_lacks_is_said_in_a_line(monkeypatch, nmc, error, code
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("nmcompile.study.inspection.inspect_file", fail)
+    monkeypatch.setattr("nmcompile.results.inspection.inspect_file", fail)
     found = nmc("inspect", "x")
     assert (found[0], found[1], found[2].lstrip("\n")) == (code, "", wanted)

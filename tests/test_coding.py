@@ -15,23 +15,23 @@ import nmcompile as nm
 from emulator.result import save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError, MachineError, UsageError
-from nmcompile import encode
 from nmcompile.board.flash import flash
 from nmcompile.board.link import Board
 from nmcompile.board.run import run_on_board, summary
 from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
-from nmcompile.bounds import bounded_dynamics
 from nmcompile.cli import cli
-from nmcompile.floatsim import run_float
-from nmcompile.network import INPUT, Network, Projection
+from nmcompile.coding import decode, encode
+from nmcompile.coding.spikes import SpikeData
+from nmcompile.discretize.bounds import bounded_dynamics
+from nmcompile.discretize.floatsim import run_float
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Projection
+from nmcompile.network.semantics import choose_semantics
+from nmcompile.neurons.update import Dynamics
 from nmcompile.pipeline import compile_network
-from nmcompile.quantize import fixed_weights
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import SpikeData
-from nmcompile.study import decode
-from nmcompile.study.report import write_report
-from nmcompile.study.verify import verify
-from nmcompile.update import Dynamics
+from nmcompile.quantize.fixed import fixed_weights
+from nmcompile.report.report import write_report
+from nmcompile.results.verify import verify
 
 ECP5 = load_architecture("ecp5")
 VALUES = np.random.default_rng(1).random((5, 7))

@@ -13,17 +13,18 @@ from emulator.reference import Reference
 from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
-from emulator.spec.image import load_image, save_image
+from emulator.spec.image_file import load_image, save_image
 from emulator.spec.rows import expand
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
-from nmcompile.linear import conv2d, pool2d
-from nmcompile.network import INPUT, Network, Projection
-from nmcompile.pack import pack_rows
+from nmcompile.frontends.linear import conv2d, pool2d
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
+from nmcompile.place.pack import pack_rows
+from nmcompile.results.inspection import inspect_image
 from nmcompile.retime import retime
-from nmcompile.semantics import choose_semantics
-from nmcompile.study.inspection import inspect_image
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "networks"
 ECP5 = load_architecture("ecp5")

@@ -7,7 +7,7 @@ import emulator
 from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from nmcompile.pipeline import compile_network
-from nmcompile.study.costs import population_costs
+from nmcompile.results.costs import population_costs
 
 SAMPLES, T = 6, 20
 

@@ -5,12 +5,12 @@ import pytest
 
 import emulator
 from emulator.spec.arch import load_architecture
-from nmcompile.floatsim import run_float
+from nmcompile.coding.spikes import read_spikes
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import read_spikes
-from nmcompile.study.demo import EXAMPLES
+from nmcompile.results.demo import EXAMPLES
 
 
 @pytest.fixture(scope="module", params=list(EXAMPLES))

@@ -8,11 +8,12 @@ from networks import dense, lif, random_network
 
 import emulator
 from emulator.spec.arch import load_architecture
-from nmcompile.floatsim import run_float
-from nmcompile.network import INPUT, Network
+from nmcompile.discretize.floatsim import run_float
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.study.drift import drift_report
+from nmcompile.results.drift import drift_report
 
 UP5K = load_architecture("up5k")
 

@@ -9,8 +9,8 @@ from importlib import resources
 import numpy as np
 import pytest
 
-from emulator.energy import bundled_prices, load_prices, price
-from emulator.prices import EVIDENCE, Curve, PriceTable, prices_from_dict
+from emulator.energy import price
+from emulator.prices import EVIDENCE, Curve, PriceTable, bundled_prices, load_prices, prices_from_dict
 from emulator.reference import Reference
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture

@@ -20,12 +20,12 @@ import emulator
 from emulator.result import load_result, save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, NmError
-from emulator.spec.image import load_image, save_image
-from nmcompile.floatsim import run_float
+from emulator.spec.image_file import load_image, save_image
+from nmcompile.coding.spikes import read_spikes
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import read_spikes
 
 LONG = bool(os.environ.get("NM_LONG"))
 DT = 1e-4

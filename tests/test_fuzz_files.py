@@ -27,15 +27,15 @@ from test_lava import cuba
 
 from emulator.result import load_result, save_result
 from emulator.spec.arch import load_architecture
+from nmcompile.coding.spikes import SpikeData, read_spikes
 from nmcompile.frontends import read_network
-from nmcompile.network import Network
+from nmcompile.learning.attach import attach
+from nmcompile.learning.files import read_rules
+from nmcompile.network.network import Network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import attach
-from nmcompile.rule_files import read_rules
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import SpikeData, read_spikes
-from nmcompile.study.evaluate import evaluate
-from nmcompile.study.inspection import inspect_file
+from nmcompile.results.evaluate import evaluate
+from nmcompile.results.inspection import inspect_file
 
 SECONDS = 20  # for one file; the slowest takes one
 

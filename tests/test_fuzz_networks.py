@@ -18,10 +18,10 @@ from test_lava import cuba, later, plain, shown, write_net
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 OUTCOMES = {"lava": [], "graph": []}  # what became of each
 

@@ -10,11 +10,11 @@ from integers import check_machine
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.frontends.graph import network_from_graph
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 ECP5 = load_architecture("ecp5")
 

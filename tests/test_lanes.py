@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from nmcompile.lanes import deal_lanes
-from nmcompile.pack import pack_rows
+from nmcompile.place.lanes import deal_lanes
+from nmcompile.place.pack import pack_rows
 
 
 def words(matrix, lanes):

@@ -12,11 +12,12 @@ from scipy import signal
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
-from nmcompile.network import INPUT, Network, Population
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 CASES = Path(__file__).parent / "data"
 ECP5 = load_architecture("ecp5")

@@ -8,8 +8,8 @@ import pytest
 
 import emulator
 from emulator.spec.arch import load_architecture
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 FOLDER = Path(__file__).parent.parent / "examples"
 

@@ -12,12 +12,14 @@ import pytest
 from nirfiles import chain, write
 
 from emulator.spec.errors import InputError
-from emulator.spec.image import load_image
-from nmcompile import cli, plasticity
+from emulator.spec.image_file import load_image
+from nmcompile import cli
 from nmcompile.frontends import read_network
-from nmcompile.learned import learned_weights
-from nmcompile.plasticity import Term, Trace, pair_stdp, sdsp
-from nmcompile.rule_files import CUSTOM, read_rules
+from nmcompile.learning import library as plasticity
+from nmcompile.learning.files import CUSTOM, read_rules
+from nmcompile.learning.learned import learned_weights
+from nmcompile.learning.library import pair_stdp, sdsp
+from nmcompile.network.rule import Term, Trace
 
 SDSP = """
 [fc]

@@ -10,13 +10,14 @@ from networks import dense
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
-from nmcompile import models
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.graph import network_from_graph
-from nmcompile.network import INPUT, Network, Population
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population
+from nmcompile.network.semantics import choose_semantics
+from nmcompile.neurons import models
+from nmcompile.neurons.update import Dynamics, Value
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.update import Dynamics, Value
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "neuron_models"
 ECP5 = load_architecture("ecp5")

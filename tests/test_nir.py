@@ -12,7 +12,7 @@ from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, writ
 from emulator.spec.errors import InputError
 from nmcompile.frontends import read_network
 from nmcompile.frontends.nir import read_nir
-from nmcompile.network import INPUT
+from nmcompile.network.limits import INPUT
 
 
 @pytest.fixture

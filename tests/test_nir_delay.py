@@ -10,10 +10,10 @@ from nirfiles import chain, edit, give, put, take, write
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 ECP5 = load_architecture("ecp5")
 LARGE = load_architecture("large")

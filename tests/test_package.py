@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import emulator
-from emulator.kernel import digest_of, kernel_sources
+from emulator.kernel.samples import digest_of, kernel_sources
 
 ROOT = Path(__file__).resolve().parent.parent
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
@@ -32,7 +33,7 @@ def test_the_packages_of_pyproject_are_the_folders_there_are():
 
 def test_whatever_the_kernel_is_compiled_from_is_in_its_key():
     code = (
-        "import json, sys, emulator.kernel;"
+        "import json, sys, emulator.kernel.samples;"
         "print(json.dumps([m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'emulator']))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT).stdout
@@ -52,8 +53,12 @@ def test_a_changed_source_is_another_kernel(path, tmp_path):
 def installed(tmp_path_factory):
     """A folder with the unpacked wheel, as an installer lays it out."""
     folder = tmp_path_factory.mktemp("wheel")
+    for name in ("emulator", "nmcompile", "rtl", "examples"):  # a build leaves files beside its sources
+        shutil.copytree(ROOT / name, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "tree")
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*pip, "-w", str(folder), str(ROOT)], check=True, cwd=folder)
+    subprocess.run([*pip, "-w", str(folder), str(folder / "tree")], check=True, cwd=folder)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
         file.extractall(folder / "site")

@@ -14,12 +14,13 @@ from scipy import sparse
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError
+from nmcompile.coding.spikes import read_spikes
 from nmcompile.frontends import read_network
-from nmcompile.network import INPUT, Network, Projection
-from nmcompile.order import joined
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import read_spikes
+from nmcompile.place.order import joined
 
 ROOT = Path(__file__).parents[1]
 LARGE = load_architecture("large")

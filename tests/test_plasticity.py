@@ -15,17 +15,20 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.ledger import COUNTERS
-from nmcompile import models, plasticity
-from nmcompile.learned import learned_weights, set_learning
-from nmcompile.network import INPUT, Network, Projection
+from nmcompile.coding.spikes import SpikeData
+from nmcompile.learning import library as plasticity
+from nmcompile.learning.attach import attach
+from nmcompile.learning.learned import learned_weights, set_learning
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Projection
+from nmcompile.network.rule import AdaptiveThreshold, Condition, Eligibility, Rule, Term, Trace
+from nmcompile.network.semantics import choose_semantics
+from nmcompile.neurons import models
+from nmcompile.neurons.update import Dynamics, Value
 from nmcompile.pipeline import compile_network
-from nmcompile.plasticity import AdaptiveThreshold, Condition, Eligibility, Rule, Term, Trace, attach
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import SpikeData
-from nmcompile.study.costs import instruction_cycles
-from nmcompile.study.evaluate import evaluate
-from nmcompile.study.learning import learning_counters
-from nmcompile.update import Dynamics, Value
+from nmcompile.results.costs import instruction_cycles
+from nmcompile.results.evaluate import evaluate
+from nmcompile.results.learning_costs import learning_counters
 
 DT = 1e-3
 ECP5, LARGE, UP5K = (load_architecture(name) for name in ("ecp5", "large", "up5k"))

@@ -9,11 +9,12 @@ from networks import dense, lif
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError, UsageError
-from nmcompile.floatsim import run_float
-from nmcompile.models import dynamics
-from nmcompile.network import INPUT, Network, Population
+from nmcompile.discretize.floatsim import run_float
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population
+from nmcompile.network.semantics import FIELDS, choose_semantics, parse_setting
+from nmcompile.neurons.models import dynamics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import FIELDS, choose_semantics, parse_setting
 
 ECP5 = load_architecture("ecp5")
 LEAKY = {"tau": 4.0, "r": 4.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}

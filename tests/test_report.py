@@ -16,8 +16,8 @@ from emulator.prices import load_prices
 from emulator.result import RunResult, load_result, save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.ledger import CHIP_COUNTERS
-from nmcompile.study import page
-from nmcompile.study.report import write_report
+from nmcompile.report.report import write_report
+from nmcompile.results import numbers
 
 SECTIONS = ("raster", "membranes", "accuracy", "work", "cores", "energy", "drift", "metrics")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -257,14 +257,14 @@ def test_rows_in_the_order_of_places_are_said_to_be_so(tmp_path: Path) -> None:
     [(0, "0 s"), (3.2e-6, "3.2 µs"), (9.999e-4, "1 ms"), (1.5, "1.5 s"), (2.5e9, "2.5 Gs"), (1e-18, "0.001 fs")],
 )
 def test_quantities_have_prefixes(value: float, text: str) -> None:
-    assert page.quantity(value, "s").replace("\N{NO-BREAK SPACE}", " ") == text
+    assert numbers.quantity(value, "s").replace("\N{NO-BREAK SPACE}", " ") == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(1234567, "1,234,567"), (0.5, "0.5"), (1234.5, "1,234"), (14.23, "14.2")])
 def test_numbers_have_separators(value: float, text: str) -> None:
-    assert page.number(value) == text
+    assert numbers.number(value) == text
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.001, "<1 %"), (0.614, "61 %"), (1.0, "100 %")])
 def test_shares_are_percent(share: float, text: str) -> None:
-    assert page.percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
+    assert numbers.percent(share).replace("\N{NO-BREAK SPACE}", " ") == text

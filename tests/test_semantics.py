@@ -11,11 +11,12 @@ from networks import conv_network, dense, lif, random_network
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
-from nmcompile.network import INPUT, Network, Population
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population
+from nmcompile.network.semantics import PRESETS, RESETS, choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import PRESETS, RESETS, choose_semantics
 
 CASES = Path(__file__).parent / "data" / "nir_paper"
 RECORDS = dict(np.load(CASES / "records.npz"))
@@ -197,7 +198,7 @@ def test_the_gain_of_every_integrator():
         "spyx": (1 - dt / tau, r * dt / tau),
     }
     params = {"tau": tau, "r": r, "v_leak": 0.0, "v_threshold": 1e9, "v_reset": 0.0}
-    from nmcompile.models import dynamics
+    from nmcompile.neurons.models import dynamics
 
     for integrator, (beta, gain) in wanted.items():
         d = dynamics(single("LIF", **params).populations[0], choose_semantics("nir", dt=dt, integrator=integrator))

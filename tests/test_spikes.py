@@ -6,9 +6,9 @@ from nirfiles import LAYERS, two_layers, write
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
+from nmcompile.coding.spikes import largest_input, read_spikes
 from nmcompile.frontends.nir import read_nir
 from nmcompile.pipeline import compile_network
-from nmcompile.spikes import largest_input, read_spikes
 
 SPIKES = np.array([[[0, 1, 0], [1, 1, 0]], [[0, 0, 0], [0, 0, 1]]])  # 2 samples, 2 timesteps, 3 inputs
 

@@ -23,9 +23,11 @@ from test_report import Reader
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError
 from emulator.spec.files import shipped_folder
-from nmcompile.board import fpga
-from nmcompile.study import figures, sweep
-from nmcompile.study.plan import METRICS, read_study
+from nmcompile.fpga import implement as fpga
+from nmcompile.report import figures
+from nmcompile.results.metrics import METRICS
+from nmcompile.study import execute, sweep
+from nmcompile.study.plan import read_study
 from nmcompile.study.sweep import front, run_study
 
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -241,8 +243,8 @@ def test_an_objective_needs_labels(folder, nmc):  # noqa: F811
 def at_home(tasks, inputs, *_):
     """Runs here and now, in place of Dask."""
     for key, task in tasks.items():
-        result = {"exit_code": 0} | sweep.perform(task, inputs[task.inputs] if isinstance(task, sweep.Run) else None)
-        sweep._keep(key, result)
+        result = {"exit_code": 0} | execute.perform(task, inputs[task.inputs] if isinstance(task, sweep.Run) else None)
+        execute.keep_run(key, result)
         yield key, result
 
 
@@ -279,7 +281,7 @@ w_max = 2.0
     ],
 )
 def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, setting, compiled, emulated):  # noqa: F811
-    monkeypatch.setattr(sweep, "_execute", at_home)
+    monkeypatch.setattr(sweep, "execute", at_home)
     monkeypatch.chdir(folder)
     rng = np.random.default_rng(8)
     write(folder / "other.nir", two_layers(rng), LAYERS)
@@ -314,18 +316,18 @@ def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, sett
 
 def test_what_a_run_depends_on_is_in_its_key():
     """Every module of ours that a run loads, but the look of numbers."""
-    program = "import sys, nmcompile.study.sweep, emulator.kernel; print('\\n'.join(sys.modules))"
+    program = "import sys, nmcompile.study.sweep, emulator.kernel.samples; print('\\n'.join(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     top = Path(sweep.__file__).resolve().parents[2]
     known = {path for pattern in sweep.Run.SOURCES for path in top.glob(pattern)}
     names = [name.replace(".", "/") for name in loaded if name.split(".")[0] in ("emulator", "nmcompile")]
     files = {top / f"{name}{end}" for name in names for end in (".py", "/__init__.py")}
     missing = sorted(str(path.relative_to(top)) for path in files - known if path.exists())
-    assert missing == ["nmcompile/study/__init__.py", "nmcompile/study/page.py"]
+    assert missing == ["nmcompile/study/__init__.py", "nmcompile/study/sweep.py"]
 
 
 def test_prices_that_lack_one_fail_their_points_alone(folder, nmc, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sweep, "_execute", at_home)
+    monkeypatch.setattr(sweep, "execute", at_home)
     text = prices_text("horowitz45")
     (folder / "mine.toml").write_text(
         text.replace('name = "horowitz45"', 'name = "mine"').replace('"instructions"', '"spikes"')
@@ -359,7 +361,7 @@ def test_what_is_read_is_never_written_over(folder, nmc):  # noqa: F811
 
 
 def test_odd_names_are_shown_as_they_are(folder, nmc, monkeypatch):  # noqa: F811
-    monkeypatch.setattr(sweep, "_execute", at_home)
+    monkeypatch.setattr(sweep, "execute", at_home)
     axes = (
         "'core [/b]' = [{label = '[red]', lanes = 4}, {label = '<b>', lanes = 8}]\n'error' = [{label = 'x', limit = 2}]"
     )
@@ -395,7 +397,7 @@ def test_area_and_clock_come_from_the_synthesis_of_each_machine_and_clock(folder
         return {"used": {"logic cells": [4000, 5280], "block RAMs": [30, 30]}, "fmax_hz": 3e7, "part": "x"}, problems
 
     monkeypatch.setattr(fpga, "measure", measure)
-    monkeypatch.setattr(sweep, "_execute", at_home)
+    monkeypatch.setattr(sweep, "execute", at_home)
     text = f"{SETTINGS}target = 'up5k'\n[axes]\nlanes = [4, 8]\nclock_hz = [12e6, 24e6]\nweight_bits = [8, 4]\n"
     found = run_study(read_study(study_of(folder, text)))
     assert sorted(seen) == [(4, 12e6, "up5k"), (4, 24e6, "up5k"), (8, 12e6, "up5k"), (8, 24e6, "up5k")]
@@ -424,21 +426,21 @@ class Deadly:
 
 def test_a_worker_that_dies_costs_its_point_alone_and_is_not_kept(folder):
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    found = dict(sweep._execute({"a": Deadly(False), "b": Deadly(True)}, {}, 1, None, lambda *_: None))
+    found = dict(execute.execute({"a": Deadly(False), "b": Deadly(True)}, {}, 1, None, lambda *_: None))
     assert found["a"]["found"] == {}
     assert "its worker died" in found["b"]["error"]
     assert found["b"]["exit_code"] == 6
-    assert sweep._kept("a")
-    assert not sweep._kept("b")
+    assert execute.kept_run("a")
+    assert not execute.kept_run("b")
 
 
 DEATH = """
 import cloudpickle, test_sweep
-from nmcompile.study import sweep
+from nmcompile.study import execute
 
 if __name__ == "__main__":
     cloudpickle.register_pickle_by_value(test_sweep)
-    list(sweep._execute({"a": test_sweep.Deadly(True)}, {}, 1, None, lambda *_: None))
+    list(execute.execute({"a": test_sweep.Deadly(True)}, {}, 1, None, lambda *_: None))
 """
 
 
@@ -451,14 +453,14 @@ def test_a_worker_that_dies_writes_no_page_of_log(folder):
 
 
 def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F811
-    def execute(tasks, inputs, *_):
+    def one_after_the_other(tasks, inputs, *_):
         for i, key in enumerate(tasks):
             yield (
                 key,
-                {"error": "its worker died", "exit_code": 6} if i else sweep.perform(tasks[key], *inputs.values()),
+                {"error": "its worker died", "exit_code": 6} if i else execute.perform(tasks[key], *inputs.values()),
             )
 
-    monkeypatch.setattr(sweep, "_execute", execute)
+    monkeypatch.setattr(sweep, "execute", one_after_the_other)
     code, out, err = nmc("sweep", study_of(folder, SETTINGS + "[axes]\nweight_bits = [8, 4, 2]\n"))
     assert code == 6
     assert "1 done, 2 failed" in out
@@ -489,7 +491,7 @@ def test_workers_of_another_version_are_refused():
             return {"found": {}, "sources": "another"}
 
     with pytest.raises(DeviceError, match="another version of nmcompile"):
-        sweep._outcome(Future(), "this")
+        execute._outcome(Future(), "this")
 
 
 def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):  # noqa: F811

@@ -6,9 +6,11 @@ import pytest
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, UsageError
-from emulator.verilated import rtl_directory
-from nmcompile.board import fpga
-from nmcompile.board.fpga import AREA, TARGETS, Design, implement
+from emulator.verilog.build import rtl_directory
+from nmcompile.fpga import area, targets
+from nmcompile.fpga import implement as fpga
+from nmcompile.fpga.implement import Design, implement
+from nmcompile.fpga.targets import AREA, TARGETS
 
 UART = Design(
     files={
@@ -199,7 +201,7 @@ endmodule
 """
     design = Design({"counters.v": source}, "counters", {}, 12e6)
     kept = implement(design, TARGETS["ecp5-25k"])
-    monkeypatch.setattr(fpga, "_leave_unused", lambda *_: None)
+    monkeypatch.setattr(fpga, "leave_unused", lambda *_: None)
     monkeypatch.setenv("NMC_CACHE", str(fpga.cache_directory() / "carries"))
     before = implement(design, TARGETS["ecp5-25k"])
     assert kept.area == before.area
@@ -214,7 +216,7 @@ def test_carries_that_are_read_stay(tmp_path):
     }
     path = tmp_path / "design.json"
     path.write_text(json.dumps({"modules": {"m": {"ports": {"carry": {"bits": [7]}}, "cells": cells}}}))
-    fpga._leave_unused(path, "CCU2C", "COUT")
+    area.leave_unused(path, "CCU2C", "COUT")
     found = json.loads(path.read_text())["modules"]["m"]["cells"]
     assert {name: cell["connections"]["COUT"] for name, cell in found.items()} == {
         "low": [5], "high": ["x"], "last": [7],
@@ -228,5 +230,5 @@ def test_a_board_says_how_large_a_memory_in_luts_is(bits, block_rams, tmp_path):
     (tmp_path / "nm_ram.v").write_bytes(files["nm_ram.v"])
     parameters = {"WORDS": "64", "WIDTH": "16"}
     design = Design(files, "nm_ram", parameters, 50e6, defines=(f"NM_RAM_LUT={bits}",))
-    area, _ = fpga._synthesise(design, fpga.ECP5, tmp_path)
+    area, _ = fpga._synthesise(design, targets.ECP5, tmp_path)
     assert area["block_rams"] == block_rams

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cocotb_tools.runner import get_runner
 
-from emulator.verilated import rtl_directory
+from emulator.verilog.build import rtl_directory
 
 HERE = Path(__file__).parent / "rtl_link"
 

@@ -10,14 +10,14 @@ import pytest
 from networks import random_network
 
 import emulator
-from emulator.icarus import Icarus
-from emulator.lockstep import lockstep
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, InputError, MachineError, UsageError
-from emulator.verilated import Verilated
+from emulator.verilog.icarus import Icarus
+from emulator.verilog.lockstep import lockstep
+from emulator.verilog.verilated import Verilated
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.study.verify import verify
+from nmcompile.results.verify import verify
 
 # Small, so that its Verilog is built in seconds; two cores, so that packets cross the mesh.
 LONG = pytest.mark.skipif(os.environ.get("NM_LONG") != "1", reason="Icarus takes minutes to show all state")

@@ -36,12 +36,12 @@ from rich.console import Console
 from rich.table import Table
 
 import emulator
+from emulator.kernel.vectors import address, inner, prefetch, raw
 from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.image import CoreImage, Image, empty_core
 from emulator.spec.isa import Op
-from emulator.vectors import address, inner, prefetch, raw
 
 EXTERNAL = 96  # weight of the one-to-one drive of W2 and W3
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import sys
 
-from nmcompile.board import bitstream
+from nmcompile.fpga import bitstream, boards
 
 
 def main(names: list[str]) -> int:
     check = "--check" in names
-    names = [name for name in names if name != "--check"] or bitstream.board_names()
+    names = [name for name in names if name != "--check"] or boards.board_names()
     stale = 0
-    for board in (bitstream.load_board(name) for name in names):
+    for board in (boards.load_board(name) for name in names):
         if board.vivado:
             continue
         if check:

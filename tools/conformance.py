@@ -27,10 +27,10 @@ import numpy as np
 
 import emulator
 from emulator.spec.arch import load_architecture
-from nmcompile.floatsim import run_float
+from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
 
 INPUTS, HIDDEN, OUTPUTS = 12, 20, 6
 IMAGE = (2, 8, 8)

@@ -210,8 +210,8 @@ class Recording:
     """A run of the reference: what it told, fired and held after each reset and step."""
 
     def __init__(self, case: tuple[Any, Any, Any]):
-        from emulator.lockstep import Lockstep
         from emulator.reference import Reference
+        from emulator.verilog.lockstep import Lockstep
 
         self.case, self.frames = case, []
 
@@ -229,7 +229,7 @@ class Recording:
         run.run(case[1], case[2])
 
     def keep(self, machine: Any, result: Any) -> Any:
-        from emulator.lockstep import reference_state, weights_of
+        from emulator.verilog.lockstep import reference_state, weights_of
 
         cores = range(machine.arch.cores)
         self.frames.append(
@@ -292,17 +292,17 @@ class Trials:
         from cases import architecture, case
         from illegal import illegal_cases
 
-        from emulator import verilated
+        from emulator.verilog import build, host
 
         self.rtl = rtl
-        verilated.rtl_directory = lambda: rtl
-        sources = verilated.rtl_sources
-        verilated.rtl_sources = lambda: [rtl / "nm_mutant.v", *sources()]
-        verilated.COMMAND_LIMIT = 300_000  # type: ignore[misc]
+        build.rtl_directory = host.rtl_directory = lambda: rtl
+        sources = build.rtl_sources
+        build.rtl_sources = lambda: [rtl / "nm_mutant.v", *sources()]
+        host.COMMAND_LIMIT = 300_000  # type: ignore[misc]
         self.recordings, self.illegal = {}, {}
         for name, override in track(ARCHITECTURES.items(), description="building, recording"):
             arch = architecture(name)
-            verilated.build(verilated.rtl_parameters(arch, **override))
+            build.build(build.rtl_parameters(arch, **override))
             images = range(IMAGES if arch.cores == 1 else IMAGES // 2)  # of which every third learns
             cases = (case(arch, 9, i, timesteps=4, learning=i % 3 == 0) for i in images)
             self.recordings[name] = [Recording(c) for c in cases]
@@ -314,8 +314,8 @@ class Trials:
 
     def programs(self, name: str, which: slice = slice(None)) -> None:
         """Lockstep with the recordings; raises at a difference."""
-        from emulator.lockstep import Lockstep
-        from emulator.verilated import Verilated
+        from emulator.verilog.lockstep import Lockstep
+        from emulator.verilog.verilated import Verilated
 
         def right(image: Any, retire: Any) -> Verilated:
             return Verilated(image, retire, **ARCHITECTURES[name])
@@ -407,7 +407,7 @@ def sound(rtl: Path) -> str:
     """What is wrong with a woven copy of rtl/: Verilator's first complaint, or nothing."""
     import subprocess
 
-    from emulator.verilated import CHIP_MODULES, tool_environment
+    from emulator.verilog.build import CHIP_MODULES, tool_environment
 
     files = [str(rtl / "nm_mutant.v"), *(str(rtl / f"nm_{name}.v") for name in CHIP_MODULES)]
     command = ["verilator", "--lint-only", "-Wno-fatal", "-Wno-lint", f"-I{rtl}", "+define+NM_POISON", *files]
@@ -435,7 +435,7 @@ def buildable(numbered: list[tuple[int, Mutant]], folder: Path) -> list[tuple[in
 
 def sample(only: str, count: int, seed: int) -> tuple[list[Mutant], int]:
     """A seeded sample, and how many there are."""
-    from emulator.verilated import CHIP_MODULES
+    from emulator.verilog.build import CHIP_MODULES
 
     names = [f"nm_{name}.v" for name in CHIP_MODULES]
     pool = [m for name in names if only in name for m in mutants_of(ROOT / "rtl" / name)]

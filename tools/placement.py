@@ -26,11 +26,12 @@ from emulator.spec import isa
 from emulator.spec.arch import Architecture, load_architecture
 from emulator.spec.image import Image
 from emulator.spec.rows import unpack
+from nmcompile.coding.spikes import read_spikes
 from nmcompile.frontends import read_network
-from nmcompile.network import INPUT, Network, Population, Projection
+from nmcompile.network.limits import INPUT
+from nmcompile.network.network import Network, Population, Projection
+from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
-from nmcompile.semantics import choose_semantics
-from nmcompile.spikes import read_spikes
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 LARGE = load_architecture("large")

@@ -59,7 +59,7 @@ def read_points(path: Path) -> dict[Point, int]:
 
 def prepare(folder: Path) -> Path:
     """A copy of rtl/ whose chips write their coverage, which all machines of this process are built from."""
-    from emulator import verilated
+    from emulator.verilog import build
 
     rtl = Path(shutil.copytree(ROOT / "rtl", folder / "rtl", ignore=shutil.ignore_patterns("boards", "formal")))
     wrapper = rtl / "nm_verilated.cpp"
@@ -67,7 +67,7 @@ def prepare(folder: Path) -> Path:
     assert text.count("top->final();") == 1
     head, tail = text.split("namespace {", 1)
     wrapper.write_text(head + WRITE + "namespace {" + tail.replace("top->final();", "top->final(); nm_cover(context);"))
-    run = verilated._run
+    run = build.run_tool
 
     def covering(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
         if "--cc" in command:
@@ -76,8 +76,8 @@ def prepare(folder: Path) -> Path:
             command = [*command, "-DVM_COVERAGE=1"]
         return run(command, cwd, environment)
 
-    verilated._run = covering
-    verilated.rtl_directory = lambda: rtl
+    build.run_tool = covering
+    build.rtl_directory = lambda: rtl
     os.environ["NM_COVERAGE"] = str(folder)
     return rtl
 

@@ -1,30 +1,17 @@
-"""Image: what a compiler hands to a machine; and its file.
-
-The file is a zip without pickles: `manifest.json` (format, ISA version, architecture and its hash, meta, and a
-SHA-256 of every member) and one `.npy` per array. A truncated, edited or foreign file is an InputError.
-"""
+"""Image: what a compiler hands to a machine."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-import math
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from . import isa
-from .arch import Architecture, architecture_from_dict
+from .arch import Architecture
 from .errors import InputError
 
-FORMAT: Final = "nmcompile image"
-FORMAT_VERSION: Final = 1
 PAYLOADS: Final = ("one", "unsigned", "signed")  # what spikes carry: 1, 0..255, or -128..127
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same image gives the same file
 
 
 @dataclass(frozen=True)
@@ -150,152 +137,4 @@ def empty_core(arch: Architecture) -> CoreImage:
         pointers=np.zeros(0, np.uint32),
         routes=np.zeros(0, np.uint32),
         seeds=np.ones(arch.lanes, np.uint32),
-    )
-
-
-def save_image(image: Image, path: str | Path) -> None:
-    """Write the image; the same image always gives the same bytes."""
-    arrays: dict[str, np.ndarray] = {
-        "input_pointers": np.asarray(image.input_pointers, np.int64),
-        "input_routes": np.asarray(image.input_routes, np.uint32),
-        "outputs": np.asarray(image.outputs, np.int32),
-    }
-    for i, core in enumerate(image.cores):
-        for name in CORE_ARRAYS:
-            arrays[f"core{i}/{name}"] = getattr(core, name)
-    for i, population in enumerate(image.populations):
-        arrays[f"population{i}/location"] = np.asarray(population.location, np.int32)
-        arrays[f"population{i}/scale"] = np.asarray(population.scale, np.float64)
-    members = {}
-    for name, array in arrays.items():
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        members[f"{name}.npy"] = buffer.getvalue()
-    manifest = {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "isa_version": isa.ISA_VERSION,
-        "architecture": image.arch.as_dict(),
-        "architecture_hash": image.arch.hash,
-        "latency": image.latency,
-        "reset_entries": [core.reset_entry for core in image.cores],
-        "populations": [
-            {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
-            for p in image.populations
-        ],
-        "meta": image.meta,
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
-    }
-    text = json.dumps(manifest, sort_keys=True, indent=1).encode()
-    seal = hashlib.sha256(text).hexdigest().encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
-        for name, data in (("manifest.json", text), ("seal", seal), *members.items()):
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            file.writestr(info, data)
-
-
-def load_image(path: str | Path) -> Image:
-    """Read an image and check every checksum, shape and instruction.
-
-    Raises:
-        InputError: no such file; not an image; truncated or edited; of another format or ISA version; or holding
-            a program that a machine could not run.
-    """
-    path = Path(path)
-    text, seal, members = _unzip(path)
-    if hashlib.sha256(text).hexdigest() != seal:
-        raise InputError(f"{path}: the manifest was edited (checksum differs); compile it again")
-    try:
-        manifest = json.loads(text)
-        if manifest["format"] != FORMAT:
-            raise InputError(f"{path}: not an nmcompile image; compile a network first")
-        for key, mine in (("format_version", FORMAT_VERSION), ("isa_version", isa.ISA_VERSION)):
-            if manifest[key] != mine:
-                raise InputError(f"{path}: {key} {manifest[key]}, this version reads {mine}; compile it again")
-        arch = architecture_from_dict(manifest["architecture"], str(path))
-        if arch.hash != manifest["architecture_hash"]:
-            raise InputError(
-                f"{path}: made for an architecture with hash {manifest['architecture_hash']}, "
-                f"but {arch.name!r} has {arch.hash}; compile it again"
-            )
-        for name, digest in manifest["sha256"].items():
-            if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
-                raise InputError(f"{path}: {name} was edited or lost (checksum differs); compile it again")
-        image = _build(arch, manifest, members)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
-        raise InputError(f"{path}: an image with parts missing or of a wrong kind; compile it again") from None
-    from .check import check_image
-
-    try:
-        check_image(image)
-    except InputError as error:
-        raise InputError(f"{path}: {error}; compile it again") from None
-    return image
-
-
-def _unzip(path: Path) -> tuple[bytes, str, dict[str, bytes]]:
-    """(manifest, its checksum, arrays by name)."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            members = {n: file.read(n) for n in file.namelist() if n.endswith(".npy")}
-            return file.read("manifest.json"), file.read("seal").decode(), members
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: a folder; give an image") from None
-    except Exception:  # zipfile and zlib raise a dozen kinds on what is no zip file, or a damaged one
-        raise InputError(f"{path}: not an nmcompile image, or damaged; compile it again") from None
-
-
-def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, bytes]) -> Image:
-    """The image of a manifest; KeyError, TypeError or ValueError if it is not as `save_image` writes it."""
-
-    def array(name: str, kind: type, ndim: int) -> np.ndarray:
-        values = np.lib.format.read_array(io.BytesIO(members[f"{name}.npy"]), allow_pickle=False)
-        if values.dtype != kind or values.ndim != ndim:
-            raise ValueError(name)
-        return values
-
-    def count(value: object) -> int:
-        if type(value) is not int or not 0 <= value < 1 << 16:
-            raise ValueError(value)
-        return value
-
-    cores = tuple(
-        CoreImage(
-            reset_entry=count(entry),
-            **{name: array(f"core{i}/{name}", kind, ndim) for name, (kind, ndim) in CORE_ARRAYS.items()},
-        )
-        for i, entry in enumerate(manifest["reset_entries"])
-    )
-    populations = tuple(
-        PopulationMap(
-            str(p["name"]),
-            tuple(int(size) for size in p["shape"]),
-            count(p["depth"]),
-            array(f"population{i}/location", np.int32, 2),
-            {str(name): count(register) for name, register in p["registers"].items()},
-            array(f"population{i}/scale", np.float64, 1),
-        )
-        for i, p in enumerate(manifest["populations"])
-    )
-    for p in populations:
-        if not (math.prod(p.shape) == len(p.location) == len(p.scale)) or max(p.registers.values(), default=0) >= (
-            arch.registers
-        ):
-            raise ValueError(p.name)
-    pointers = array("input_pointers", np.int64, 1)
-    if len(pointers) == 0:
-        raise ValueError("input_pointers")
-    meta = manifest["meta"]
-    return Image(
-        arch,
-        cores,
-        pointers,
-        array("input_routes", np.uint32, 1),
-        array("outputs", np.int32, 2),
-        count(manifest["latency"]),
-        populations,
-        dict(meta.items()),
     )

@@ -18,7 +18,6 @@ from .errors import InputError
 ISA_VERSION: Final = 3
 WORD_BITS: Final = 64
 GRANULE: Final = 16  # axons per word of the pending bitmap; `integ` and `rows` name axons in granules
-
 # ------------------------------------------------------------------------------------------------- timing
 PIPELINE: Final = 7  # stages of the vector unit: an instruction on fewer blocks still takes this long
 SCALAR_CYCLES: Final = 6  # fetch, decode and issue; and a vector after a `range` reads what the one before it wrote
@@ -32,7 +31,6 @@ EMIT_SPIKE_CYCLES: Final = 2  # the emitter reads a spiking neuron's route point
 SINK_CYCLES: Final = 2  # a core takes one packet in this many cycles (read, write of the bitmap)
 FIFO_DEPTH: Final = 2  # of each router input
 RESET_CYCLES: Final = 8  # beside the words that a sample reset clears, one a cycle, all memories at once
-
 # --------------------------------------------------------------------------------------------------- fields
 FIELDS: Final[dict[str, tuple[int, int]]] = {  # name: (lowest bit, width)
     "op": (58, 6),
@@ -47,7 +45,6 @@ FIELDS: Final[dict[str, tuple[int, int]]] = {  # name: (lowest bit, width)
     "flag2": (32, 1),
     "imm": (0, 32),  # two's complement; or two unsigned halves, lo = [15:0] and hi = [31:16]
 }
-
 # ------------------------------------------------------------------------------------------ operand codes
 N_REGISTERS: Final = 8
 N_PREDICATES: Final = 4
@@ -101,7 +98,6 @@ def _vector(name, opcode, fields, meaning, reads, unit, writes="register", notes
 
 _AB = ("d", "a", "imm_b", "imm")
 _MUL = (*_AB, "shift", "round")
-
 TABLE: Final[tuple[Instruction, ...]] = (
     Instruction(
         "end",
@@ -195,7 +191,6 @@ TABLE: Final[tuple[Instruction, ...]] = (
 )
 BY_NAME: Final = {row.name: row for row in TABLE}
 BY_OPCODE: Final = {row.opcode: row for row in TABLE}
-
 # ---------------------------------------------------------------------------------- axon entries and routes
 # One 64-bit axon entry is a two-dimensional window: `runs` runs of `beats` beats. Beat j of run i holds the
 # weights of block `block + i*block_stride + j` and lies `i*weight_stride + j` beats behind the first.
@@ -213,7 +208,6 @@ NONE, SPARSE, DENSE16, DENSE8, DENSE4, DENSE2, DENSE1 = range(7)
 FORMATS: Final = ("none", "sparse", "d16", "d8", "d4", "d2", "d1")
 FORMAT_BITS: Final = (0, 16, 16, 8, 4, 2, 1)  # of a slot; a sparse slot is 8 bits of block, 8 bits of weight
 BEATS_PER_WORD: Final = (1, 1, 1, 2, 4, 8, 16)
-
 ROUTE_FIELDS: Final[dict[str, tuple[int, int]]] = {"core": (24, 8), "delay": (20, 4), "axon": (0, 20)}
 POINTER_FIELDS: Final[dict[str, tuple[int, int]]] = {"count": (20, 12), "first": (0, 20)}
 

@@ -9,8 +9,8 @@ equations 1 to 3 and section 2; x is its R_m I.
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COEFFICIENT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
 
 
 def step(m):

@@ -9,8 +9,8 @@ the signed spikes go back to J. K. Kim et al., Balanced neurons with bipolar spi
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COUNT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COUNT, Dynamics, Value
 
 
 def step(m):

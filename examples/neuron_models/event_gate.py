@@ -9,8 +9,8 @@ through time, ICLR 2023, section 3, its equations of c and y. Its gates u and r 
 one weighted input, so they are constants.
 """
 
-from nmcompile.models import register
-from nmcompile.update import COEFFICIENT, COUNT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COEFFICIENT, COUNT, Dynamics, Value
 
 LEVELS = 64  # of an event, per unit of c
 FINER = 64  # of the state, per level

@@ -9,8 +9,8 @@ networks, IEEE Transactions on Neural Networks and Learning Systems 33 (2022) 19
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import Dynamics, Value
 
 
 def step(m):

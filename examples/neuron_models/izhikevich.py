@@ -10,8 +10,8 @@ Source: E. M. Izhikevich, Simple model of spiking neurons, IEEE Transactions on 
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COEFFICIENT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
 
 SCALE = 2.0**14  # |v| < 512 mV; the factor of v stays below 8
 

@@ -8,8 +8,8 @@ and energy-efficient object detection, ECCV 2024: its I-LIF neuron with D = 4. T
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COEFFICIENT, COUNT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COEFFICIENT, COUNT, Dynamics, Value
 
 LEVELS = 4
 

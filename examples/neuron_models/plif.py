@@ -9,8 +9,8 @@ ICCV 2021, equations 1 to 5; SpikingJelly's ParametricLIFNode, whose `w` is `a`.
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COEFFICIENT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
 
 
 def step(m):

@@ -10,8 +10,8 @@ Source: Lava 0.9, lava/proc/sdn/models.py; P. O'Connor and M. Welling, Sigma-del
 
 import numpy as np
 
-from nmcompile.models import register
-from nmcompile.update import COUNT, Dynamics, Value
+from nmcompile.neurons.models import register
+from nmcompile.neurons.update import COUNT, Dynamics, Value
 
 
 def step(m):

@@ -10,12 +10,12 @@ import numpy as np
 
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
-from emulator.verilated import FAULTS, host_constants
+from emulator.verilog.host import FAULTS, host_constants
 
-from .layout import Segment, segments
 from .link import Board
 from .protocol import MOST, WORD, fold
 from .script import Script
+from .segments import Segment, segments
 
 Chunk = tuple[Segment, int, int]  # words start..stop of a segment
 Progress = Callable[[str, int, int], None]  # what is being done, how much of it, of how much

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.errors import DeviceError
-from emulator.verilated import host_constants
+from emulator.verilog.host import host_constants
 
 from . import protocol
 from .protocol import Frame
@@ -142,7 +142,7 @@ class Identity:
     @property
     def architecture(self) -> Architecture | None:
         """The architecture of that hash, bundled or of a board."""
-        from .bitstream import board_names, load_board
+        from ..fpga.boards import board_names, load_board
 
         known = [*bundled_architectures().values(), *(load_board(name).arch() for name in board_names())]
         return next((arch for arch in known if arch.hash == self.hash), None)

@@ -16,7 +16,6 @@ HEADER_BYTES: Final = 4
 CRC_BYTES: Final = 2
 CRC_POLYNOMIAL: Final = 0x1021
 CRC_START: Final = 0xFFFF
-
 # what a request is
 OPEN: Final = 0x01
 RUN: Final = 0x02
@@ -24,7 +23,6 @@ REQUESTS: Final = {
     OPEN: ("open", "take this frame's sequence number as the first of a session, then run its operations"),
     RUN: ("run", "run the operations; the sequence number is the last one plus one, modulo 256"),
 }
-
 # what a reply is
 DONE: Final = 0x80
 MALFORMED: Final = 0x81
@@ -42,7 +40,6 @@ REPLIES: Final = {
     OVERRUN: ("overrun", "refused: the request buffer was full"),
     UNKNOWN: ("unknown", "refused: no such request"),
 }
-
 # operations: bit 7 write, bits 6:5 mode, bits 4:0 register
 WRITE_FLAG: Final = 0x80
 STEP, HALF, WORD, SAME = 0, 1, 2, 3
@@ -62,7 +59,6 @@ READS: Final = {
 }
 MOST: Final = 256  # words of one operation; a count byte of 0
 DIGEST_POLYNOMIAL: Final = 0x04C11DB7
-
 # registers of the link itself; the others are the chip's (rtl/nm_host.vh)
 R_LINK, R_HASH_HIGH, R_HASH_LOW, R_DIGEST = 0x1C, 0x1D, 0x1E, 0x1F
 REGISTERS: Final = {
@@ -75,7 +71,6 @@ REGISTERS: Final = {
     R_HASH_LOW: ("hash_low", "lower half"),
     R_DIGEST: ("digest", "W: the digest, if read once and directly behind its operation"),
 }
-
 HEARTBEAT_BITS: Final = 16  # every 2**16 clocks of an unfinished request the board sends a lone MARK
 
 

@@ -10,29 +10,15 @@ import select
 import socket
 import tty
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import UsageError
-from emulator.verilated import build_library, rtl_directory, rtl_parameters, rtl_sources
+from emulator.verilog.build import CLOCKS_PER_BIT, board_parameters, board_sources, build_library
 
-BOARD_MODULES: Final = ("uart", "link_receive", "link_send", "link", "board")
-CLOCKS_PER_BIT: Final = 4
 LARGEST: Final = 16  # cores that still simulate at a useful speed
 BATCH: Final = 200_000  # clocks between two looks at the terminal
 ROOM: Final = 1 << 16  # bytes of one batch
-
-
-def board_sources() -> list[Path]:
-    """The Verilog files of a board, leaves first."""
-    return [*rtl_sources(), *(rtl_directory() / f"nm_{name}.v" for name in BOARD_MODULES)]
-
-
-def board_parameters(arch: Architecture, clocks_per_bit: int) -> dict[str, str]:
-    """The parameters of `nm_board` that make it this architecture."""
-    values = {name: str(value) for name, value in rtl_parameters(arch).items()}
-    return values | {"ARCH_HASH": f"64'h{arch.hash}", "CLOCKS_PER_BIT": str(clocks_per_bit)}
 
 
 class SimulatedBoard:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emulator.spec.errors import InputError
 
-from ..network import Network
+from ..network.network import Network
 
 
 def read_network(path: str | Path) -> Network:

@@ -38,7 +38,8 @@ from scipy import sparse
 
 from emulator.spec.errors import InputError
 
-from ..network import INPUT, Network, Population, Projection, model_parameters
+from ..network.limits import INPUT
+from ..network.network import Network, Population, Projection, model_parameters
 
 DEFAULTS = {"decay": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "r": 1.0, "w_in": 1.0}
 _ROLES = ("input", "output", "")

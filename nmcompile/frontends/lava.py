@@ -25,11 +25,12 @@ from scipy import sparse
 
 from emulator.spec.errors import InputError
 
-from ..lif import LOIHI_BITS
-from ..linear import conv2d
-from ..loihi import UNIT
-from ..network import INPUT, LARGEST_PAYLOAD, Network, Population, Projection
+from ..network.limits import INPUT, LARGEST_PAYLOAD
+from ..network.network import Network, Population, Projection
+from ..neurons.lif import LOIHI_BITS
+from ..neurons.loihi import UNIT
 from .hdf5 import LARGEST, check_heaps, check_text, integers, numbers, printable
+from .linear import conv2d
 
 _NEAREST = {
     "average": "leave it out, and average the spike counts of each group of outputs",

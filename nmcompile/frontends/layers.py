@@ -11,9 +11,9 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..linear import LARGEST
-from ..nirgraph import Node
+from ..network.nir_graph import Node
 from .frameworks.neuron import array
+from .linear import LARGEST
 
 Shape = tuple[int, ...]
 _Nodes = tuple[tuple[str, str, dict[str, np.ndarray]], ...]

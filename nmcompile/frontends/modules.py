@@ -19,9 +19,9 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..network import Network
-from ..nirgraph import Graph, Node
-from ..semantics import Semantics
+from ..network.network import Network
+from ..network.nir_graph import Graph, Node
+from ..network.semantics import Semantics
 from .frameworks import framework_of, is_frameworks_own, read_neurons
 from .frameworks.neuron import Neuron
 from .layers import Layer, fold_norm, linear_layer

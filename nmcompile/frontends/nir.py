@@ -14,15 +14,15 @@ from scipy import sparse
 
 from emulator.spec.errors import InputError
 
-from ..linear import conv2d, pool2d
-from ..network import INPUT, MODELS, Network, Population, Projection
-from ..nirgraph import Graph, Node
+from ..network.limits import INPUT
+from ..network.network import MODELS, Network, Population, Projection
+from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
+from .linear import conv2d, pool2d
 from .nir_file import as_text, read_graph
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
-
 _Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..nirgraph import Graph, Node
+from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, check_heaps, check_text, printable
 
 

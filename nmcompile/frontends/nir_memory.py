@@ -9,7 +9,7 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..network import Network
+from ..network.network import Network
 from .nir import network_of
 from .nir_file import Raw, dissolved
 

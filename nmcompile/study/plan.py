@@ -29,22 +29,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from emulator.energy import load_prices
-from emulator.prices import PriceTable
+from emulator.prices import PriceTable, load_prices
 from emulator.spec.arch import Architecture, load_architecture
 from emulator.spec.errors import InputError, NmError
 from emulator.spec.files import read_toml
 
+from ..coding.decode import READOUTS
+from ..coding.spikes import SpikeData, read_spikes
 from ..frontends import read_network
-from ..network import Network
-from ..plasticity import attach
-from ..quantize import WEIGHT_BITS
-from ..rule_files import read_rules
-from ..semantics import CHOICES, FIELDS, Semantics, choose_semantics
-from ..spikes import SpikeData, read_spikes
-from .decode import READOUTS
-from .evaluate import DEFAULT_PRICES
-from .page import percent, quantity
+from ..learning.attach import attach
+from ..learning.files import read_rules
+from ..network.network import Network
+from ..network.semantics import CHOICES, FIELDS, Semantics, choose_semantics
+from ..quantize.quantized import WEIGHT_BITS
+from ..results.metrics import FPGA_METRICS, METRICS
+from ..results.summary import DEFAULT_PRICES
 
 FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
 SETTINGS: Final = {  # name: what its values are
@@ -72,44 +71,6 @@ _KEYS: Final[dict[str, tuple[str, type]]] = {
     "axes": ("a table", dict),
 }
 LARGEST: Final = 100_000  # points
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What a point is judged by: what it is called, its unit ("": a count), and whether more of it is better."""
-
-    title: str
-    unit: str = ""
-    more: bool = False
-
-    def text(self, value: float) -> str:
-        """A value for people."""
-        if self.unit == "%":
-            return percent(value, 1)
-        if self.unit == "KiB":
-            return f"{value / 8192:,.1f} KiB"
-        return quantity(value, self.unit) if self.unit else f"{value:,.0f}"
-
-
-METRICS: Final = {
-    "accuracy": Metric("accuracy", "%", more=True),
-    "energy_j_per_sample": Metric("energy a sample", "J"),
-    "latency_s_per_sample": Metric("latency a sample", "s"),
-    "cycles_per_sample": Metric("cycles a sample"),
-    "spikes": Metric("spikes"),
-    "synaptic_operations": Metric("synaptic operations"),
-    "cores": Metric("cores used"),
-    "memory_bits": Metric("memory used", "KiB"),
-    "chip_memory_bits": Metric("memory of the chip", "KiB"),
-    "logic_cells": Metric("logic cells"),
-    "block_rams": Metric("block RAMs"),
-    "multipliers": Metric("multipliers"),
-    "fmax_hz": Metric("clock reached", "Hz", more=True),
-    "latency_s_at_fmax": Metric("latency at the clock reached", "s"),
-}
-
-
-FPGA_METRICS: Final = ("logic_cells", "block_rams", "multipliers", "fmax_hz", "latency_s_at_fmax")
 
 
 @dataclass(frozen=True)
@@ -314,7 +275,7 @@ def _point(
     if settings.get("learn") and "plasticity" not in settings:
         raise InputError(f"{path}: learn = true, but nothing learns; set plasticity, a file of rules")
     if "target" in settings:
-        from ..board.fpga import choose_target
+        from ..fpga.targets import choose_target
 
         choose_target(settings["target"])
     files = {name: str(path.parent / settings[name]) for name in FILES if name in settings}

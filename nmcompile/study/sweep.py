@@ -6,114 +6,25 @@ goes on, and one that has grown runs only what is new. Prices and clocks come af
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import hashlib
-import itertools
-import json
-import logging
-import os
 import time
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 
 from emulator.energy import price
-from emulator.spec.arch import Architecture, load_architecture
+from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError, UsageError
-from emulator.spec.files import shipped_folder
 
-from ..pipeline import compile_network
-from ..semantics import Semantics
-from .evaluate import evaluate, summary
-from .plan import METRICS, Inputs, Point, Study
+from ..results.metrics import METRICS
+from .execute import Progress, Run, Synthesis, execute, kept_run, key_of
+from .plan import Point, Study
 
-INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
-PRICED: Final = (  # of a run's summary: made afterwards, or, of what learning costs, not at all
-    *("energy_j_per_sample", "energy_scope", "prices", "latency_s_per_sample", "learning_energy_j_per_sample"),
-)
-Progress = Callable[[str, int, int], None]
-
-
-# ---------------------------------------------------------------------------------------------------------- tasks
-@dataclass(frozen=True)
-class Run:
-    """Compile and emulate once: the same wherever it runs. `SOURCES` is what it depends on of this package."""
-
-    SOURCES: ClassVar = (
-        *("emulator/**/*", "nmcompile/*", "nmcompile/frontends/*"),
-        *(f"nmcompile/study/{name}.py" for name in ("evaluate", "decode", "learning", "costs", "plan", "sweep")),
-    )
-    inputs: str
-    semantics: Semantics
-    arch: Architecture | None
-    weight_bits: int
-    readout: str | None
-    learn: bool
-
-    def __call__(self, inputs: Inputs) -> dict[str, Any]:
-        samples = None if inputs.calibrate is None else inputs.calibrate.spikes
-        made = compile_network(inputs.network, self.arch, self.semantics, self.weight_bits, samples)
-        result = evaluate(made.image, inputs.data, readout=self.readout, learn=self.learn)
-        found = made.summary() | summary(result)
-        for name in (*PRICED, "seconds"):
-            found.pop(name, None)
-        if "float_accuracy" in result.meta:
-            found["float_accuracy"] = result.meta["float_accuracy"]
-        counters = {name: counts.tolist() for name, counts in result.counters.items()}
-        return {"found": found, "counters": counters, "cycles": int(result.sample_cycles.sum())}
-
-
-@dataclass(frozen=True)
-class Synthesis:
-    """Area and clock of an architecture on a part."""
-
-    SOURCES: ClassVar = ("rtl/nm_*", "rtl/synth/*", "emulator/verilated.py", "emulator/spec/*", "nmcompile/board/*")
-    arch: Architecture
-    target: str
-
-    def __call__(self, inputs: None) -> dict[str, Any]:
-        from ..board.fpga import measure
-
-        values, problems = measure(self.arch, self.target)
-        if problems:
-            raise DoesNotFitError(problems)
-        used = {name.replace(" ", "_").replace("RAM", "ram"): n for name, (n, _) in values["used"].items()}
-        return {"found": used | {"fmax_hz": values["fmax_hz"], "part": values["part"]}}
-
-
-Task = Run | Synthesis
-
-
-def perform(task: Task, inputs: Inputs | None) -> dict[str, Any]:
-    """On a worker: what the task found, or its error; and the version of what ran."""
-    try:
-        found = task(inputs)  # type: ignore[arg-type]
-    except NmError as error:
-        found = {"error": str(error), "exit_code": error.exit_code}
-    except MemoryError:
-        found = {"error": "more than the memory of a worker holds; set limit, or fewer workers", "exit_code": 6}
-    return found | {"sources": sources_digest(task.SOURCES)}
-
-
-@cache
-def sources_digest(patterns: Sequence[str]) -> str:
-    """Of the files of this package that a task depends on: pages and tables may change without a new run."""
-    digest = hashlib.sha256()
-    top = Path(__file__).resolve().parents[2]
-    for pattern in patterns:
-        folder = shipped_folder("rtl").parent if pattern.startswith("rtl/") else top
-        for path in sorted(folder.glob(pattern)):
-            if path.suffix in (".py", ".toml", ".v", ".vh") and path.name not in ("cli.py", "show.py"):
-                digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 # ----------------------------------------------------------------------------------------------------- the study
@@ -197,11 +108,11 @@ def run_study(
     """
     start = time.perf_counter()
     tasks = [_tasks(point) for point in study.points]
-    keys = {task: _key(task, study.inputs) for pair in tasks for task in pair if task}
-    found = {key: kept for key in keys.values() if (kept := _kept(key))}
+    keys = {task: key_of(task, study.inputs) for pair in tasks for task in pair if task}
+    found = {key: kept for key in keys.values() if (kept := kept_run(key))}
     missing = {key: task for task, key in keys.items() if key not in found}
     if missing:
-        for key, result in _execute(missing, study.inputs, workers, scheduler, progress or (lambda *_: None)):
+        for key, result in execute(missing, study.inputs, workers, scheduler, progress or (lambda *_: None)):
             found[key] = result
     rows = []
     for point, (run, synthesis) in zip(study.points, tasks, strict=True):
@@ -297,118 +208,3 @@ def write_csv(findings: Findings, path: str | Path) -> None:
         out.writerow([*findings.axes, *(f"found {n}" if n in findings.axes else n for n in [*names, "error"])])
         for row in findings.rows:
             out.writerow([*row["at"].values(), *(row.get(name, "") for name in names), row["error"]])
-
-
-# ----------------------------------------------------------------------------------------------------------- Dask
-def _execute(
-    tasks: Mapping[str, Task],
-    inputs: Mapping[str, Inputs],
-    workers: int | None,
-    scheduler: str | None,
-    progress: Progress,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Run tasks; (key, what was found) as they end, kept unless a worker died or the tools are missing."""
-    try:
-        import dask
-        from distributed import Client, LocalCluster, as_completed
-    except ImportError:
-        raise DeviceError(f"Dask is not installed, which runs the points; run: {INSTALL_DASK}") from None
-    for name in ("distributed", "distributed.client"):  # of dead workers their points will tell
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
-        if scheduler is None:
-            processes = min(workers or os.cpu_count() or 1, len(tasks))
-            local = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
-            cluster: Any = stack.enter_context(local)
-        else:
-            cluster = scheduler
-        try:
-            client = stack.enter_context(Client(cluster, timeout=10))
-        except (OSError, ValueError) as error:
-            raise DeviceError(f"no Dask scheduler answers at {scheduler}: {error}") from None
-        try:
-            client.wait_for_workers(1, timeout=30)
-        except TimeoutError:
-            raise DeviceError(
-                f"the scheduler at {scheduler} has no workers; start one: dask worker {scheduler}"
-            ) from None
-        # the scheduler holds inputs, so they outlive every worker; its warning that they are large says nothing new
-        stack.enter_context(warnings.catch_warnings())
-        warnings.filterwarnings("ignore", "Sending large graph")
-        used = {task.inputs for task in tasks.values() if isinstance(task, Run)}
-        held = {name: client.submit(itself, inputs[name], key=f"nmcompile-{inputs[name].digest}") for name in used}
-        keys: dict[Any, str] = {}
-        running = as_completed()
-        waiting = iter(tasks.items())
-
-        def submit(n: int) -> None:
-            """One task a thread and no more: a worker that dies takes all with it that it was given."""
-            for key, task in itertools.islice(waiting, n):
-                data = held[task.inputs] if isinstance(task, Run) else None
-                future = client.submit(perform, task, data, key=f"nmcompile-{key}", pure=False)
-                keys[future] = key
-                running.add(future)
-
-        progress("points", 0, len(tasks))
-        submit(sum(client.nthreads().values()))
-        for done, future in enumerate(running, 1):
-            submit(1)
-            key = keys.pop(future)
-            result = _outcome(future, sources_digest(tasks[key].SOURCES))
-            if result["exit_code"] != DeviceError.exit_code:
-                _keep(key, result)
-            progress("points", done, len(tasks))
-            yield key, result
-
-
-def itself(inputs: Inputs) -> Inputs:
-    """What the scheduler runs for inputs."""
-    return inputs
-
-
-def _outcome(future: Any, sources: str) -> dict[str, Any]:
-    """What a task returned, or how it ended."""
-    if future.status != "finished":
-        error = future.exception() if future.status == "error" else None
-        if error is not None and type(error).__name__ != "KilledWorker":
-            raise error  # a bug of ours
-        why = "its worker died or was stopped; was memory short? try fewer workers"
-        return {"error": why, "exit_code": DeviceError.exit_code}
-    result = future.result()
-    if result.pop("sources") != sources:
-        raise DeviceError("the scheduler's workers have another version of nmcompile; install the same on both sides")
-    return {"exit_code": 0} | result
-
-
-# ------------------------------------------------------------------------------------------------- kept by content
-def _key(task: Task, inputs: Mapping[str, Inputs]) -> str:
-    """Of all that a task's result depends on."""
-    if isinstance(task, Run):
-        task = replace(task, inputs=inputs[task.inputs].digest)
-    values = [sources_digest(task.SOURCES), repr(task)]
-    if isinstance(task, Synthesis):
-        from ..board.fpga import choose_target, tool_versions
-
-        values.append(repr(tool_versions(choose_target(task.target).family)))
-    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
-
-
-def _folder() -> Path:
-    from emulator.verilated import cache_directory
-
-    return cache_directory() / "sweep"
-
-
-def _kept(key: str) -> dict[str, Any] | None:
-    try:
-        return json.loads((_folder() / f"{key}.json").read_text())
-    except (OSError, ValueError):
-        return None
-
-
-def _keep(key: str, result: Mapping[str, Any]) -> None:
-    _folder().mkdir(parents=True, exist_ok=True)
-    part = _folder() / f"{key}.{os.getpid()}.part"
-    part.write_text(json.dumps(result))
-    os.replace(part, _folder() / f"{key}.json")

@@ -6,9 +6,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from . import figures
-from .page import colour, count, escape, page, section, version
-from .plan import METRICS
+from ..report import figures
+from ..report.page import colour, escape, page, section, version
+from ..results.metrics import METRICS
+from ..results.numbers import count
 from .sweep import Findings, place
 
 COLUMNS = [name for name in METRICS if name not in ("spikes", "synaptic_operations")]

@@ -9,7 +9,7 @@ import numpy as np
 from emulator.reference import Reference
 from emulator.spec.fixedpoint import LFSR_BITS
 from emulator.spec.image import Image
-from emulator.verilated import Verilated
+from emulator.verilog.verilated import Verilated
 
 
 def check_host(image: Image, spikes: np.ndarray, **override: int) -> None:

@@ -16,7 +16,8 @@ from emulator.spec.check import _check_vector, check_image
 from emulator.spec.errors import InputError, MachineError
 from emulator.spec.image import Image
 from emulator.spec.isa import Op
-from emulator.verilated import FAULTS, Verilated
+from emulator.verilog.host import FAULTS
+from emulator.verilog.verilated import Verilated
 
 Rng = np.random.Generator
 OPCODE, OPERAND, PC, FORMAT, BLOCK, WORD, ROUTE, HOST = range(1, 9)  # of FAULTS

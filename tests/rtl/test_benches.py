@@ -14,7 +14,7 @@ from unittest import mock
 import pytest
 from cocotb_tools.runner import get_runner
 
-from emulator.verilated import rtl_directory, tool_environment
+from emulator.verilog.build import rtl_directory, tool_environment
 
 HERE = Path(__file__).parent
 LONG = bool(os.environ.get("NM_LONG"))

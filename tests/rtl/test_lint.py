@@ -7,7 +7,7 @@ import pytest
 from cases import ARCHITECTURES, architecture
 
 from emulator.spec.arch import load_architecture
-from emulator.verilated import rtl_directory, rtl_parameters, rtl_sources, tool_environment
+from emulator.verilog.build import rtl_directory, rtl_parameters, rtl_sources, tool_environment
 
 CASES = {
     "up5k": (load_architecture("up5k"), {"SHARED_AXONS": 1, "SCARCE": 1, "COUNTER_BITS": 0}),

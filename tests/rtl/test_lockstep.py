@@ -11,11 +11,11 @@ from functional import BINS, watch
 from host import check_host, fires
 from programs import random_architecture
 
-from emulator.icarus import Icarus
-from emulator.lockstep import lockstep
 from emulator.reference import Reference
 from emulator.spec import isa
-from emulator.verilated import Verilated
+from emulator.verilog.icarus import Icarus
+from emulator.verilog.lockstep import lockstep
+from emulator.verilog.verilated import Verilated
 
 LONG = bool(os.environ.get("NM_LONG"))
 IMAGES = 400 if LONG else 80

@@ -4,7 +4,7 @@ import cocotb
 from common import Bench
 
 from emulator.spec import isa
-from emulator.verilated import host_constants
+from emulator.verilog.host import host_constants
 
 H = host_constants()
 

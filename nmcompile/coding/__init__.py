@@ -1,0 +1,1 @@
+"""Spikes in and classes out: files of inputs, encoders and readouts."""

@@ -1,0 +1,1 @@
+"""Semantics applied: what every population does in a timestep, in floats."""

@@ -1,0 +1,1 @@
+"""A placement becomes programs, tables and the image."""

@@ -1,0 +1,1 @@
+"""FPGA parts and boards: synthesis, placement, bitstreams."""

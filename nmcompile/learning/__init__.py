@@ -1,0 +1,1 @@
+"""Learning rules: from files and from the literature, and what was learned."""

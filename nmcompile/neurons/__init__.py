@@ -1,0 +1,1 @@
+"""Neuron models: what a population does in a timestep."""

@@ -1,0 +1,1 @@
+"""Populations are cut into parts and parts placed on cores."""

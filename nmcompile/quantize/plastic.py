@@ -1,0 +1,236 @@
+"""Quantize what learns: one scale for all neurons of a population, and weights that can reach their bounds.
+
+A learning rule changes the weights onto all neurons by the same integers, so one integer unit of weight must mean the
+same on every neuron. Units are chosen for the bounds of the weights, not for those that they start from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DoesNotFitError, InputError
+
+from ..network.network import Population, Projection
+from ..network.rule import Rule
+from ..neurons.update import Dynamics
+
+TAG_BITS = 8  # of an eligibility tag, below the weight
+LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
+FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
+
+
+@dataclass(frozen=True)
+class PlasticWeights:
+    """What makes integers of a rule.
+
+    Attributes:
+        unit: one integer unit of weight, in the network's unit.
+        lower, upper: integer bounds.
+        masked: synapses of weight 0 are none.
+        dt: seconds.
+        scale: integer units of state per float unit.
+    """
+
+    rule: Rule
+    unit: float
+    lower: int
+    upper: int
+    masked: bool
+    dt: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class PlasticLayer:
+    """The integers of a population with learning projections, per projection where there are several."""
+
+    scale: np.ndarray
+    shifts: list[int]
+    integers: list[sparse.csr_array]
+    bits: list[int]
+    plastic: list[PlasticWeights | None]
+
+
+def learns(projections: list[Projection]) -> bool:
+    return any(p.plasticity is not None for p in projections)
+
+
+def width(p: Projection, weight_bits: int) -> int:
+    """Bits of its weights. Raises InputError where they are too few to learn."""
+    if p.plasticity is None:
+        return weight_bits
+    bits = p.plasticity.bits or weight_bits
+    if bits not in (8, 16):
+        raise InputError(
+            f"{p.name!r} learns by {p.plasticity.name!r}, so its weights need 8 or 16 bits, not {bits}; use "
+            "--weight-bits 8 or 16, or give the rule its own bits"
+        )
+    return bits
+
+
+def changing(name: str, plastic: list[PlasticWeights | None], d: Dynamics) -> frozenset[str]:
+    """Parameters of population `name` that learning changes. Raises InputError if they are none, or changed twice."""
+    rules = [w.rule for w in plastic if w is not None and w.rule.threshold is not None]
+    if not rules:
+        return frozenset()
+    if len(rules) > 1:
+        raise InputError(
+            f"{name!r}: rules {rules[0].name!r} and {rules[1].name!r} both move its threshold; leave it to one of them"
+        )
+    if "threshold" not in d.values or np.ptp(d.values["threshold"].array) > 0:
+        raise InputError(
+            f"{name!r}: rule {rules[0].name!r} moves its threshold, which must be the same on all neurons at first"
+        )
+    return frozenset({"threshold"})
+
+
+def plastic_layer(
+    population: Population,
+    projections: list[Projection],
+    d: Dynamics,
+    arch: Architecture,
+    weight_bits: int,
+    dt: float,
+    payloads: list[int],
+    most_shift: int,
+    warnings: list[str],
+) -> PlasticLayer:
+    """Choose the scale, the shifts and the integers.
+
+    Args:
+        payloads: largest magnitude of a spike's payload, by projection.
+        most_shift: how far weights can be shifted left.
+
+    Raises:
+        InputError: neurons that differ in their gain; 4-bit weights that should learn; bounds within one unit.
+        DoesNotFitError: sums beyond the accumulator.
+    """
+    name = population.name
+    if d.scale is not None:
+        raise InputError(
+            f"{name!r} ({population.model}) fixes its own units, so nothing can learn onto it; use another neuron model"
+        )
+    gain = float(d.gain[0])
+    if np.abs(d.gain - gain).max() > 1e-9 * abs(gain) or gain <= 0:
+        raise InputError(
+            f"{name!r} learns, so a weight must act alike on all its neurons, but their gains are {d.gain.min():g} to "
+            f"{d.gain.max():g}; give them equal time constants and resistances"
+        )
+    bits = [width(p, weight_bits) for p in projections]
+    top = np.array([gain * _largest(p) for p in projections])
+    fullest = np.array([np.bincount(p.matrix.indices, minlength=1).max(initial=0) for p in projections])
+    steps = np.array([t / _units(p, b) for t, p, b in zip(top, projections, bits, strict=True)])
+    used = steps > 0
+    reference = steps[used].min() if used.any() else 1.0
+    exponents = [int(np.ceil(np.log2(s / reference) - 1e-9)) if s > 0 else 0 for s in steps]
+    excess = max(0, max(exponents, default=0) - most_shift)  # the finer weights are made coarser, then
+    reference, exponents = reference * 2.0**excess, [max(0, e - excess) for e in exponents]
+    need = d.headroom * float(np.max(d.amplitude)) if d.amplitude is not None else 100.0
+    room = 0.98 * float(1 << (arch.acc_bits - 1))
+    finest = max(need / float(1 << (arch.state_bits - 1)), float((fullest * top * payloads).sum()) / room)
+    spare = np.log2(reference / finest)
+    k = int(np.floor(max(0.0, min(FINER, spare, most_shift - max(exponents, default=0)))))
+    scale = 1 / max(reference / 2.0**k, finest)
+    if spare < 0:
+        warnings.append(
+            f"{name!r}: {arch.name!r} leaves {-spare:.1f} bits less than its weights' {min(bits)}; use an architecture "
+            "with more state_bits or wider accumulators, or fewer inputs"
+        )
+    shifts = [k + e for e in exponents]
+    integers, plastic = [], []
+    for p, b, shift in zip(projections, bits, shifts, strict=True):
+        unit = 2.0**shift / (scale * gain)  # one integer unit of weight, in the network's
+        q, learned = _integers(p, b, unit, dt, scale, warnings)
+        if learned is not None and learned.lower >= learned.upper:
+            rule = learned.rule
+            raise InputError(
+                f"{p.name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
+                f"{unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or weights "
+                "that are larger beside the threshold"
+            )
+        integers.append(q)
+        plastic.append(learned)
+    reach = sum(
+        int(n) * _extreme(q, w) * payload << shift
+        for n, q, w, payload, shift in zip(fullest, integers, plastic, payloads, shifts, strict=True)
+    )
+    if reach >= 1 << (arch.acc_bits - 1):
+        raise DoesNotFitError(
+            [
+                f"{name!r} can sum its weights to {reach:,}, an accumulator of {arch.acc_bits} bits holds "
+                f"{(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
+            ]
+        )
+    return PlasticLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+
+
+def _largest(p: Projection) -> float:
+    """The largest magnitude that a weight has or can get."""
+    if p.plasticity is None:
+        return float(np.abs(p.matrix.data).max(initial=0))
+    return max(abs(p.plasticity.w_min), abs(p.plasticity.w_max))
+
+
+def _units(p: Projection, bits: int) -> int:
+    """Integer units of the largest weight."""
+    if p.plasticity is not None and p.plasticity.eligibility is not None:
+        return LARGEST[16 - TAG_BITS] << TAG_BITS
+    return LARGEST[bits]
+
+
+def _extreme(q: sparse.csr_array, plastic: PlasticWeights | None) -> int:
+    if plastic is None:
+        return int(np.abs(q.data).max(initial=0))
+    tag = (1 << (TAG_BITS - 1)) - 1 if plastic.rule.eligibility else 0
+    return max(abs(plastic.lower), abs(plastic.upper)) + tag
+
+
+def _coarse(rule: Rule) -> int:
+    """Integer units of a step of weight: whole upper bytes where a tag lies below."""
+    return 1 << TAG_BITS if rule.eligibility else 1
+
+
+def _integers(
+    p: Projection, bits: int, unit: float, dt: float, scale: float, warnings: list[str]
+) -> tuple[sparse.csr_array, PlasticWeights | None]:
+    matrix = sparse.csr_array(p.matrix)
+    rule = p.plasticity
+    if rule is None:
+        values = np.clip(np.rint(matrix.data / unit), -LARGEST[bits], LARGEST[bits]).astype(np.int32)
+        q = sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+        q.eliminate_zeros()
+        return q, None
+    coarse = _coarse(rule)
+    lower = int(np.ceil(rule.w_min / (unit * coarse) - 1e-9)) * coarse
+    upper = int(np.floor(rule.w_max / (unit * coarse) + 1e-9)) * coarse
+    full = bool(np.isin(np.diff(matrix.indptr), (0, matrix.shape[1])).all())  # of every source that is connected
+    if rule.all_to_all and not full:
+        dense = matrix.toarray()
+        matrix = sparse.csr_array(
+            (dense.ravel(), np.tile(np.arange(dense.shape[1]), len(dense)), np.arange(len(dense) + 1) * dense.shape[1]),
+            shape=dense.shape,
+        )
+        full = True
+    if not full:  # a weight of 0 would be no synapse any more
+        lower, upper = (max(lower, coarse), upper) if rule.w_min >= 0 else (lower, upper)
+        lower, upper = (lower, min(upper, -coarse)) if rule.w_max <= 0 else (lower, upper)
+        if lower < 0 < upper:
+            warnings.append(
+                f"{p.name!r}: a weight that learns to be 0 is lost, as only some pairs are connected; use bounds of "
+                "one sign, or all_to_all"
+            )
+    exact = matrix.data / (unit * coarse)
+    values = (np.rint(exact) * coarse).astype(np.int64)
+    outside = int(np.count_nonzero((values < lower) | (values > upper)))
+    if outside and full:
+        warnings.append(
+            f"{p.name!r}: {outside:,} of {len(values):,} weights start outside {rule.w_min:g} .. {rule.w_max:g} and "
+            "are clamped; widen w_min and w_max"
+        )
+    values = np.clip(values, lower, upper).astype(np.int32)
+    q = sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+    return q, PlasticWeights(rule, unit, lower, upper, not full, dt, scale)

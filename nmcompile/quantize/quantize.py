@@ -1,0 +1,166 @@
+"""Quantize: floats become the integers of one architecture.
+
+Neuron n counts its state in units of 1/scale[n]. The weights onto it are integers of `weight_bits` bits, shifted left
+by one amount per projection; a convolution's neurons share a scale per channel, others have one each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from emulator.spec import isa
+from emulator.spec.arch import Architecture
+from emulator.spec.errors import DoesNotFitError, InputError, UsageError
+
+from ..discretize.bounds import bounded_dynamics
+from ..discretize.discretize import framework_delays
+from ..discretize.floatsim import FloatRun
+from ..network.limits import INPUT
+from ..network.network import Network, Population
+from ..network.semantics import Semantics
+from ..neurons.update import COEFFICIENT, STATE, Dynamics
+from ..retime import Timing
+from .fixed import fixed_weights
+from .plastic import PlasticWeights, changing, learns, plastic_layer
+from .quantized import WEIGHT_BITS, QuantizedNetwork, QuantizedPopulation, QuantizedProjection
+from .scales import Layer
+
+
+def quantize(
+    network: Network,
+    semantics: Semantics,
+    arch: Architecture,
+    weight_bits: int,
+    timing: Timing,
+    calibration: FloatRun | None = None,
+) -> QuantizedNetwork:
+    """Choose scales and round.
+
+    Args:
+        calibration: a recorded float run on sample inputs: its spikes weigh the rounding errors, its peaks set the
+            headroom.
+
+    Raises:
+        DoesNotFitError: sums that an accumulator cannot hold, integers or spikes that the architecture has not,
+            everything of that kind gathered.
+    """
+    if weight_bits not in WEIGHT_BITS:
+        raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
+    discrete = bounded_dynamics(network, semantics)
+    payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in discrete.items()}
+    graded = {name for name, n in payloads.items() if n > 1 or (name in discrete and discrete[name].signed)}
+    taken = framework_delays(network, semantics.dt, {name: d.output_delay for name, d in discrete.items()})
+    populations = []
+    projections: dict[int, QuantizedProjection] = {}
+    warnings: list[str] = []
+    problems: list[str] = [
+        f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
+        for name, payload in payloads.items()
+        if name in graded and not arch.graded
+    ]
+    for population in network.populations:
+        incoming = {i: p for i, p in enumerate(network.projections) if p.target == population.name}
+        d = discrete[population.name]
+        if arch.state_bits < d.state_bits:
+            problems.append(
+                f"{population.name!r} ({population.model}) needs a state of {d.state_bits} bits, {arch.name!r} has "
+                f"{arch.state_bits}; use an architecture with more state_bits"
+            )
+            continue
+        sent = [payloads[p.source] for p in incoming.values()]
+        most_shift = min((isa.largest_shift(arch.state_bits, p.source in graded) for p in incoming.values()), default=0)
+        arriving = [taken[i] for i in incoming]
+        plastic: list[PlasticWeights | None] = [None] * len(incoming)
+        if learns(list(incoming.values())):
+            found = plastic_layer(
+                population, list(incoming.values()), d, arch, weight_bits, semantics.dt, sent, most_shift, warnings
+            )
+            scale, shifts, integers, bits = found.scale, found.shifts, found.integers, found.bits
+            plastic = found.plastic
+        elif d.scale is None:
+            layer = Layer(
+                population, list(incoming.values()), d, arch, weight_bits, calibration, sent, most_shift, arriving
+            )
+            scale, shifts, integers = layer.quantize(warnings, problems)
+            bits = [weight_bits] * len(incoming)
+        else:
+            scale = np.full(population.n, d.scale)
+            shifts, integers, bits = fixed_weights(
+                population.name, list(incoming.values()), d, arch, weight_bits, sent, most_shift, problems
+            )
+        for (i, p), q, shift, width, learned in zip(incoming.items(), integers, shifts, bits, plastic, strict=True):
+            if p.matrix.nnz and q.nnz == 0:
+                warnings.append(f"{p.name!r}: every weight rounds to 0 at {width} bits; use more --weight-bits")
+            parameters = p.matrix.nnz if p.parameters is None else p.parameters
+            projections[i] = QuantizedProjection(
+                p.name,
+                p.source,
+                p.target,
+                q,
+                shift,
+                width,
+                timing.delays[i],
+                p.convolutional,
+                parameters,
+                payloads[p.source],
+                p.source in discrete and discrete[p.source].signed,
+                learned,
+            )
+        integer = _population(population, d, scale, arch, warnings)
+        populations.append(replace(integer, changing=changing(population.name, plastic, d)))
+    if problems:
+        raise DoesNotFitError(problems)
+    return QuantizedNetwork(
+        network.input_shape,
+        tuple(populations),
+        tuple(projections[i] for i in sorted(projections)),
+        network.output,
+        dict(timing.depth),
+        dict(timing.shown),
+        network.origin,
+        tuple(warnings),
+    )
+
+
+def _population(
+    population: Population, d: Dynamics, scale: np.ndarray, arch: Architecture, warnings: list[str]
+) -> QuantizedPopulation:
+    high = (1 << (arch.state_bits - 1)) - 1
+    coef_shift = d.coef_shift
+    if coef_shift is None:
+        # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
+        factors = [v.array for v in d.values.values() if v.unit == COEFFICIENT and not (v.array == 1).all()]
+        largest = max((np.abs(a).max() for a in factors), default=0.0)
+        coef_shift = arch.coef_bits - 1
+        while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
+            coef_shift -= 1
+        if coef_shift < 0:
+            raise InputError(
+                f"{population.name!r}: a decay of {largest:g} is beyond coefficients of {arch.coef_bits} bits; "
+                "decays lie between 0 and 1"
+            )
+    values = {}
+    for name, value in d.values.items():
+        unit = scale if value.unit == STATE else 2.0**coef_shift if value.unit == COEFFICIENT else 1.0
+        q = np.rint(value.array * unit)
+        if value.unit != COEFFICIENT:
+            if np.abs(q).max(initial=0) > high:
+                warnings.append(
+                    f"{population.name!r}: {name} exceeds the {arch.state_bits}-bit state and is clamped; use an "
+                    "architecture with more state_bits"
+                )
+            q = np.clip(q, -high - 1, high)
+        values[name] = q.astype(np.int64)
+    return QuantizedPopulation(
+        population.name,
+        population.shape,
+        scale,
+        d.update,
+        values,
+        {name: value.unit for name, value in d.values.items()},
+        coef_shift,
+        d.rounding,
+        d.payload,
+    )

@@ -1,0 +1,88 @@
+"""QuantizedNetwork: the network in the integers of one architecture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from ..neurons.update import Step
+from .plastic import PlasticWeights
+
+WEIGHT_BITS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class QuantizedPopulation:
+    """A population as the machine will run it.
+
+    Attributes:
+        scale: (n,) float64, state units per float unit of v.
+        update: what happens in a timestep, to be run on a `neuron_program.Program`.
+        values: its parameters by name, (n,) int64.
+        units: of each of them, as in `update`.
+        coef_shift: bits behind the point of the coefficients.
+        rounding: of products with them.
+        payload: largest magnitude of what a spike carries.
+        changing: parameters that learning changes, so that each needs a register.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    scale: np.ndarray
+    update: Step
+    values: dict[str, np.ndarray]
+    units: dict[str, str]
+    coef_shift: int
+    rounding: int
+    payload: int
+    changing: frozenset[str] = frozenset()
+
+    @property
+    def n(self) -> int:
+        return len(self.scale)
+
+    @property
+    def threshold(self) -> np.ndarray | None:
+        """(n,) the parameter of that name, where the model has one."""
+        return self.values.get("threshold")
+
+
+@dataclass(frozen=True)
+class QuantizedProjection:
+    """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`.
+
+    They are multiplied by what a spike carries where that can be more than 1 (`payload`, its largest magnitude) or less
+    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too.
+    """
+
+    name: str
+    source: str
+    target: str
+    matrix: sparse.csr_array
+    shift: int
+    bits: int
+    delay: int
+    convolutional: bool
+    parameters: int
+    payload: int = 1
+    signed: bool = False
+    plastic: PlasticWeights | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedNetwork:
+    """All integers, all timing; `depth` and `shown` are in timesteps, by population, as in `retime.Timing`."""
+
+    input_shape: tuple[int, ...]
+    populations: tuple[QuantizedPopulation, ...]
+    projections: tuple[QuantizedProjection, ...]
+    output: str
+    depth: dict[str, int]
+    shown: dict[str, int]
+    origin: str
+    warnings: tuple[str, ...]
+
+    def population(self, name: str) -> QuantizedPopulation:
+        return next(p for p in self.populations if p.name == name)

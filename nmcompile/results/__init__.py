@@ -1,0 +1,1 @@
+"""What runs of an image come to: accuracy, costs, drift, comparison with the Verilog."""

@@ -1,0 +1,61 @@
+"""The bundled networks: trained with snnTorch by tools/train, with a thousand real test images each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from emulator.result import RunResult
+from emulator.spec.files import shipped_folder
+
+from ..coding.spikes import SpikeData, read_spikes
+from ..frontends.nir import read_nir
+from ..network.semantics import choose_semantics
+from ..pipeline import Compilation, compile_network
+from .drift import as_meta, drift_report
+from .evaluate import evaluate
+
+
+@dataclass(frozen=True)
+class Example:
+    """A bundled network: file name, the preset it was trained under, and what it is in a line."""
+
+    name: str
+    preset: str
+    title: str
+
+    def network_path(self) -> str:
+        return str(shipped_folder("examples") / "networks" / f"{self.name}.nir")
+
+    def data_path(self, kind: str) -> str:
+        """kind: "test" or "calib"."""
+        return str(shipped_folder("examples") / "data" / f"{self.name}_{kind}.npz")
+
+
+EXAMPLES = {
+    example.name: example
+    for example in (
+        Example("mnist_mlp", "snntorch", "MNIST digits, rate coded, 784-80-10"),
+        Example("mnist_conv", "snntorch-zero", "MNIST digits, rate coded, two convolutions and a readout"),
+        Example("mnist_rows", "snntorch", "MNIST digits, row by row, 128 recurrent neurons"),
+    )
+}
+
+
+def run_demo(
+    name: str, weight_bits: int = 8, limit: int | None = None, threads: int = 1, prices: str = "horowitz45"
+) -> tuple[Compilation, SpikeData, RunResult]:
+    """Compile a bundled network with calibration, run its test images, and put the drift report into the meta."""
+    example = EXAMPLES[name]
+    network = read_nir(example.network_path())
+    calibration = read_spikes(example.data_path("calib"), network.n_inputs)
+    compilation = compile_network(
+        network,
+        semantics=choose_semantics(example.preset),
+        weight_bits=weight_bits,
+        calibrate=calibration.spikes,
+    )
+    drift = as_meta(drift_report(compilation, calibration.spikes))
+    image = replace(compilation.image, meta=compilation.image.meta | {"drift": drift, "title": example.title})
+    data = read_spikes(example.data_path("test"), network.n_inputs).first(limit)
+    result = evaluate(image, data, threads=threads, prices=prices, record_spikes=True)
+    return replace(compilation, image=image), data, result

@@ -1,0 +1,1 @@
+"""The verbs of `nmc`, a function each, beside the words they print."""

@@ -1,0 +1,211 @@
+"""nmc compile, export, inspect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+
+from ..results.numbers import count
+from .choosing import chosen_semantics, semantics_options
+from .options import JSON, check_output, print_values
+from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
+from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
+
+if TYPE_CHECKING:
+    from emulator.spec.image import Image
+
+
+@click.command("compile")
+@click.argument("net")
+@click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
+@click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
+@semantics_options
+@click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
+@click.option(
+    "--input-levels",
+    type=click.IntRange(2, 255),
+    help="Analog inputs (direct coding): k, 0 to N, stands for k / N and is sent as one graded spike.",
+)
+@click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
+@click.option("--plasticity", help="RULES.toml: learning rules by the name of the projection that learns.")
+@JSON
+def compile_command(
+    net: str,
+    output: str,
+    arch: str | None,
+    weight_bits: int,
+    input_levels: int | None,
+    calibrate: str | None,
+    plasticity: str | None,
+    as_json: bool,
+    **choices: Any,
+) -> None:
+    """Compile a trained network to an image.
+
+    NET is a .nir file, lava-dl's .net, or a networkx graph (.graphml, node-link .json).
+    """
+    from emulator.spec.arch import load_architecture
+    from emulator.spec.image_file import save_image
+
+    from ..coding.spikes import read_spikes
+    from ..frontends import read_network
+    from ..pipeline import compile_network
+
+    check_output(output, net, calibrate, plasticity)
+    choose = chosen_semantics(choices)
+    network = read_network(net)
+    chosen = choose(network)
+    if plasticity:
+        from ..learning.attach import attach
+        from ..learning.files import read_rules
+
+        network = attach(network, read_rules(plasticity))
+    if input_levels:
+        network = network.graded(input_levels)
+    target = load_architecture(arch) if arch else None
+    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
+    result = compile_network(network, target, chosen, weight_bits, samples)
+    image, values = result.image, result.summary()
+    if samples is not None:
+        from ..results.drift import as_meta, drift_report
+
+        values["drift"] = as_meta(drift_report(result, samples))
+        image = replace(image, meta=image.meta | {"drift": values["drift"]})
+    save_image(image, output)
+    print_values(values, as_json, lambda: compiled(image, values, output))
+
+
+@click.command()
+@click.argument("image")
+@click.option("--into", required=True, help="NET.nir: the network that the image was compiled from.")
+@click.option("-o", "--output", required=True, help="The NIR file to write: NET with the learned weights.")
+@JSON
+def export(image: str, into: str, output: str, as_json: bool) -> None:
+    """Write learned weights back into a NIR file."""
+    from emulator.spec.image_file import load_image
+
+    from ..learning.export import write_nir
+
+    check_output(output, image, into)
+    values = {"nir": output, "projections": write_nir(load_image(image), into, output)}
+    print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
+
+
+@click.command()
+@click.argument("file")
+@JSON
+def inspect(file: str, as_json: bool) -> None:
+    """Show what is in an image or a result."""
+    from ..results.inspection import inspect_file
+
+    kind, values = inspect_file(file)
+    print_values(values, as_json, lambda: inspected(kind, values))
+
+
+def compiled(image: Image, values: dict[str, Any], output: str) -> None:
+    """After `nmc compile`."""
+    show_facts(
+        ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
+        ("semantics", values["semantics"]),
+        ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
+        ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
+        ("latency", count(values["latency_timesteps"], "timestep")),
+        *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
+    )
+    show_fill_of(image)
+    if "drift" in values:
+        show_drift(values["drift"])
+    show_warnings(values["warnings"])
+
+
+def _learns(p: dict[str, Any]) -> str:
+    low, high = p["bounds"]
+    steps = f"from {low:.4g} to {high:.4g} in steps of {weight_step(p):.3g}"
+    return f"{p['name']} by {p['learns']}, {p['weight_bits']} bits, {steps}"
+
+
+def inspected(kind: str, values: dict[str, Any]) -> None:
+    """After `nmc inspect`."""
+    if kind == "result":
+        shown = [(name, values[name]) for name in _SUMMARY if values.get(name) is not None]
+        show_facts(*((name, f"{value:,}" if isinstance(value, int) else as_text(value)) for name, value in shown))
+        if values["costs"]:
+            show_costs(values["costs"], values["samples"])
+        if not values["counters"]:
+            return
+        table = new_table("counter", "total")
+        for name, total in values["counters"].items():
+            table.add_row(name, f"{total:,}")
+        show_table(table)
+        return
+    show_facts(
+        ("network", f"{values['network']}: {values['inputs']:,} inputs, {values['outputs']:,} outputs"),
+        ("architecture", f"{values['architecture']} ({values['architecture_hash']})"),
+        ("semantics", values["semantics"]),
+        ("latency", count(values["latency_timesteps"], "timestep")),
+        ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
+    )
+    table = new_table(
+        "projection", "synapses", "weights", "bits", "synapse memory", "of its weights", "cores", "in a core"
+    )
+    for p in values["projections"]:
+        table.add_row(
+            f"{escape(p['name'])}: {escape(p['source'])} -> {escape(p['target'])}",
+            f"{p['synapses']:,}",
+            f"{p['parameters']:,}",
+            f"{p['weight_bits']}",
+            f"{p['memory_bits'] / 8192:,.2f} KiB",
+            f"{p['memory_bits'] / max(1, p['distinct_bits']):.2f} x",
+            f"{p['cores']}",
+            f"{p['core_memory_bits'] / max(1, p['distinct_bits']):.2f} x",
+        )
+    show_table(table)
+    if any(p["convolutional"] and p["cores"] > 1 for p in values["projections"]):
+        console().print("[dim]Every core with neurons of a convolution holds its kernels once.[/]")
+    learning = [p for p in values["projections"] if "learns" in p]
+    if learning:
+        table = new_table("learns", "rule", "least weight", "mean", "largest", "in steps of")
+        for p in learning:
+            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], weight_step(p))
+            table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
+        show_table(table)
+    if values["thresholds"]:
+        table = new_table("moving threshold", "least", "mean", "largest")
+        for name, numbers in values["thresholds"].items():
+            table.add_row(escape(name), *(f"{number:.4g}" for number in numbers))
+        show_table(table)
+    show_fill(values["fill"])
+    for core in values["cores"]:
+        console().print(f"[bold]Program of core {core['core']}[/]")
+        starts = {part["program"][0]: part for part in core["parts"]}
+        for address, line in enumerate(core["program"]):
+            if address in starts:
+                part = starts[address]
+                console().print(f"[dim]{escape(part['population'])}, {part['neurons']:,} neurons[/]")
+            if address == core["reset_entry"]:
+                console().print("[dim]between samples[/]")
+            console().print(f"{address:4}  {escape(line)}")
+    if values["drift"]:
+        show_drift(values["drift"])
+    show_warnings(values["warnings"])
+
+
+_SUMMARY = (
+    "samples",
+    "timesteps",
+    "accuracy",
+    "synaptic_operations",
+    "spikes",
+    "cycles_per_sample",
+    "cycles_are",
+    "energy_j_per_sample",
+    "energy_scope",
+    "learning_cycles_per_sample",
+    "learning_energy_j_per_sample",
+    "row_updates",
+    "prices",
+    "architecture",
+)

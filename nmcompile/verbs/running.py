@@ -1,0 +1,197 @@
+"""nmc emulate, verify, demo, report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.markup import escape
+
+from emulator.spec.errors import InputError, UsageError
+
+from .options import JSON, LEARN, LEARNED, PRICES, THREADS, TIMESTEPS, check_output, print_values
+from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
+from .terminal import console, show_facts, show_warnings
+
+if TYPE_CHECKING:
+    from emulator.result import RunResult
+
+    from ..pipeline import Compilation
+
+
+@click.command()
+@click.argument("image")
+@click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
+@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@TIMESTEPS
+@click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
+@THREADS
+@click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
+@click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
+@LEARN
+@LEARNED
+@PRICES
+@JSON
+def emulate(
+    image: str,
+    spikes: str,
+    output: str | None,
+    timesteps: int | None,
+    limit: int | None,
+    threads: int,
+    probes: tuple[str, ...],
+    readout: str | None,
+    learn: bool,
+    learned: str | None,
+    prices: str,
+    as_json: bool,
+) -> None:
+    """Run samples on the emulator.
+
+    While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
+    """
+    from emulator.result import save_result
+    from emulator.spec.image_file import load_image, save_image
+
+    from ..coding.spikes import largest_input, read_spikes
+    from ..results.evaluate import evaluate
+    from ..results.summary import summary
+
+    check_output(output, image, spikes)
+    check_output(learned, image, spikes)
+    for probe in probes:
+        if ":" not in probe:
+            raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
+    program = load_image(image)
+    if "output" not in program.meta:
+        raise InputError(f"{image}: no compiler's notes in this image; compile it again, or run it with emulator.run")
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    result = evaluate(
+        program,
+        data,
+        threads=threads,
+        probes=probes,
+        prices=prices,
+        record_spikes=output is not None,
+        learn=learn or learned is not None,
+        readout=readout,
+    )
+    if output:
+        save_result(result, output)
+    if learned and result.learned:
+        save_image(result.learned, learned)
+    values = summary(result)
+    print_values(values, as_json, lambda: emulated(result, values, output, learned))
+
+
+@click.command()
+@click.argument("image")
+@click.option("--spikes", required=True, help="IN.npz: spikes or events.")
+@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@TIMESTEPS
+@click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
+@JSON
+def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit: int | None, as_json: bool) -> None:
+    """Run the Verilog beside the emulator and compare them.
+
+    Every spike, counter and clock cycle; stops at the first difference.
+    """
+    from emulator.spec.image_file import load_image
+
+    from ..coding.spikes import largest_input, read_spikes
+    from ..results.verify import verify as compare
+
+    program = load_image(image)
+    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    verdict = compare(program, data.spikes, simulator, data.extra.get("rewards", 0))
+    print_values(verdict.summary(), as_json, lambda: verified(verdict.summary()))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--html", required=True, help="The page to write.")
+@JSON
+def report(run: str, html: str, as_json: bool) -> None:
+    """Write an HTML page about a result of `nmc emulate -o`."""
+    from emulator.result import load_result
+
+    from ..report.report import write_report
+
+    check_output(html, run)
+    write_report(load_result(run), html)
+    print_values({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
+
+
+@click.command()
+@click.argument("name", default="mnist_mlp")
+@click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
+@click.option("--limit", type=click.IntRange(1), help="Run the first N test images only.")
+@click.option("--html", help="Write a page with pictures, too.")
+@THREADS
+@PRICES
+@JSON
+def demo(
+    name: str, weight_bits: int, limit: int | None, html: str | None, threads: int, prices: str, as_json: bool
+) -> None:
+    """Compile and run a bundled network on real test images.
+
+    NAME is mnist_mlp, mnist_conv or mnist_rows.
+    """
+    from ..results.demo import EXAMPLES, run_demo
+    from ..results.summary import summary
+
+    check_output(html)
+    if name not in EXAMPLES:
+        raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
+    compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)
+    values = {"network": name} | summary(result) | {"compile": compilation.summary()}
+    if "float_accuracy" in result.meta:
+        values["float_accuracy"] = result.meta["float_accuracy"]
+    if html:
+        from ..report.report import write_report
+
+        write_report(result, html)
+    print_values(values, as_json, lambda: demonstrated(compilation, result, values, html))
+
+
+def emulated(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
+    """After `nmc emulate`; `output` and `learned` are the files that were written."""
+    from ..results.learning_costs import learning_facts
+
+    show_facts(*run_facts(result, values), *learning_facts(result))
+    show_costs(result.meta["costs"], result.samples)
+    show_warnings(result.meta["energy"]["warnings"])
+    show_kept(result, output, learned)
+
+
+def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, Any], html: str | None) -> None:
+    """After `nmc demo`."""
+    image, compiled = compilation.image, values["compile"]
+    facts = run_facts(result, values)
+    facts[0:0] = [
+        (
+            "network",
+            f"{image.meta['title']}: {compiled['neurons']:,} neurons, {compiled['synapses']:,} synapses",
+        ),
+        ("semantics", compiled["semantics"]),
+        ("weights", f"{image.meta['weight_bits']} bits, {compiled['memory_bits'] / 8192:,.1f} KiB in all"),
+    ]
+    show_facts(*facts)
+    show_costs(result.meta["costs"], result.samples)
+    show_fill(result.meta["fill"])
+    show_drift(image.meta["drift"])
+    show_warnings(compiled["warnings"] + result.meta["energy"]["warnings"])
+    if html:
+        console().print(f"wrote {escape(html)}")
+
+
+def verified(values: dict[str, Any]) -> None:
+    """After `nmc verify`."""
+    show_facts(
+        ("verdict", f"the Verilog under {values['simulator']} is the emulator: 0 mismatches"),
+        ("compared", f"{values['samples']:,} samples, {values['timesteps']:,} timesteps, {values['spikes']:,} spikes"),
+        ("cycles", f"{values['cycles_rtl']:,}, equal"),
+        ("counters", f"{values['counters']:,} ledger lines, equal"),
+        *([("learned", f"{values['weights']:,} words of weights, equal")] if values["weights"] else []),
+        ("took", f"{values['elapsed_s']:.1f} s"),
+    )

@@ -1,0 +1,100 @@
+"""Tables that several verbs print."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from ..results.numbers import quantity
+from .terminal import console, new_table, share, show_table, show_warnings
+
+if TYPE_CHECKING:
+    from emulator.result import RunResult
+    from emulator.spec.image import Image
+
+
+def show_fill(rows: list[dict[str, Any]]) -> None:
+    table = new_table("core", "neurons", "axons", "synapse words", "routes", "program", title="How full the cores are")
+    for row in rows:
+        table.add_row(
+            f"{row['core']}  {escape(', '.join(dict.fromkeys(row['populations'])))}",
+            *(share(row[k]) for k in ("neurons", "axons", "synapse words", "routes", "program words")),
+        )
+    show_table(table)
+
+
+def show_drift(rows: list[dict[str, Any]]) -> None:
+    table = new_table("population", "float spikes", "fixed", "error per neuron", "saturated", "silent", "zero weights")
+    table.title = "Drift on the calibration inputs"
+    for row in rows:
+        table.add_row(
+            escape(row["name"]),
+            f"{row['float_spikes']:,}",
+            f"{row['fixed_spikes']:,}",
+            f"{100 * row['count_error']:.1f} %",
+            f"{row['saturations']:,}",
+            f"{row['silent_neurons']:,}",
+            f"{100 * row['zero_weights']:.1f} %",
+        )
+    show_table(table)
+    for row in rows:
+        if row["advice"]:
+            console().print(f"[yellow]![/] {escape(row['advice'])}")
+
+
+def weight_step(p: dict[str, Any]) -> float:
+    """The least difference between two weights of a projection that learns; a tag below them does not count."""
+    return p["unit"] * 2 ** p["tag_bits"]
+
+
+def show_fill_of(image: Image) -> None:
+    from ..results.costs import core_fill
+
+    show_fill(core_fill(image))
+
+
+def show_kept(result: RunResult, output: str | None, learned: str | None) -> None:
+    """The files that were written, and what was not."""
+    show_warnings(result.meta.get("learning", {}).get("warnings", []))
+    if "learning" in result.meta and not learned:
+        show_warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
+    for path in (output, learned):
+        if path:
+            console().print(f"wrote {escape(path)}")
+
+
+def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
+    meta, samples = result.meta, values["samples"]
+    rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
+    if "accuracy" in values:
+        rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
+        if "float_accuracy" in meta:
+            rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
+    clock, energy = meta["architecture"]["clock_hz"], meta["energy"]
+    rows += [
+        ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
+        ("latency", f"{quantity(values['latency_s_per_sample'], 's')} a sample at {quantity(clock, 'Hz')}"),
+        ("synaptic ops", f"{values['synaptic_operations'] / samples:,.0f} a sample"),
+        ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
+        (
+            "energy",
+            f"{quantity(values['energy_j_per_sample'], 'J')} a sample, {energy['scope']}, by {energy['table']} "
+            f"({energy['evidence']})",
+        ),
+        ("emulated in", f"{values['elapsed_s']:.3f} s"),
+    ]
+    return rows
+
+
+def show_costs(rows: list[dict[str, Any]], samples: int) -> None:
+    table = new_table("population", "neurons", "cores", "cycles", "events", "synaptic ops", "spikes")
+    table.title = "Cost per sample"
+    for row in rows:
+        table.add_row(
+            escape(row["name"]),
+            f"{row['neurons']:,}",
+            f"{len(row['cores'])}",
+            *(f"{row[k] / samples:,.0f}" for k in ("busy_cycles", "events", "synaptic_operations", "spikes")),
+        )
+    show_table(table)
