@@ -99,7 +99,7 @@ def compile_network(
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
-    discrete = discretize(network, semantics or choose_semantics())
+    discrete = discretize(network, semantics or network.semantics or choose_semantics())
     calibration = None
     if calibrate is not None:
         _check_inputs(network, calibrate)

@@ -11,7 +11,7 @@ from emulator.spec.errors import InputError
 
 from ..network.limits import INPUT
 from ..network.network import Network
-from ..network.semantics import Semantics
+from ..network.semantics import Semantics, check_names
 from ..neurons.update import Dynamics
 from .bounds import bounded_dynamics
 
@@ -63,6 +63,7 @@ def discretize(network: Network, semantics: Semantics) -> DiscreteNetwork:
         InputError: a parameter is outside what its model can do with this timestep; or a population that does not
             spike is followed by another.
     """
+    check_names(semantics, [p.name for p in network.populations])
     for population in network.populations:
         if not population.spiking and population.name != network.output:
             raise InputError(
