@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from .run_notes import RunNotes
 from .spec.errors import InputError
 from .spec.image import Image
 from .spec.ledger import CHIP_COUNTERS, COUNTERS
+from .spec.notes import from_plain, to_plain
 
 FORMAT: Final = "nmcompile result"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without counters
 
 
@@ -43,7 +45,7 @@ class RunResult:
             anything else, by a board without counters.
         rtl: the bundled Verilog implements exactly this architecture.
         elapsed_s: seconds in the machine itself; loading and compiling left out.
-        meta: JSON values: timesteps, latency, the names of populations and what the caller adds.
+        notes: what is known of the run beside that.
         learned: the image with the weights, registers and random state that the run left behind (only from
             `learn=True`); never saved.
     """
@@ -62,7 +64,7 @@ class RunResult:
     cycles_are: str
     rtl: bool
     elapsed_s: float
-    meta: dict[str, Any] = field(default_factory=dict)
+    notes: RunNotes
     learned: Image | None = None
 
     @property
@@ -73,9 +75,9 @@ class RunResult:
         """A counter of the ledger, summed over cores."""
         return self.chip[name] if name in self.chip else int(self.counters[name].sum())
 
-    def with_meta(self, **values: Any) -> RunResult:
-        """The same result with more meta."""
-        return replace(self, meta={**self.meta, **values})
+    def with_notes(self, **values: Any) -> RunResult:
+        """The same result with more notes."""
+        return replace(self, notes=replace(self.notes, **values))
 
 
 def save_result(result: RunResult, path: str | Path) -> None:
@@ -104,9 +106,9 @@ def save_result(result: RunResult, path: str | Path) -> None:
         "cycles_are": result.cycles_are,
         "rtl": result.rtl,
         "elapsed_s": result.elapsed_s,
-        "meta": result.meta,
+        "notes": to_plain(result.notes),
     }
-    arrays["meta"] = np.array(json.dumps(manifest, sort_keys=True))
+    arrays["meta"] = np.array(json.dumps(manifest))
     with open(path, "wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -139,6 +141,8 @@ def load_result(path: str | Path) -> RunResult:
 
     try:
         _check_shapes(arrays)
+        notes = from_plain(RunNotes, manifest["notes"], f"{path}: what it tells of the run")
+        _check_notes(notes, arrays)
         return RunResult(
             output_counts=arrays["output_counts"],
             predictions=arrays["predictions"],
@@ -154,7 +158,7 @@ def load_result(path: str | Path) -> RunResult:
             cycles_are=manifest["cycles_are"],
             rtl=manifest["rtl"],
             elapsed_s=manifest["elapsed_s"],
-            meta=manifest["meta"],
+            notes=notes,
         )
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path}: a result with parts missing; run it again") from None
@@ -184,3 +188,31 @@ def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
         fits = found.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, found.shape, strict=True))
         if not fits or found.dtype.kind not in "iu" or samples == 0:
             raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
+
+
+def _check_notes(notes: RunNotes, arrays: dict[str, np.ndarray]) -> None:
+    """ValueError where notes are not of these arrays."""
+    samples, cores = len(arrays["sample_cycles"]), notes.architecture.cores
+    fits = (
+        arrays["neuron_spikes"].shape == (cores, notes.architecture.neurons),
+        len(notes.populations) == arrays["sample_spikes"].shape[1],
+        notes.timesteps >= 0 <= notes.latency,
+        notes.labels is None or len(notes.labels) == samples,
+        notes.energy is None or len(notes.energy.cores_j) == cores,
+        notes.shown is None or 0 <= notes.shown.sample < samples,
+        {cost.name for cost in notes.costs} <= set(notes.populations),
+        set(notes.locations or ()) <= set(notes.populations),
+        all(0 <= core < cores for cost in notes.costs for core in cost.cores),
+        all(0 <= fill.core < cores for fill in notes.fill),
+        all(0 <= core < cores for places in (notes.locations or {}).values() for core, _ in places),
+        all(
+            0 <= neuron < notes.architecture.neurons
+            for places in (notes.locations or {}).values()
+            for _, neuron in places
+        ),
+        notes.image is None or len(notes.image.parts) == cores,
+        notes.image is None or notes.image.output in notes.populations,
+        notes.learning is None or (notes.image and set(notes.learning.mean_weights) <= set(notes.image.plastic)),
+    )
+    if not all(fits):
+        raise ValueError("notes")

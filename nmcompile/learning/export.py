@@ -10,7 +10,7 @@ from typing import Any
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 
-from .learned import learned_thresholds, learned_weights, learning_rules
+from .learned import learned_thresholds, learned_weights
 
 
 def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
@@ -21,7 +21,7 @@ def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
     """
     import h5py
 
-    weights = {name: ("weight", learned_weights(image, name).T) for name in learning_rules(image.meta)}
+    weights = {name: ("weight", learned_weights(image, name).T) for name in image.compiled.plastic}
     if not weights:
         raise InputError("nothing in this image learns, so there is nothing to export; compile it with --plasticity")
     changed = weights | {name: ("v_threshold", values) for name, values in learned_thresholds(image).items()}
