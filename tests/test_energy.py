@@ -15,11 +15,11 @@ from emulator.prices import EVIDENCE, Curve, PriceTable, bundled_prices, load_pr
 from emulator.reference import Reference
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
-from emulator.spec.notes import to_plain
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Op
 from emulator.spec.ledger import COUNTERS
+from emulator.spec.notes import to_plain
 
 TABLES = ("horowitz45", "loihi14", "odin28", "truenorth28")
 

@@ -82,7 +82,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
 def _projection(image: Image, p: ProjectionNote, bits: list[int]) -> dict[str, Any]:
     """A projection's notes, what it learned and its synapse memory, in one table; `bits` of each core."""
     values = to_plain(p)
-    learning = values.pop("learning")
+    learning = values.pop("learning", None)
     if learning is not None:
         least, mean, largest = weight_range(image, p.name)
         assert p.learning is not None
