@@ -18,7 +18,7 @@ from .discretize.discretize import framework_delays
 from .discretize.floatsim import FloatRun, run_float
 from .emit.emit import emit
 from .network.network import Network
-from .network.semantics import Semantics, choose_semantics
+from .network.semantics import Semantics, check_names, choose_semantics
 from .neurons.models import dynamics
 from .place.place import place
 from .quantize.quantize import quantize
@@ -88,7 +88,8 @@ def compile_network(
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
-    semantics = semantics or choose_semantics()
+    semantics = semantics or network.semantics or choose_semantics()
+    check_names(semantics, [p.name for p in network.populations])
     for population in network.populations:
         if not population.spiking and population.name != network.output:
             raise InputError(
