@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from nmcompile.network.semantics import PRESETS, RESETS, Semantics, choose_seman
 
 Rng = np.random.Generator
 PARAMETERS = MODELS | {"DiscreteLIF": ("decay", "v_threshold", "v_reset")}
-TIMES = (1e-3, 5e-3, 0.02, 0.02, 0.1, 10.0)
+TIMES = (1e-3, 5e-3, 5e-3, 0.02, 0.02, 0.02, 0.1, 10.0)
 DT = 1e-3
 
 
@@ -30,6 +31,7 @@ class Request:
 
     network: Network
     rules: dict[str, dict[str, Any]]
+    masks: dict[str, np.ndarray]
     arch: Architecture | None
     semantics: Semantics
     weight_bits: int
@@ -39,7 +41,7 @@ class Request:
 
     def ruled(self) -> Network:
         """The network with its rules."""
-        return attach(self.network, {name: made(table) for name, table in self.rules.items()})
+        return attach(self.network, {name: made(table) for name, table in self.rules.items()}, self.masks)
 
 
 def made(table: dict[str, Any]) -> Rule:
@@ -63,9 +65,10 @@ def numbers(rng: Rng, n: int, low: float, high: float, *corners: float) -> np.nd
             return np.full(n, rng.uniform(low, high))
 
 
-def population(rng: Rng, name: str, shape: tuple[int, ...], model: str) -> Population:
+def population(rng: Rng, name: str, shape: tuple[int, ...], model: str, alike: bool) -> Population:
+    """`alike`: its neurons act alike on what they receive, as they must to learn."""
     n = int(np.prod(shape))
-    make = {
+    make: dict[str, Callable[[], np.ndarray]] = {
         "r": lambda: numbers(rng, n, 0.5, 30) * one(rng, 1, 1, 1 / DT, 1e-6, -1),
         "tau": lambda: numbers(rng, n, 1.5 * DT, 50 * DT, DT, 1e3),
         "tau_mem": lambda: numbers(rng, n, 1.5 * DT, 50 * DT, DT, 1e3),
@@ -78,6 +81,9 @@ def population(rng: Rng, name: str, shape: tuple[int, ...], model: str) -> Popul
         "decay": lambda: numbers(rng, n, 0.1, 1.0, 0.0, 0.9, 1.0, 1e-5, -0.5, 3.0),
     }
     params = {key: make[key]() for key in PARAMETERS[model]}
+    for key in ("r", "tau", "tau_mem", "tau_syn", "w_in", "v_threshold"):
+        if alike and key in params and rng.random() < 0.95:
+            params[key] = np.full(n, abs(params[key][0]))
     bias = numbers(rng, n, -0.2, 0.5, 0.0, 0.0, 0.0, 1e-6, 1e6) if rng.random() < 0.3 else np.zeros(n)
     late = rng.uniform(-0.1, 0.1, n) * one(rng, 0, 1) if rng.random() < 0.15 else None
     return Population(name, shape, model, params, bias, late)
@@ -103,7 +109,7 @@ def weights(rng: Rng, sources: int, targets: int) -> np.ndarray:
     return w * (rng.random(w.shape) < one(rng, 1, 1, 0.6, 0.15))
 
 
-def network(rng: Rng) -> Network:
+def network(rng: Rng, learns: bool) -> Network:
     image = rng.random() < 0.3
     inputs: tuple[int, ...] = (int(rng.integers(1, 3)), *rng.integers(2, 6, 2).tolist()) if image else ()
     inputs = inputs or (int(one(rng, 1, 3, 5, 17)),)
@@ -126,8 +132,8 @@ def network(rng: Rng) -> Network:
                 projections.append(Projection(f"w{i}", at, name, sparse.csr_array(weights(rng, n, out[0]))))
         last = i == count - 1
         model = one(rng, "LIF", "LIF", "IF", "CubaLIF", "DiscreteLIF", "DiscreteLIF", "Threshold")
-        model = one(rng, "LI", "I", "CubaLI") if last and rng.random() < 0.2 else model
-        populations.append(population(rng, name, out, model))
+        model = one(rng, "LI", "I", "CubaLI") if last and not learns and rng.random() < 0.2 else model
+        populations.append(population(rng, name, out, model, learns))
         shapes[name] = out
         n = populations[-1].n
         if n <= 12 and populations[-1].spiking and rng.random() < 0.25:
@@ -138,15 +144,17 @@ def network(rng: Rng) -> Network:
             more = sparse.csr_array(weights(rng, int(np.prod(shapes[source])), n))
             projections.append(Projection(f"s{i}", source, name, more, int(rng.integers(0, 3))))
         at = name
-    return Network(inputs, tuple(populations), tuple(projections), at, input_levels=int(one(rng, *[1] * 8, 2, 255)))
+    levels = 1 if learns else int(one(rng, 1, 1, 1, 1, 2, 255))
+    return Network(inputs, tuple(populations), tuple(projections), at, input_levels=levels)
 
 
 def rule(rng: Rng) -> dict[str, Any]:
     """A table of the library's parameters, as a file gives them."""
     name = one(rng, *RULES)
-    low, high = one(rng, (0.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (-2.0, 0.0), (0.1, 0.5), (0.0, 1e-3), (-1e3, 1e3))
+    bounds = [(0.0, 1.0), (0.0, 1.0), (-1.0, 1.0), (-1.0, 1.0), (-2.0, 0.0), (0.1, 0.5)]
+    low, high = one(rng, *bounds) if rng.random() < 0.9 else one(rng, (0.0, 1e-3), (-1e3, 1e3), (-1e-9, 1.0))
     table: dict[str, Any] = {"rule": name, "w_max": high, "w_min": low}
-    step = lambda: (high - low) * float(one(rng, 0.05, 0.01, 0.5, 1e-6, 3.0))  # noqa: E731
+    step = lambda: (high - low) * float(one(rng, 0.05, 0.01, 0.05, 0.01, 0.5, 1e-6, 3.0))  # noqa: E731
     tau = lambda: float(one(rng, *TIMES))  # noqa: E731
     match name:
         case "rectangular-stdp":
@@ -185,8 +193,10 @@ def rule(rng: Rng) -> dict[str, Any]:
     return table
 
 
-def semantics(rng: Rng) -> Semantics:
+def semantics(rng: Rng, learns: bool) -> Semantics:
     changed = {"reset": one(rng, *RESETS)} if rng.random() < 0.2 else {}
+    if learns and rng.random() < 0.9:
+        changed["reset"] = one(rng, "value", "subtract")
     return choose_semantics(one(rng, *PRESETS), dt=DT, **changed)
 
 
@@ -207,20 +217,28 @@ def architecture(rng: Rng) -> Architecture | None:
     return replace(found, neurons=lanes * int(rng.integers(1, max(3, 128 // lanes))), program_words=512)
 
 
+def net_matrix(net: Network, name: str) -> np.ndarray:
+    return next(p.matrix.toarray() for p in net.projections if p.name == name)
+
+
 def request(seed: int) -> Request:
     rng = np.random.default_rng([seed, 18])
-    net = network(rng)
-    names = [p.name for p in net.projections if not p.convolutional]
-    rules = {name: rule(rng) for name in names if rng.random() < 0.35} if rng.random() < 0.45 else {}
+    learns = bool(rng.random() < 0.35)
+    net = network(rng, learns)
+    names = [p.name for p in net.projections if not p.convolutional or rng.random() < 0.1]
+    rules = {name: rule(rng) for name in names if rng.random() < 0.5} if learns else {}
+    masks = {p.name: rng.random(p.matrix.shape) < one(rng, 0.1, 0.6, 1) for p in net.projections if p.name in rules}
+    masks = {name: mask | (net_matrix(net, name) != 0) for name, mask in masks.items() if rng.random() < 0.2}
     shape = (int(rng.integers(1, 3)), int(rng.integers(2, 7)), net.n_inputs)
     rate = one(rng, 0.0, 0.3, 0.6, 1.0)
     draw = lambda: ((rng.random(shape) < rate) * rng.integers(1, net.input_levels + 1, shape)).astype(np.uint8)  # noqa: E731
     return Request(
         net,
         rules,
+        masks,
         architecture(rng),
-        semantics(rng),
-        int(one(rng, 16, 8, 8, 4, 2, 1)),
+        semantics(rng, learns),
+        int(one(rng, 16, 8, 8, 4, 2, 1) if not learns or rng.random() < 0.1 else one(rng, 8, 16)),
         draw() if rng.random() < 0.4 else None,
         draw(),
         rng.integers(-3, 4, shape[0]),

@@ -154,8 +154,10 @@ class Program(Update):
             self.add(d, d, plus, where)
 
     def mul(self, d: Register, a: Register, factor: str, where: Flag | None = None) -> None:
-        if not (self.is_one(factor) and d == a):
+        if not self.is_one(factor):
             self.emit("mul", where, **self.scaled(d, a, self.value(factor)))
+        elif d != a:
+            self.copy(d, a, where)
 
     def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
         fields = {"d": self.number(d.name), "a": self.code(a), "imm": self.number(b.name)}
