@@ -208,7 +208,9 @@ def architecture(rng: Rng) -> Architecture | None:
         case 2:
             return one(rng, *bundled_architectures().values())
         case 3:
-            return random_architecture(rng, synapse_words=int(one(rng, 1, 16, 64)), axons=16, routes=int(one(rng, 1, 9)))
+            return random_architecture(
+                rng, synapse_words=int(one(rng, 1, 16, 64)), axons=16, routes=int(one(rng, 1, 9))
+            )
         case 4:
             return random_architecture(rng, program_words=int(one(rng, 1, 12, 30, 80)))
     roomy = {"registers": 8, "traces": 3, "delay_slots": 16, "graded": bool(rng.random() < 0.8)}

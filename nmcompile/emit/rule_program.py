@@ -149,6 +149,9 @@ class _Writer:
             held, limit = self._steps(trace) + 1, self.high
             if trace.pairing != "window":
                 held, limit = math.ceil(1 / (1 - self._beta(trace))), self.units[trace.name]
+                decay = self._scaled(self._beta(trace))
+                if decay["imm"] == 1 << decay["shift"]:  # no factor is nearer to 1: it never decays
+                    continue
             if held > limit:
                 raise DoesNotFitError(
                     [
@@ -309,7 +312,9 @@ class _Writer:
             if high < math.inf:
                 negative = self.program.number("change")
                 ops.append(Op("mul", d=negative, a=register, imm_b=1, imm=-1))
-                ops.append(Op("cgt", pred=pred, d=number, a=negative, imm_b=1, imm=self._whole(-math.ceil(high * unit))))
+                ops.append(
+                    Op("cgt", pred=pred, d=number, a=negative, imm_b=1, imm=self._whole(-math.ceil(high * unit)))
+                )
                 pred = 1 + number
         if any(t.on == "post" and t.where == condition.name for t in self.rule.terms):
             ops.append(Op("plog", d=number, a=number, c=self.fired, imm=0b1000))

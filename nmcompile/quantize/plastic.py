@@ -94,8 +94,8 @@ def changing(name: str, plastic: list[PlasticWeights | None], d: Dynamics) -> fr
         )
     if "threshold" not in d.values or np.ptp(d.values["threshold"].array) > 0:
         raise InputError(
-            f"{name!r}: rule {rules[0].name!r} moves its threshold, which must be the same on all neurons at first; give "
-            "them one"
+            f"{name!r}: rule {rules[0].name!r} moves its threshold, which must be the same on all neurons at first; "
+            "give them one"
         )
     return frozenset({"threshold"})
 
@@ -142,7 +142,7 @@ def plastic_layer(
     exponents = [int(np.ceil(np.log2(s / reference) - 1e-9)) if s > 0 else 0 for s in steps]
     excess = max(0, max(exponents, default=0) - most_shift)  # the finer weights are made coarser, then
     reference, exponents = reference * 2.0**excess, [max(0, e - excess) for e in exponents]
-    need = d.headroom * float(np.max(d.amplitude)) if d.amplitude is not None else 100.0
+    need = d.headroom * max(float(np.max(d.amplitude)), 1e-12) if d.amplitude is not None else 100.0
     room = 0.98 * float(1 << (arch.acc_bits - 1))
     finest = max(need / float(1 << (arch.state_bits - 1)), float((fullest * top * payloads).sum()) / room)
     spare = np.log2(reference / finest)
@@ -253,8 +253,8 @@ def _integers(
     if not full and not values.all():
         least = coarse if upper > 0 else -coarse
         warnings.append(
-            f"{p.name!r}: {int((values == 0).sum()):,} of {len(values):,} synapses start at 0, which is no synapse where "
-            f"only some pairs are; they start at {least * unit:.3g}, one unit; connect all pairs, or none at 0"
+            f"{p.name!r}: {int((values == 0).sum()):,} of {len(values):,} synapses start at 0, which is no synapse "
+            f"where only some pairs are; they start at {least * unit:.3g}, one unit; connect all pairs, or none at 0"
         )
         values[values == 0] = least
     outside = int(np.count_nonzero((values < lower) | (values > upper)))
