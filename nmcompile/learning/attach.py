@@ -18,7 +18,7 @@ def attach(network: Network, rules: Mapping[str, Rule], masks: Mapping[str, np.n
     """The network with a rule on each projection named.
 
     Args:
-        masks: by projection, (n_source, n_target) bool: the pairs that are synapses, those of weight 0 included.
+        masks: by projection, (n_source, n_target) bool: the pairs that are synapses; None: see `Projection.mask`.
 
     Raises:
         InputError: no such projection; one that repeats weights, or leads where such a one does; a target that does

@@ -86,7 +86,7 @@ class Projection:
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
         plasticity: the learning rule that changes them; `learning.attach` puts it here.
         mask: (n_source, n_target) bool CSR: which pairs are synapses that learn, whatever their weights are at first;
-            None: those of the matrix that are not 0, or as the rule says.
+            None: those that the matrix stores, or all if the rule says so.
     """
 
     name: str

@@ -6,53 +6,21 @@ same on every neuron. Units are chosen for the bounds of the weights, not for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, InputError
 
+from ..discretize.discretize import DiscreteNetwork
 from ..network.network import Population, Projection
 from ..network.rule import Rule
 from ..neurons.update import Dynamics
+from .quantized import PlasticWeights, QuantizedLayer
 
 TAG_BITS = 8  # of an eligibility tag, below the weight
 LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
 FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
-
-
-@dataclass(frozen=True)
-class PlasticWeights:
-    """What makes integers of a rule.
-
-    Attributes:
-        unit: one integer unit of weight, in the network's unit.
-        lower, upper: integer bounds.
-        masked: synapses of weight 0 are none.
-        dt: seconds.
-        scale: integer units of state per float unit.
-    """
-
-    rule: Rule
-    unit: float
-    lower: int
-    upper: int
-    masked: bool
-    dt: float
-    scale: float
-
-
-@dataclass(frozen=True)
-class PlasticLayer:
-    """The integers of a population with learning projections, per projection where there are several."""
-
-    scale: np.ndarray
-    shifts: list[int]
-    integers: list[sparse.csr_array]
-    bits: list[int]
-    plastic: list[PlasticWeights | None]
 
 
 def learns(projections: list[Projection]) -> bool:
@@ -72,11 +40,11 @@ def width(p: Projection, weight_bits: int) -> int:
     return bits
 
 
-def check_plain(projections: list[Projection], target: str, graded: set[str]) -> None:
-    """InputError where a rule would take spikes for more, or less, than they are: it sees that they are, no more."""
+def check_plain(projections: list[Projection], discrete: DiscreteNetwork) -> None:
+    """InputError where spikes that a rule would learn from carry numbers: it sees that they are, no more."""
     for p in projections:
-        for name in (p.source, target):
-            if p.plasticity is not None and name in graded:
+        for name in (p.source, p.target):
+            if p.plasticity is not None and discrete.graded(name):
                 raise InputError(
                     f"{p.name!r} learns by {p.plasticity.name!r} from the spikes of {name!r}, which carry numbers; "
                     "a rule takes each for 1, so let it send plain spikes, or learn on another projection"
@@ -110,7 +78,7 @@ def plastic_layer(
     payloads: list[int],
     most_shift: int,
     warnings: list[str],
-) -> PlasticLayer:
+) -> QuantizedLayer:
     """Choose the scale, the shifts and the integers.
 
     Args:
@@ -158,15 +126,8 @@ def plastic_layer(
     for p, matrix, b, shift in zip(projections, matrices, bits, shifts, strict=True):
         unit = 2.0**shift / (scale * gain)  # one integer unit of weight, in the network's
         q, learned = _integers(p, matrix, b, unit, dt, scale, warnings)
-        if learned is not None and learned.lower >= learned.upper:
-            rule = learned.rule
-            raise DoesNotFitError(
-                [
-                    f"{p.name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
-                    f"{unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or "
-                    "weights that are larger beside the threshold"
-                ]
-            )
+        if learned is not None:
+            _check_bounds(p.name, learned, arch)
         integers.append(q)
         plastic.append(learned)
     reach = sum(
@@ -180,7 +141,20 @@ def plastic_layer(
                 f"{(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
             ]
         )
-    return PlasticLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+    return QuantizedLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+
+
+def _check_bounds(name: str, learned: PlasticWeights, arch: Architecture) -> None:
+    """DoesNotFitError where not even two weights lie between a rule's bounds."""
+    if learned.lower >= learned.upper:
+        rule = learned.rule
+        raise DoesNotFitError(
+            [
+                f"{name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
+                f"{learned.unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or "
+                "weights that are larger beside the threshold"
+            ]
+        )
 
 
 def _largest(p: Projection) -> float:
@@ -215,7 +189,6 @@ def synapses(p: Projection) -> sparse.csr_array:
     if rule is None:
         return matrix
     if p.mask is None and not rule.all_to_all:
-        matrix.eliminate_zeros()
         if not matrix.nnz:
             raise InputError(
                 f"{p.name!r} learns by {rule.name!r}, but all its weights are 0, and a weight of 0 is no synapse; give "
