@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from emulator.spec.errors import DoesNotFitError, UsageError
+from emulator.spec.files import write_text, writing
 
 from ..results.numbers import quantity
 from .options import BAUD, JSON, LEARN, LEARNED, PORT, TIMESTEPS, check_output, print_values
@@ -163,12 +164,13 @@ def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> N
     if kind.vivado:
         if program:
             raise UsageError(f"{board} is built by Vivado, which {path} is for; program what Vivado makes")
-        path.write_text(boards.vivado_script(kind))
+        write_text(path, boards.vivado_script(kind))
         values = {"board": board, "title": kind.title, "file": str(path)}
     else:
         with Progress() as progress:
             made = boards.build(kind, progress)
-        path.write_bytes(made.bitstream)
+        with writing(path) as file:
+            file.write(made.bitstream)
         values = boards.summary(kind, made, path)
     if program:
         boards.program(kind, path)
