@@ -11,13 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from .run_notes import RunNotes
+from .spec.archive import Archive
 from .spec.errors import InputError
+from .spec.files import printable, writing
 from .spec.image import Image
 from .spec.ledger import CHIP_COUNTERS, COUNTERS
 from .spec.notes import from_plain, to_plain
 
 FORMAT: Final = "nmcompile result"
 FORMAT_VERSION: Final = 2
+LARGEST_META: Final = 1 << 26  # bytes of the JSON text
 NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without counters
 
 
@@ -109,7 +112,7 @@ def save_result(result: RunResult, path: str | Path) -> None:
         "notes": to_plain(result.notes),
     }
     arrays["meta"] = np.array(json.dumps(manifest))
-    with open(path, "wb") as file:
+    with writing(path) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -121,14 +124,14 @@ def load_result(path: str | Path) -> RunResult:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
-            arrays = {name: np.asarray(file[name]) for name in file.files}  # a damaged member comes as bytes
-        manifest = json.loads(str(arrays["meta"]))
-        if manifest["format"] != FORMAT:
-            raise KeyError(manifest["format"])
+        with Archive(path) as file:
+            manifest = json.loads(str(file.array("meta", LARGEST_META)))
+            if manifest["format"] != FORMAT:
+                raise KeyError(manifest["format"])
+            arrays = {name: file.array(name) for name in file.arrays if name != "meta"}
         version = manifest["format_version"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         raise InputError(f"{path}: not a result of a run, or damaged; run it again") from None
     except Exception as error:  # zlib.error and whatever else a damaged stream raises
@@ -154,8 +157,8 @@ def load_result(path: str | Path) -> RunResult:
             axon_events=group("axon_events"),
             neuron_spikes=arrays["neuron_spikes"],
             sample_spikes=arrays["sample_spikes"],
-            probes={name: arrays[f"probe{i}"] for i, name in enumerate(manifest["probes"])},
-            cycles_are=manifest["cycles_are"],
+            probes={printable(name): arrays[f"probe{i}"] for i, name in enumerate(manifest["probes"])},
+            cycles_are=printable(manifest["cycles_are"]),
             rtl=manifest["rtl"],
             elapsed_s=manifest["elapsed_s"],
             notes=notes,
@@ -192,27 +195,34 @@ def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
 
 def _check_notes(notes: RunNotes, arrays: dict[str, np.ndarray]) -> None:
     """ValueError where notes are not of these arrays."""
-    samples, cores = len(arrays["sample_cycles"]), notes.architecture.cores
-    fits = (
-        arrays["neuron_spikes"].shape == (cores, notes.architecture.neurons),
+    samples, arch, names = len(arrays["sample_cycles"]), notes.architecture, set(notes.populations)
+    places = [place for some in (notes.locations or {}).values() for place in some]
+    fits = [
+        arrays["neuron_spikes"].shape == (arch.cores, arch.neurons),
         len(notes.populations) == arrays["sample_spikes"].shape[1],
         notes.timesteps >= 0 <= notes.latency,
         notes.labels is None or len(notes.labels) == samples,
-        notes.energy is None or len(notes.energy.cores_j) == cores,
-        notes.shown is None or 0 <= notes.shown.sample < samples,
-        {cost.name for cost in notes.costs} <= set(notes.populations),
-        set(notes.locations or ()) <= set(notes.populations),
-        all(0 <= core < cores for cost in notes.costs for core in cost.cores),
-        all(0 <= fill.core < cores for fill in notes.fill),
-        all(0 <= core < cores for places in (notes.locations or {}).values() for core, _ in places),
-        all(
-            0 <= neuron < notes.architecture.neurons
-            for places in (notes.locations or {}).values()
-            for _, neuron in places
-        ),
-        notes.image is None or len(notes.image.parts) == cores,
-        notes.image is None or notes.image.output in notes.populations,
+        notes.energy is None or len(notes.energy.cores_j) == arch.cores,
+        notes.shown is None or (0 <= notes.shown.sample < samples and all(t >= 0 <= i for t, i in notes.shown.inputs)),
+        {cost.name for cost in notes.costs} | set(notes.locations or ()) <= names,
+        all(0 <= core < arch.cores for cost in notes.costs for core in cost.cores),
+        all(0 <= fill.core < arch.cores and fill.resources for fill in notes.fill),
+        all(there > 0 for fill in notes.fill for _, there in fill.resources.values()),
+        all(0 <= core < arch.cores and 0 <= neuron < arch.neurons for core, neuron in places),
         notes.learning is None or (notes.image and set(notes.learning.mean_weights) <= set(notes.image.plastic)),
-    )
+    ]
+    if notes.image:
+        sizes = dict.fromkeys(notes.populations, 0)
+        for _, part in notes.image.placed:
+            fits.append(
+                part.population in sizes and 0 <= part.first_block < part.first_block + part.blocks <= arch.blocks
+            )
+            sizes[part.population] = sizes.get(part.population, 0) + part.neurons
+        fits += [
+            len(notes.image.parts) == arch.cores,
+            notes.image.output in names,
+            all(size >= 0 for size in notes.image.input_shape),
+            *(not isinstance(v, tuple) or len(v) == sizes.get(name) for name, v in notes.image.thresholds.items()),
+        ]
     if not all(fits):
         raise ValueError("notes")

@@ -176,5 +176,5 @@ def from_plain(kind: type[T], plain: Any, what: str) -> T:
     """The dataclass of that kind. InputError names `what` and the first value that is missing or of another kind."""
     try:
         return msgspec.convert(plain, kind)
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"{what}: {error}") from None
