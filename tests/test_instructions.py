@@ -14,6 +14,7 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import MachineError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Instruction, Op
+from emulator.spec.listing import listing
 from emulator.verilog import host, icarus
 from emulator.verilog.verilated import Verilated
 from nmcompile.board.flash import flash
@@ -99,7 +100,7 @@ def test_the_random_programs_draw_every_format_of_an_axon(programs):
 
 # --------------------------------------------------------------------------- an instruction that nobody implements
 ABS = isa._vector("abs", 0x15, ("d", "a"), "d = |a|", ("a",), "add")
-NAP = Instruction("nap", 0x16, (), "nothing happens", "6")
+NAP = Instruction("nap", 0x16, (), "nothing happens", isa.Cost(6))
 
 
 @pytest.fixture
@@ -171,4 +172,4 @@ def test_a_row_of_the_table_names_only_what_there_is(wrong):
 
 def test_the_listing_of_a_new_instruction_shows_its_own_operands(strange):
     strange(ABS)
-    assert isa.listing(Op("abs", d=1, a=2)) == "abs   r1, r2"
+    assert listing(Op("abs", d=1, a=2)) == "abs   r1, r2"

@@ -15,6 +15,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.ledger import COUNTERS
+from emulator.spec.listing import listing
 from nmcompile.coding.spikes import SpikeData
 from nmcompile.learning import library as plasticity
 from nmcompile.learning.attach import attach
@@ -719,7 +720,7 @@ def corrupted(change):
     cores = list(image.cores)
     cores[number] = dataclasses.replace(core, axons=axons)
     (address,) = (i for i, word in enumerate(core.program) if isa.decode(word).name == "rows")
-    where = f"core {number}: program address {address} ({isa.listing(isa.decode(core.program[address]))}): "
+    where = f"core {number}: program address {address} ({listing(isa.decode(core.program[address]))}): "
     return where, dataclasses.replace(image, cores=tuple(cores))
 
 

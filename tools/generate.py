@@ -84,7 +84,7 @@ def manual() -> str:
         meaning = row.meaning + (f". {row.notes}" if row.notes else "")
         meaning = meaning.replace("|", "\\|").replace("<<", "`<<`").replace(">>", "`>>`").replace("p<", "p&lt;")
         text.append(
-            f"| {row.opcode:#04x} | `{row.name}` | {meaning} | {', '.join(row.fields) or 'none'} | {row.cycles} |"
+            f"| {row.opcode:#04x} | `{row.name}` | {meaning} | {', '.join(row.fields) or 'none'} | {row.closed_form} |"
         )
     layouts = (
         (

@@ -140,7 +140,7 @@ def prepare(image: Image) -> Machine:
         trace_axons=int(axon_first[-1]),
         pending=pending.lanes,
         idle_cost=isa.END_CYCLES if len(busy) < arch.cores else 0,
-        clear_cost=isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
+        clear_cost=isa.clear_cycles(arch.blocks, arch.delay_slots, arch.granules),
         busy=len(busy),
         banks=len(synapses.banks),
         plastic=learnt[-1].stop if learnt else 0,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec.isa import GRANULE, ROW_CYCLES
+from ..spec.isa import GRANULE
 from . import tables as t
 from .tables import WHEN
 from .vector_unit import vector
@@ -122,7 +122,7 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
             store_word(broadcasts + t.ROW_PRE * VECTOR_BYTES, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
             weights = address(state.weights) + learning.start[row] * 2
             load_row(weights, op[t.WORDS], first, last, register)
-            cost += ROW_CYCLES + 2 * op[t.BLOCKS]
+            cost += op[t.EACH]
             at = pc + 1
             while True:
                 step = behind(code, at * t.COLUMNS)

@@ -157,7 +157,7 @@ class _Maker:
             row = np.zeros(BANK_COLUMNS, np.int64)
             self.rows(bank, row)
             if bank.site is None:
-                self.cost[bank.first : bank.first + bank.rows] = isa.EVENT_CYCLES + self.of(bank).beats
+                self.cost[bank.first : bank.first + bank.rows] = isa.event_cycles(self.of(bank).beats)
                 continue
             row[CORE], row[CORES] = sum(map(len, bank_cores)), len(bank.cores)
             bank_cores.append(bank.cores)
@@ -207,11 +207,11 @@ class _Maker:
         self.granule[mine.q] = granule
         row[ALIGNED] = bool(np.all(self.granule[mine.q] == granule))
         cost = np.zeros((bank.rows, MOST_CORES), np.int16)
-        cost[local, core] = isa.EVENT_CYCLES + mine.beats
+        cost[local, core] = isa.event_cycles(mine.beats)
         row[UNIFORM] = bank.rows > 0 and len(mine.q) == bank.rows * len(bank.cores) and not (cost - cost[:1]).any()
         row[COST] = sum(map(len, self.costs))
         if len(bank.cores) == 1:
-            self.cost[mine.q] = isa.EVENT_CYCLES + mine.beats
+            self.cost[mine.q] = isa.event_cycles(mine.beats)
         else:
             self.costs.append(cost[:1] if row[UNIFORM] else cost)
 

@@ -28,6 +28,7 @@ STREAMS: Final = 16  # random generators of a core, of which its lanes use the f
 (
     OP,
     COST,  # cycles that do not depend on events or rows
+    EACH,  # of rows: cycles of one, but its body
     PRED,  # memory of the predicate,
     PRED_INDEX,  # which row of it,
     PRED_STEP,  # bytes from one vector to the next, 0 for a broadcast; `bind` turns a memory into an address
@@ -72,7 +73,7 @@ STREAMS: Final = 16  # random generators of a core, of which its lanes use the f
     LANES,
     AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(46)
+) = range(47)
 OPERANDS = (PRED, A, B, C, OUT, SUMS)
 SHORT, LONG = 0, -1  # of PRODUCT
 # Memories of operands.

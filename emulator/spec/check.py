@@ -14,6 +14,7 @@ from .arch import Architecture
 from .errors import InputError, MachineError
 from .fixedpoint import LFSR_BITS, LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
+from .listing import listing
 from .rows import beat_table
 
 Complain = Callable[[str], InputError]  # names the instruction and says what is wrong with it
@@ -161,7 +162,7 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
         op = ops[where]
 
         def bad(text: str, op: isa.Op = op, where: int = where) -> InputError:
-            return InputError(f"program address {where} ({isa.listing(op)}): {text}")
+            return InputError(f"program address {where} ({listing(op)}): {text}")
 
         if where in forget:
             space = None

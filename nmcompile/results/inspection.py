@@ -10,6 +10,7 @@ from emulator.spec import isa
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.image_file import load_image
+from emulator.spec.listing import listing
 
 from ..learning.learned import learned_thresholds, weight_range
 from ..pipeline import memory_bits
@@ -67,7 +68,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
                     "core": number,
                     "parts": where["parts"],
                     "reset_entry": core.reset_entry,
-                    "program": [isa.listing(isa.decode(word)) for word in core.program],
+                    "program": [listing(isa.decode(word)) for word in core.program],
                 }
             )
     return {
