@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.fixedpoint import LFSR_BITS, LFSR_SHIFTS, LFSR_STEPS
+from ..spec.isa import LARGEST_PAYLOAD
 from . import tables as t
 from .tables import ADD, CALCULATED, CEQ, CGE, CGT, COMPARED, MAC, MAX, MIN, MUL, PLOG, RND, SPK, SUB
 from .vectors import (
@@ -166,9 +167,10 @@ def spike(code):
             if code[t.FLAG]:
                 value = load32(code[t.A] + i * code[t.A_STEP])
                 if code[t.FLAG2]:
-                    value = both(greater(lesser(value, splat32(127)), splat32(-128)), splat32(255))
+                    value = greater(lesser(value, splat32(LARGEST_PAYLOAD // 2)), splat32(-(LARGEST_PAYLOAD // 2) - 1))
+                    value = both(value, splat32(LARGEST_PAYLOAD))
                 else:
-                    value = greater(lesser(value, splat32(255)), splat32(0))
+                    value = greater(lesser(value, splat32(LARGEST_PAYLOAD)), splat32(0))
             store(payloads, choose(lanes, value, load32(payloads)))
 
 

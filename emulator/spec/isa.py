@@ -161,8 +161,8 @@ TABLE: Final[tuple[Instruction, ...]] = (
         "the following vectors touch blocks lo..lo+hi-1; d+1 lanes of the last one belong to the "
         "population; flag: blocks of axons instead of neurons",
         Cost(SCALAR_CYCLES),
-        notes=f"In axon space r0..r{N_ROW_TRACES - 1} are the traces, only `pre` predicates, and accumulators, compares "
-        "and spikes are illegal.",
+        notes=f"In axon space r0..r{N_ROW_TRACES - 1} are the traces, only `pre` predicates, and accumulators, "
+        "compares and spikes are illegal.",
     ),
     Instruction(
         "integ",
@@ -202,8 +202,8 @@ TABLE: Final[tuple[Instruction, ...]] = (
         "rnd",
         0x0F,
         ("d", "shift"),
-        f"d = shift random bits, unsigned (1..{LFSR_STEPS - 1}); every lane of every block in range draws, predicated or "
-        "not",
+        f"d = shift random bits, unsigned (1..{LFSR_STEPS - 1}); every lane of every block in range draws, predicated "
+        "or not",
         (),
         "random",
     ),
@@ -259,11 +259,6 @@ POINTER_FIELDS: Final[dict[str, tuple[int, int]]] = {"count": (20, 12), "first":
 def word_bits(layout: dict[str, tuple[int, int]]) -> int:
     """Bits of a word of this layout."""
     return max(low + width for low, width in layout.values())
-
-
-def limit_of(layout: dict[str, tuple[int, int]], name: str) -> int:
-    """One more than the largest value of a field."""
-    return 1 << layout[name][1]
 
 
 def pack_fields(layout: dict[str, tuple[int, int]], **values: int) -> int:

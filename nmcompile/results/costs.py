@@ -13,8 +13,6 @@ from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
 from emulator.spec.rows import expand
 
-from ..pipeline import memory_bits
-
 
 @dataclass(frozen=True)
 class PopulationCost:
@@ -145,4 +143,4 @@ def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
                 spiking=image.meta["readout"] == "count" or population.name != image.meta["output"],
             )
         )
-    return metrics(layers, timesteps, result.samples, footprint_bytes=memory_bits(image) / 8)
+    return metrics(layers, timesteps, result.samples, footprint_bytes=image.memory_bits / 8)

@@ -13,7 +13,6 @@ from emulator.spec.image_file import load_image
 from emulator.spec.listing import listing
 
 from ..learning.learned import learned_thresholds, weight_range
-from ..pipeline import memory_bits
 from .costs import core_fill
 from .summary import summary
 
@@ -80,7 +79,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
         "inputs": image.n_inputs,
         "outputs": len(image.outputs),
         "latency_timesteps": image.latency,
-        "memory_bits": memory_bits(image),
+        "memory_bits": image.memory_bits,
         "populations": [
             {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
             for p in image.populations
