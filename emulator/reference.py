@@ -379,7 +379,8 @@ class Core:
 
 
 # ----------------------------------------------------------------------------------------------- the fabric
-NORTH, EAST, SOUTH, WEST, LOCAL = range(5)  # router ports, in the order of their priority
+PORTS = ("north", "east", "south", "west", "local")  # of a router, in the order of their priority
+NORTH, EAST, SOUTH, WEST, LOCAL = range(len(PORTS))
 
 
 class Mesh:

@@ -606,7 +606,7 @@ def test_neurons_of_fixed_units_or_of_two_spikes_do_not_learn(monkeypatch):
             threshold = {"threshold": Value(population.params["v_threshold"])}
             return Dynamics(fires_twice, threshold, gain=np.ones(population.n), **options)
 
-        monkeypatch.setitem(models._discretize, "LIF", discretize)
+        monkeypatch.setitem(models.MODELS, "LIF", dataclasses.replace(models.MODELS["LIF"], discretize=discretize))
         return refused(driven(2, 1, 0.001, pair_terms()))
 
     assert refusal(scale=256.0) == (
