@@ -13,13 +13,14 @@ import pytest
 from emulator.energy import price
 from emulator.prices import EVIDENCE, Curve, PriceTable, bundled_prices, load_prices, prices_from_dict
 from emulator.reference import Reference
+from emulator.run_notes import EnergyNote
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Op
 from emulator.spec.ledger import COUNTERS
-from emulator.spec.notes import to_plain
+from emulator.spec.notes import from_plain, to_plain
 
 TABLES = ("horowitz45", "loihi14", "odin28", "truenorth28")
 
@@ -244,7 +245,7 @@ def test_report_is_frozen_and_plain_in_json():
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.table = "other"
     plain = to_plain(report.note())
-    assert json.loads(json.dumps(plain)) == plain
+    assert from_plain(EnergyNote, json.loads(json.dumps(plain)), "the energy") == report.note()
     assert plain["table"] == "loihi14"
     assert plain["scope"] == "all-in"
     assert plain["total_j"] == pytest.approx(sum(plain["components_j"].values()))

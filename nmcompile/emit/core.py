@@ -17,7 +17,6 @@ from .routes import Chunk
 from .rule_program import Axons, learning_program
 
 SEED = 1  # of the lanes' random state
-LONGEST_SKIP = 255  # instructions, of a `when`
 
 
 class CoreWriter:
@@ -93,17 +92,17 @@ class CoreWriter:
             learning = start + 1 + len(body)
             body += steps
             reset += more
-        if len(body) > LONGEST_SKIP:
+        if len(body) > isa.LONGEST_SKIP:
             raise DoesNotFitError(
                 [
-                    f"{part.population!r} needs {len(body)} instructions in a timestep, a `when` skips {LONGEST_SKIP}; "
-                    "use a simpler neuron model or learning rule"
+                    f"{part.population!r} needs {len(body)} instructions in a timestep, a `when` skips "
+                    f"{isa.LONGEST_SKIP}; use a simpler neuron model or learning rule"
                 ]
             )
         for number, values in update.loaded.items():
             first = part.first_block * self.arch.lanes
             self.registers[number].reshape(-1)[first : first + len(values)] = values
-        self.program += [Op("when", imm=halves(depth, depth), flag=1, d=len(body) // 16, a=len(body) % 16), *body]
+        self.program += [isa.when(len(body), depth, depth, of_sample=True), *body]
         self.reset += reset
         self.notes.append(
             PartNote(

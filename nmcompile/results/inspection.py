@@ -12,10 +12,10 @@ from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.image_file import load_compiled
+from emulator.spec.listing import listing
 from emulator.spec.notes import ProjectionNote, to_plain
 
 from ..learning.learned import learned_thresholds, weight_range
-from ..pipeline import memory_bits
 from .costs import core_fill
 from .summary import summary
 
@@ -53,7 +53,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
         "inputs": image.n_inputs,
         "outputs": len(image.outputs),
         "latency_timesteps": image.latency,
-        "memory_bits": memory_bits(image),
+        "memory_bits": image.memory_bits,
         "populations": [
             {"name": p.name, "shape": list(p.shape), "depth": p.depth, "shown": p.shown, "registers": p.registers}
             for p in image.populations
@@ -69,7 +69,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
                 "core": number,
                 "parts": [{k: v for k, v in to_plain(part).items() if v is not None} for part in parts],
                 "reset_entry": image.cores[number].reset_entry,
-                "program": [isa.listing(isa.decode(word)) for word in image.cores[number].program],
+                "program": [listing(isa.decode(word)) for word in image.cores[number].program],
             }
             for number, parts in enumerate(notes.parts)
             if parts
