@@ -340,7 +340,7 @@ def test_tables_in_a_narrow_terminal_break_between_words(monkeypatch, capsys):
         (["compile", "x.nir", "-o", "x.nmi", "--dt", "nan"], "dt = nan s; a timestep must be positive"),
         (
             ["compile", "x.nir", "-o", "x.nmi", "--compare", "<"],
-            "compare '<'; the choices are >, >=",
+            "Invalid value for '--compare': '<' is not one of '>', '>='; see nmc compile --help",
         ),
         (
             ["demo", "cifar"],
@@ -356,7 +356,11 @@ def test_what_cannot_be_asked_for_is_said_in_a_line(fails, tmp_path, monkeypatch
 def test_an_unknown_preset_is_answered_with_the_presets(nmc, made, tmp_path):
     code, out, err = nmc("compile", made / "net.nir", "-o", tmp_path / "x.nmi", "--semantics", "brian")
     assert (code, out) == (2, "")
-    assert re.fullmatch(r"nmc: no semantics 'brian'; the presets are nir, snntorch, snntorch-zero[-a-z, ]*\n", err)
+    assert re.fullmatch(
+        r"nmc: Invalid value for '--semantics': 'brian' is not one of 'nir', 'snntorch', 'snntorch-zero'[-a-z, ']*; "
+        r"see nmc compile --help\n",
+        err,
+    )
 
 
 def test_impossible_weight_bits_are_answered_with_the_choices(fails, made, tmp_path):

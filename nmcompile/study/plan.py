@@ -40,7 +40,7 @@ from ..frontends import read_network
 from ..learning.attach import attach
 from ..learning.files import read_rules
 from ..network.network import Network
-from ..network.semantics import Semantics, choose_semantics
+from ..network.semantics import CHOICES, FIELDS, Semantics, choose_semantics
 from ..quantize.quantized import WEIGHT_BITS
 from ..results.metrics import FPGA_METRICS, METRICS
 from ..results.summary import DEFAULT_PRICES
@@ -48,9 +48,11 @@ from ..results.summary import DEFAULT_PRICES
 FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
 SETTINGS: Final = {  # name: what its values are
     **dict.fromkeys(FILES, "str"),
-    **dict.fromkeys(("semantics", "reset", "compare", "integrator", "readout", "arch", "prices", "target"), "str"),
+    **dict.fromkeys(("semantics", "readout", "arch", "prices", "target"), "str"),
+    **{name: "str" if name in CHOICES else "float" for name in FIELDS},
+    **dict.fromkeys(("clamp", "recurrent_bias"), "bool"),
+    **dict.fromkeys(("max_spikes", "output_delay"), "int"),
     **dict.fromkeys(("weight_bits", "input_levels", "timesteps", "limit"), "int"),
-    "dt": "float",
     "learn": "bool",
 }
 SIZES: Final = {
@@ -280,8 +282,9 @@ def _point(
     key = json.dumps([*files.items(), *((n, settings.get(n)) for n in ("input_levels", "timesteps", "limit"))])
     if key not in inputs:
         inputs[key] = _read(files, settings)
-    overrides = {name: settings.get(name) for name in ("reset", "compare", "integrator", "dt")}
-    semantics = choose_semantics(settings.get("semantics", "nir"), **overrides)
+    overrides: dict[str, Any] = {name: settings.get(name) for name in FIELDS}
+    own = inputs[key].network.semantics
+    semantics = choose_semantics(settings.get("semantics") or own or "nir", **overrides)
     arch, problem = _architecture(path, settings)
     prices = settings.get("prices", DEFAULT_PRICES)
     if prices not in tables:

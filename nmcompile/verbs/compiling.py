@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from ..results.numbers import count
+from .choosing import chosen_semantics, semantics_options
 from .options import JSON, check_output, print_values
 from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
@@ -21,16 +22,7 @@ if TYPE_CHECKING:
 @click.argument("net")
 @click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
 @click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
-@click.option(
-    "--semantics",
-    default="nir",
-    show_default=True,
-    help="What trained NET: nir, snntorch, snntorch-zero, norse, sinabs, spikingjelly, rockpool, spyx, lava, slayer.",
-)
-@click.option("--reset", help="Override: value, subtract, delayed-subtract, delayed-value, multi-spike ...")
-@click.option("--compare", help="Override: > or >=.")
-@click.option("--integrator", help="Override: euler, exponential, given ...")
-@click.option("--dt", type=float, help="Override: seconds per timestep.")
+@semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option(
     "--input-levels",
@@ -44,16 +36,12 @@ def compile_command(
     net: str,
     output: str,
     arch: str | None,
-    semantics: str,
-    reset: str | None,
-    compare: str | None,
-    integrator: str | None,
-    dt: float | None,
     weight_bits: int,
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Compile a trained network to an image.
 
@@ -64,12 +52,12 @@ def compile_command(
 
     from ..coding.spikes import read_spikes
     from ..frontends import read_network
-    from ..network.semantics import choose_semantics
     from ..pipeline import compile_network
 
     check_output(output, net, calibrate, plasticity)
-    chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
+    choose = chosen_semantics(choices)
     network = read_network(net)
+    chosen = choose(network)
     if plasticity:
         from ..learning.attach import attach
         from ..learning.files import read_rules
