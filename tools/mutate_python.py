@@ -51,6 +51,7 @@ ROOMS = {
         )
     },
 }
+ELSEWHERE = {"bench", "bitstream", "board", "link", "package", "synth", "uart", "verify"}  # tests of other rooms
 SLOW = 4.0  # seconds of processor time, while its lines are noted; tests that take longer are left out
 ENOUGH = 120.0  # seconds of tests that a mutant must pass, the fastest first
 MEMORY = 8 << 30  # bytes that a mutant may ask for
@@ -495,6 +496,7 @@ def measured(jobs: int) -> list[Measured]:
     files = sorted((ROOT / "tests").glob("test_*.py"))
     helpers = [path for path in (ROOT / "tests").glob("*.py") if path not in files]
     shared = digest([*sources(), *helpers])
+    files = [path for path in files if path.stem.removeprefix("test_") not in ELSEWHERE]
     wanted = {f"tests/{path.name}": digest([path]) + shared for path in files}
     rows: list[dict] = json.loads(gzip.decompress(kept.read_bytes())) if kept.exists() else []
     rows = [row for row in rows if wanted.get(row["file"]) == row["sources"]]
