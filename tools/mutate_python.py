@@ -85,8 +85,8 @@ UNCHANGED_KEYWORDS = {
 class Finder(ast.NodeVisitor):
     """Collects the mutants of a file."""
 
-    def __init__(self, path: Path):
-        self.file, self.text = str(path.relative_to(ROOT)), path.read_text()
+    def __init__(self, file: str, text: str):
+        self.file, self.text = file, text
         self.lines = self.text.splitlines(keepends=True)
         self.starts = [0, *itertools.accumulate(len(line) for line in self.lines)]
         self.found: list[Mutant] = []
@@ -270,7 +270,10 @@ def text(node: ast.AST) -> bool:
 
 def changed(mutant: Mutant) -> str:
     """The whole file with the mutant in it."""
-    whole = (ROOT / mutant.file).read_text()
+    return applied((ROOT / mutant.file).read_text(), mutant)
+
+
+def applied(whole: str, mutant: Mutant) -> str:
     return whole[: mutant.start] + mutant.new + whole[mutant.start + len(mutant.old) :]
 
 
@@ -349,8 +352,8 @@ class Site:
 
 def site(mutant: Mutant, modules: Modules) -> Site:
     """The statement around a mutant; of one that runs at import, where its names are used."""
-    function, statement, owner, names = False, None, None, set()  # type: ignore[var-annotated]
-    node: ast.AST | None = modules.trees[mutant.file]
+    function, statement, owner = False, None, None
+    node: Any = modules.trees[mutant.file]
     while node is not None:
         if isinstance(node, ast.FunctionDef) and node.body[0].lineno <= mutant.line:
             function = True
@@ -358,7 +361,7 @@ def site(mutant: Mutant, modules: Modules) -> Site:
             owner = node
         if isinstance(node, ast.stmt):
             statement = node
-        node = next((c for c in statements(node) if first_line(c) <= mutant.line <= c.end_lineno), None)  # type: ignore
+        node = next((c for c in statements(node) if first_line(c) <= mutant.line <= c.end_lineno), None)
     assert statement is not None
     if function:
         body = getattr(statement, "body", None)
@@ -518,8 +521,6 @@ def measured(jobs: int) -> list[Measured]:
     tests = [Measured(**test) for row in rows for test in row["tests"]]
     tests.sort(key=lambda test: test.seconds)
     print(f"{len(tests)} tests of at most {SLOW:g} s, {sum(test.seconds for test in tests):.0f} s in all")
-    if missing and (ending := attempt(lambda: trial(None, tests), 3600)):
-        raise SystemExit(f"the tests fail together without a mutant: {ending}")
     return tests
 
 
@@ -552,6 +553,13 @@ class Changed(importlib.abc.MetaPathFinder):
         return importlib.util.spec_from_file_location(name, self.path, loader=Loader(name, str(self.path)))
 
 
+class Killed(Exception):
+    """A test that fails, by name."""
+
+
+KILLED = "Killed: "  # how `attempt` tells of it
+
+
 def trial(mutant: Mutant | None, tests: list[Measured]) -> None:
     """Raise if a test fails."""
     if mutant is not None:
@@ -561,7 +569,8 @@ def trial(mutant: Mutant | None, tests: list[Measured]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
         code = pytest(plugin, sorted({test.file for test in tests}))
-    assert code in (0, 5), plugin.failed or "import"
+    if code not in (0, 5):
+        raise Killed(plugin.failed or "import")
 
 
 def chosen_tests(mutant: Mutant, modules: Modules, tests: list[Measured]) -> list[Measured]:
@@ -587,7 +596,7 @@ def judge(mutant: Mutant, modules: Modules, tests: list[Measured]) -> dict[str, 
     begun = time.monotonic()
     budget = int(60 + 4 * sum(test.seconds for test in chosen))
     found = attempt(lambda: trial(mutant, chosen), budget) if chosen else ""
-    by = found.removeprefix("AssertionError: ").split("::")[0]
+    by = found.removeprefix(KILLED).split("::")[0]
     facts = {"by": by, "how": found, "tests": len(chosen), "seconds": round(time.monotonic() - begun, 1)}
     return {"result": "killed" if found else "survived", **facts}
 
@@ -598,7 +607,7 @@ def pool(modules: Modules) -> dict[str, list[Mutant]]:
     found: dict[str, list[Mutant]] = {}
     for room, patterns in ROOMS.items():
         for path in sorted(path for pattern in patterns for path in ROOT.glob(pattern)):
-            for mutant in Finder(path).found:
+            for mutant in Finder(str(path.relative_to(ROOT)), path.read_text()).found:
                 kernel = mutant.file.startswith("emulator/kernel/")
                 if not (kernel and site(mutant, modules).frozen):  # a name for a number, which the kernel shares
                     found.setdefault(room, []).append(mutant)
@@ -647,6 +656,9 @@ def main() -> int:
         state=args.state,
         jobs=args.jobs,
     )
+    killers = {row["how"].removeprefix(KILLED) for row in rows}
+    if ending := attempt(lambda: trial(None, [test for test in tests if test.name in killers]), 3600):
+        raise SystemExit(f"what killed mutants fails without one: {ending}")
     unreached = sum(row["tests"] == 0 for row in rows)
     tail = f"of {sum(map(len, possible.values())):,} possible; seed {args.seed}; {unreached} that no fast test reaches"
     show(zip(chosen, rows, strict=True), reasons("mutants_python.toml"), tail)
