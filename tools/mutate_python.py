@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
-import gzip
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -26,11 +25,11 @@ import itertools
 import json
 import os
 import resource
-import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +51,7 @@ ROOMS = {
     },
 }
 ELSEWHERE = {"bench", "bitstream", "board", "link", "package", "synth", "uart", "verify"}  # tests of other rooms
+KERNEL = "emulator/kernel/simulate.py"  # who reaches it runs a kernel
 SLOW = 4.0  # seconds of processor time, while its lines are noted; tests that take longer are left out
 ENOUGH = 120.0  # seconds of tests that a mutant must pass, the fastest first
 MEMORY = 8 << 30  # bytes that a mutant may ask for
@@ -399,48 +399,80 @@ class Measured:
 
 
 class Measure:
-    """Of pytest: runs each test in a process of its own, so that what another has kept hides nothing."""
+    """Of pytest: runs each test in a process of its own, so that what another has kept hides nothing.
 
-    def __init__(self, folder: Path, jobs: int):
-        self.folder, self.jobs = folder, jobs
+    What was found is kept in build/ as long as the test and the files that it reaches are as they were.
+    """
+
+    def __init__(self, jobs: int):
+        self.jobs, self.found, self.digests = jobs, [], {}  # type: ignore[var-annotated]
+        self.folder = ROOT / "build" / "reach"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.helpers = digest([path for path in (ROOT / "tests").glob("*.py") if not path.name.startswith("test_")])
 
     def pytest_runtestloop(self, session: Any) -> bool:
         from rich.progress import track
 
-        running: set[int] = set()
-        for number, item in track(list(enumerate(session.items)), description="measuring tests"):
-            while len(running) >= self.jobs:
-                running.discard(os.wait()[0])
+        running: dict[int, Any] = {}
+        for item in track([one for one in session.items if not self.kept(one)], description="measuring tests"):
+            if len(running) >= self.jobs:
+                self.end(running)
             child = os.fork()
             if child == 0:
                 try:
-                    self.measure(number, item)
+                    self.measure(item)
                 finally:
-                    os._exit(0)
-            running.add(child)
+                    os._exit(1)
+            running[child] = item
         while running:
-            running.discard(os.wait()[0])
+            self.end(running)
         return True
 
-    def measure(self, number: int, item: Any) -> None:
+    def end(self, running: dict[int, Any]) -> None:
+        """Wait for a test; one that did not pass, or not in time, is noted without lines."""
+        child, status = os.wait()
+        item = running.pop(child)
+        if status:
+            self.keep(item, None, {})
+
+    def place(self, item: Any) -> Path:
+        return self.folder / f"{hashlib.sha256(item.nodeid.encode()).hexdigest()[:24]}.json"
+
+    def own(self, item: Any) -> str:
+        return digest([item.path]) + self.helpers
+
+    def keep(self, item: Any, seconds: float | None, lines: dict[str, list[int]]) -> None:
+        files = {file: digest([ROOT / file]) for file in lines}
+        row = {"name": item.nodeid, "test": self.own(item), "files": files, "seconds": seconds, "lines": lines}
+        self.place(item).write_text(json.dumps(row))
+
+    def kept(self, item: Any) -> bool:
+        """Is it known already?"""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            row = json.loads(self.place(item).read_text())
+            same = all((ROOT / file).exists() and digest([ROOT / file]) == was for file, was in row["files"].items())
+            return same and row["test"] == self.own(item)
+        return False
+
+    def measure(self, item: Any) -> None:
         import coverage
         from _pytest.runner import runtestprotocol
 
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         os.dup2(1, 2)
-        os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary = tempfile.mkdtemp(dir=self.folder)
         sys.addaudithook(alone)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
-        watch = coverage.Coverage(data_file=None, include=[f"{ROOT}/emulator/*", f"{ROOT}/nmcompile/*"])
-        watch.start()
-        reports = runtestprotocol(item, nextitem=None, log=False)
-        watch.stop()
-        shutil.rmtree(temporary, ignore_errors=True)
+        watch = coverage.Coverage(data_file=None, include=[str(path) for path in [*mutated(), ROOT / KERNEL]])
+        with tempfile.TemporaryDirectory() as temporary:
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary
+            watch.start()
+            reports = runtestprotocol(item, nextitem=None, log=False)
+            watch.stop()
         if all(report.passed for report in reports):
             data = watch.get_data()
             lines = {str(Path(f).relative_to(ROOT)): sorted(data.lines(f) or ()) for f in data.measured_files()}
-            row = {"name": item.nodeid, "seconds": sum(os.times()[:4]), "lines": lines}
-            (self.folder / f"{number}.json").write_text(json.dumps(row))
+            self.keep(item, sum(os.times()[:4]), lines)
+            os._exit(0)
 
 
 def alone(event: str, _: Any) -> None:
@@ -494,34 +526,34 @@ def preload() -> None:
 
 
 def measured(jobs: int) -> list[Measured]:
-    """All fast tests, the fastest first; of files that are as they were when measured last, from build/."""
-    kept = ROOT / "build" / "reach.json.gz"
-    files = sorted((ROOT / "tests").glob("test_*.py"))
-    helpers = [path for path in (ROOT / "tests").glob("*.py") if path not in files]
-    shared = digest([*sources(), *helpers])
-    files = [path for path in files if path.stem.removeprefix("test_") not in ELSEWHERE]
-    wanted = {f"tests/{path.name}": digest([path]) + shared for path in files}
-    rows: list[dict] = json.loads(gzip.decompress(kept.read_bytes())) if kept.exists() else []
-    rows = [row for row in rows if wanted.get(row["file"]) == row["sources"]]
-    missing = sorted(wanted.keys() - {row["file"] for row in rows})
-    if missing:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            child = os.fork()
-            if child == 0:
-                os._exit(pytest(Measure(folder, jobs), missing))
-            if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-                raise SystemExit("the tests cannot be collected")
-            found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
-        for file in missing:
-            tests = [row for row in found if row["name"].split("::")[0] == file]
-            rows.append({"file": file, "sources": wanted[file], "tests": tests})
-        kept.parent.mkdir(exist_ok=True)
-        kept.write_bytes(gzip.compress(json.dumps(rows).encode()))
-    tests = [Measured(**test) for row in rows for test in row["tests"]]
+    """All fast tests, the fastest first."""
+    files = [path for path in sorted((ROOT / "tests").glob("test_*.py")) if path.stem[5:] not in ELSEWHERE]
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        measure = Measure(jobs)
+        names = []
+        measure.pytest_collection_finish = lambda session: names.extend(map(measure.place, session.items))
+        code = pytest(measure, [f"tests/{path.name}" for path in files])
+        with os.fdopen(writer, "w") as out:
+            out.write(json.dumps([code, *map(str, names)]))
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        code, *places = json.loads(pipe.read())
+    os.waitpid(child, 0)
+    if code:
+        raise SystemExit("the tests cannot be collected")
+    rows = [json.loads(Path(place).read_text()) for place in places]
+    tests = [Measured(row["name"], row["seconds"], row["lines"]) for row in rows if row["seconds"] is not None]
     tests.sort(key=lambda test: test.seconds)
-    print(f"{len(tests)} tests of at most {SLOW:g} s, {sum(test.seconds for test in tests):.0f} s in all")
+    print(f"{len(tests)} tests of at most {SLOW:g} s, {sum(test.seconds for test in tests):.0f} s; {len(rows)} in all")
     return tests
+
+
+def mutated() -> list[Path]:
+    """The files that mutants are of."""
+    return sorted({path for patterns in ROOMS.values() for pattern in patterns for path in ROOT.glob(pattern)})
 
 
 def sources() -> list[Path]:
@@ -580,7 +612,7 @@ def chosen_tests(mutant: Mutant, modules: Modules, tests: list[Measured]) -> lis
     reach: list[Measured] = []
     spent = 0.0
     for test in tests:
-        if where.frozen and "emulator/kernel/simulate.py" in test.lines:
+        if where.frozen and KERNEL in test.lines:
             continue
         if any(line in test.lines.get(file, ()) for file, line in where.lines):
             reach.append(test)
@@ -627,9 +659,13 @@ def sample(possible: dict[str, list[Mutant]], count: int, seed: int, only: str) 
     """A seeded sample, as many of each room; what a mutant is called decides, so that the rest of the code does not."""
     chosen = []
     for mutants in possible.values():
-        pick = [m for m in mutants if only in f"{m.file}:{m.line}"]
-        pick.sort(key=lambda m: hashlib.sha256(f"{seed} {m.key}".encode()).digest())
-        chosen.append(m for m in pick if sound(m))
+        pick, seen = [], Counter[str]()
+        for m in mutants:
+            seen[m.key] += 1
+            if only in f"{m.file}:{m.line}":
+                pick.append((hashlib.sha256(f"{seed} {m.key} {seen[m.key]}".encode()).digest(), m))
+        pick.sort(key=lambda pair: pair[0])
+        chosen.append(m for _, m in pick if sound(m))
     dealt = (m for turn in itertools.zip_longest(*chosen) for m in turn if m is not None)
     return list(itertools.islice(dealt, count))
 
