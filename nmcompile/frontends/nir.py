@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 
 from ..network.limits import INPUT
 from ..network.network import MODELS, Network, Population, Projection
@@ -53,7 +54,7 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
-    return network_of(read_graph(path), path.name)
+    return network_of(read_graph(path), printable(path.name))
 
 
 def network_of(graph: Graph, origin: str) -> Network:
