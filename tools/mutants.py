@@ -84,8 +84,8 @@ def campaign(
     todo: list[Any],
     place: Callable[[Any], str],
     judge: Callable[[Any], dict[str, str]],
+    holds: Callable[[Any, dict], bool],
     begin: Callable[[], None],
-    digest: str,
     state: Path | None,
     jobs: int,
 ) -> list[dict]:
@@ -93,19 +93,20 @@ def campaign(
 
     Args:
         place: names one of `todo`. judge: its judgement, whose "result" is "killed" or "survived", in a forked process.
-        begin: called before the first is judged. digest: of the sources. state: file of results; None keeps none.
+        holds: is an earlier judgement of it true still? begin: called before the first is judged. state: file of
+            results; None keeps none.
     """
     known: dict[str, dict] = {}
     if state and state.exists():
-        rows = (json.loads(line) for line in state.read_text().splitlines())
-        known = {row["mutant"]: row for row in rows if row["sources"] == digest}
+        rows = {row["mutant"]: row for row in map(json.loads, state.read_text().splitlines())}
+        known = {place(one): rows[place(one)] for one in todo if place(one) in rows and holds(one, rows[place(one)])}
     new = [one for one in todo if place(one) not in known]
     if new:
         begin()
         JUDGES.append((place, judge))
         with multiprocessing.get_context("fork").Pool(jobs) as pool:
             for name, row in track(pool.imap_unordered(_judged, new), description="mutants", total=len(new)):
-                known[name] = row | {"mutant": name, "sources": digest}
+                known[name] = row | {"mutant": name}
                 if state:
                     with state.open("a") as out:
                         out.write(json.dumps(known[name]) + "\n")

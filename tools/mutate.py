@@ -413,9 +413,9 @@ def main() -> int:
         rows = campaign(
             numbered,
             place=lambda pair: pair[1].place,
-            judge=lambda pair: judge(*pair, trials[0]),
+            judge=lambda pair: judge(*pair, trials[0]) | {"rtl": digest},
+            holds=lambda _, row: row["rtl"] == digest,
             begin=lambda: trials.append(Trials(folder / "rtl")),
-            digest=digest,
             state=args.state,
             jobs=args.jobs,
         )

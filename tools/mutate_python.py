@@ -53,7 +53,7 @@ ROOMS = {
 ELSEWHERE = {"bench", "bitstream", "board", "link", "package", "synth", "uart", "verify"}  # tests of other rooms
 KERNEL = "emulator/kernel/simulate.py"  # who reaches it runs a kernel
 SLOW = 4.0  # seconds of processor time, while its lines are noted; tests that take longer are left out
-ENOUGH = 120.0  # seconds of tests that a mutant must pass, the fastest first
+ENOUGH = 60.0  # seconds of tests that a mutant must pass, the fastest first
 MEMORY = 8 << 30  # bytes that a mutant may ask for
 COMPILED = {"inner", "njit", "intrinsic", "overload", "jit"}  # decorators of what Numba compiles
 SWAPPED = {
@@ -562,7 +562,7 @@ def sources() -> list[Path]:
 
 
 def digest(paths: list[Path]) -> str:
-    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()[:16]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths if path.exists())).hexdigest()[:16]
 
 
 # ------------------------------------------------------------------------------------------------------- trials
@@ -622,6 +622,13 @@ def chosen_tests(mutant: Mutant, modules: Modules, tests: list[Measured]) -> lis
     return reach
 
 
+def depends(mutant: Mutant, by: str) -> str:
+    """What a judgement holds for: the mutant's file and the killer's; of a survivor, everything."""
+    if by.startswith("tests/"):
+        return digest([ROOT / mutant.file, ROOT / by])
+    return digest([*sources(), *sorted((ROOT / "tests").glob("*.py"))])
+
+
 def judge(mutant: Mutant, modules: Modules, tests: list[Measured]) -> dict[str, Any]:
     """How a mutant was killed, and by what; or that it survived."""
     chosen = chosen_tests(mutant, modules, tests)
@@ -629,7 +636,13 @@ def judge(mutant: Mutant, modules: Modules, tests: list[Measured]) -> dict[str, 
     budget = int(60 + 4 * sum(test.seconds for test in chosen))
     found = attempt(lambda: trial(mutant, chosen), budget) if chosen else ""
     by = found.removeprefix(KILLED).split("::")[0]
-    facts = {"by": by, "how": found, "tests": len(chosen), "seconds": round(time.monotonic() - begun, 1)}
+    facts = {
+        "sources": depends(mutant, by),
+        "by": by,
+        "how": found,
+        "tests": len(chosen),
+        "seconds": round(time.monotonic() - begun, 1),
+    }
     return {"result": "killed" if found else "survived", **facts}
 
 
@@ -687,8 +700,8 @@ def main() -> int:
         chosen,
         place=lambda mutant: mutant.place,
         judge=lambda mutant: judge(mutant, modules, tests),
+        holds=lambda mutant, row: row["sources"] == depends(mutant, row["by"]),
         begin=lambda: None,
-        digest=digest([*sources(), *sorted((ROOT / "tests").glob("*.py"))]),
         state=args.state,
         jobs=args.jobs,
     )
