@@ -401,3 +401,56 @@ def test_an_image_names_cores_neurons_and_routes_that_there_are(fields, message)
 def test_a_fault_of_a_later_core_is_named_with_its_number():
     bad = core(routes=np.array([32], np.uint32))
     assert complaint(image(core(), cores=(core(), bad))) == "core 1: a route to axon 32, a core has 32"
+
+
+# ----------------------------------------------------------------------------------------------- architectures
+LIMITS = [
+    ("lanes", (1, 2, 4, 8, 16), (3, 32), "1, 2, 4, 8 or 16"),
+    ("state_bits", (16,), (8, 20), "16, 24 or 32"),
+    ("acc_bits", (16, 17, 32), (15, 33), "from state_bits to 32"),
+    ("coef_bits", (16, 18), (17,), "16 or 18"),
+    ("registers", (1, 8), (0, 9), "1..8"),
+    ("neurons", (4, 1024), (0, 6), "a positive multiple of lanes"),
+    ("neurons", (), (1028,), "at most 256 blocks of lanes"),
+    ("axons", (16, 1 << 20), (0, 24), "a positive multiple of 16"),
+    ("axons", (), ((1 << 20) + 16,), "at most 2**20"),
+    ("delay_slots", (1, 2, 4, 8, 16), (0, 3, 32), "1, 2, 4, 8 or 16"),
+    ("synapse_words", (1, 1 << 20), (0, (1 << 20) + 1), "1..2**20"),
+    ("program_words", (1, 1 << 12), (0, (1 << 12) + 1), "1..4096"),
+    ("routes", (1, 1 << 20), (0, (1 << 20) + 1), "1..2**20"),
+    ("traces", (0, 3), (-1, 4), "0..3"),
+    ("mesh_width", (1, 16), (0, 17), "1..16"),
+    ("mesh_height", (1, 16), (0, 17), "1..16"),
+    ("clock_hz", (1e-3,), (0.0, -1.0), "a positive frequency in hertz"),
+]
+
+
+@pytest.mark.parametrize(("field", "legal", "illegal", "rule"), LIMITS)
+def test_sizes_of_an_architecture_have_limits(field, legal, illegal, rule):
+    for value in legal:
+        assert getattr(replace(ARCH, **{field: value}), field) == value
+    for value in illegal:
+        with pytest.raises(InputError) as error:
+            replace(ARCH, **{field: value})
+        assert str(error.value) == f"architecture 'tiny': {field} = {value}, but it must be {rule}"
+
+
+def test_memories_of_an_architecture_are_counted_in_bits():
+    assert ARCH.memories() == {
+        "program": (24, 64),
+        "registers": (3 * 4, 4 * 16),
+        "accumulators": (2 * 4, 4 * 16),
+        "predicates": (4, 4 * 4),
+        "spikes": (4, 4),
+        "pending": (2 * 2, 16),
+        "axons": (32, 64),
+        "synapses": (8, 16 * 4),
+        "pointers": (16, 32),
+        "routes": (8, 32),
+        "payloads": (2 * 32, 8),
+        "spike_payloads": (4, 8 * 4),
+        "traces": (2 * 8, 4 * 16),
+        "delivered": (2, 16),
+    }
+    assert ARCH.memory_bits() == 2 * sum(words * bits for words, bits in ARCH.memories().values())
+    assert set(ARCH.memories()) - set(PLAIN.memories()) == {"payloads", "spike_payloads", "traces", "delivered"}

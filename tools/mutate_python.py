@@ -462,7 +462,8 @@ class Measure:
         os.dup2(1, 2)
         sys.addaudithook(alone)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
-        watch = coverage.Coverage(data_file=None, include=[str(path) for path in [*mutated(), ROOT / KERNEL]])
+        where = {"include": [f"{ROOT}/emulator/*", f"{ROOT}/nmcompile/*"], "omit": [f"{ROOT}/emulator/reference.py"]}
+        watch = coverage.Coverage(data_file=None, **where)  # the reference is slow enough, and not changed
         with tempfile.TemporaryDirectory() as temporary:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary
             watch.start()
@@ -549,11 +550,6 @@ def measured(jobs: int) -> list[Measured]:
     tests.sort(key=lambda test: test.seconds)
     print(f"{len(tests)} tests of at most {SLOW:g} s, {sum(test.seconds for test in tests):.0f} s; {len(rows)} in all")
     return tests
-
-
-def mutated() -> list[Path]:
-    """The files that mutants are of."""
-    return sorted({path for patterns in ROOMS.values() for pattern in patterns for path in ROOT.glob(pattern)})
 
 
 def sources() -> list[Path]:
