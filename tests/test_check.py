@@ -11,6 +11,7 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, PopulationMap, empty_core
 from emulator.spec.isa import Op, halves
+from emulator.spec.listing import listing
 
 ARCH = Architecture(
     name="tiny",
@@ -54,7 +55,7 @@ def core(ops=(END,), reset=(END,), arch=ARCH, axons=(), **arrays):
 
 
 def image(first, arch=ARCH, **fields):
-    made = Image(arch, (first, empty_core(arch)), np.zeros(1, np.int64), np.zeros(0, np.uint32), NO_PLACES, 1, (), {})
+    made = Image(arch, (first, empty_core(arch)), np.zeros(1, np.int64), np.zeros(0, np.uint32), NO_PLACES, 1, ())
     return replace(made, **fields)
 
 
@@ -108,7 +109,7 @@ def test_everything_at_its_limit_is_legal():
         *[{}] * 28,
     ]
     place = np.array([[1, 15], [0, 0]], np.int32)
-    population = PopulationMap("p", (2,), 0, place, {}, np.ones(2))
+    population = PopulationMap("p", (2,), 0, 0, place, {}, np.ones(2))
     made = core(ops, reset, axons=axons, **arrays)
     pointers, routes = np.array([0, 0, 2]), arrays["routes"][:2]
     check_image(image(made, input_pointers=pointers, input_routes=routes, outputs=place, populations=(population,)))
@@ -234,7 +235,7 @@ AXONS = [
 
 @pytest.mark.parametrize(("ops", "at", "text"), PROGRAMS)
 def test_a_program_that_cannot_run_is_refused_at_its_address(ops, at, text):
-    assert complaint(image(core(ops, axons=AXONS))) == f"core 0: program address {at} ({isa.listing(ops[at])}): {text}"
+    assert complaint(image(core(ops, axons=AXONS))) == f"core 0: program address {at} ({listing(ops[at])}): {text}"
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_a_program_that_cannot_run_is_refused_at_its_address(ops, at, text):
 )
 def test_a_program_for_more_than_an_architecture_has_is_refused(ops, at, text):
     made = image(core(ops, axons=AXONS, arch=PLAIN), PLAIN)
-    assert complaint(made) == f"core 0: program address {at} ({isa.listing(ops[at])}): {text}"
+    assert complaint(made) == f"core 0: program address {at} ({listing(ops[at])}): {text}"
 
 
 @pytest.mark.parametrize(
@@ -261,7 +262,7 @@ def test_a_program_for_more_than_an_architecture_has_is_refused(ops, at, text):
 )
 def test_a_reset_program_only_sets_registers(ops, at, text):
     made = image(core(reset=ops, axons=AXONS))
-    assert complaint(made) == f"core 0: program address {1 + at} ({isa.listing(ops[at])}): {text}"
+    assert complaint(made) == f"core 0: program address {1 + at} ({listing(ops[at])}): {text}"
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_a_core_holds_what_its_architecture_has(arrays, message):
 
 
 ROUTES = np.zeros(2, np.uint32)
-FAR = PopulationMap("p", (1,), 0, np.array([[0, 16]], np.int32), {}, np.ones(1))
+FAR = PopulationMap("p", (1,), 0, 0, np.array([[0, 16]], np.int32), {}, np.ones(1))
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,8 @@ def test_a_network_and_its_run_are_told_as_they_were(make):
         "image": inspect_image(compilation.image),
         "drift": drift_report(compilation, spikes),
         "run": inspect_result(result) | {"elapsed_s": None},
-        "metrics": result.meta["neurobench"],
-        "fill": result.meta["fill"],
-        "learning": [result.meta.get("learning"), learning_facts(result)],
+        "notes": [result.notes.neurobench, result.notes.fill, result.notes.learning],
+        "learning": learning_facts(result),
     }
     text = json.dumps(plain(told), indent=1, sort_keys=True) + "\n"
     golden = FACTS / f"{make.__name__}.json"

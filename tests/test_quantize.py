@@ -18,7 +18,7 @@ from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network
 from nmcompile.network.semantics import choose_semantics
 from nmcompile.neurons.models import dynamics
-from nmcompile.pipeline import compile_network, memory_bits
+from nmcompile.pipeline import compile_network
 from nmcompile.quantize.rounding import observed_inputs, round_compensated
 
 UP5K = load_architecture("up5k")
@@ -143,8 +143,8 @@ def test_the_bits_that_an_image_fills_are_those_of_each_table():
         routes=np.zeros(13, np.uint32),
         registers=np.zeros((3, 2, 4), np.int32),
     )
-    image = Image(arch, (core, empty_core(arch)), np.zeros(1), np.zeros(0), np.zeros((0, 2)), 1, (), {})
-    assert memory_bits(image) == (3 * 64 + 5 * 64 + 7 * 4 * 16 + 11 * 32 + 13 * 32 + 3 * 2 * 4 * 16) + 64
+    image = Image(arch, (core, empty_core(arch)), np.zeros(1), np.zeros(0), np.zeros((0, 2)), 1, ())
+    assert image.memory_bits == (3 * 64 + 5 * 64 + 7 * 4 * 16 + 11 * 32 + 13 * 32 + 3 * 2 * 4 * 16) + 64
 
 
 def fan(count):

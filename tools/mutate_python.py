@@ -41,7 +41,13 @@ LAYOUT = ("prepare", "instructions", "banks", "synapses", "tables", "counting")
 ROOMS = {
     "spec": ["emulator/spec/*.py"],
     "layout": [f"emulator/kernel/{name}.py" for name in LAYOUT],
-    "prices": ["emulator/energy.py", "emulator/metrics.py", "emulator/result.py", "emulator/prices/*.py"],
+    "prices": [
+        "emulator/energy.py",
+        "emulator/metrics.py",
+        "emulator/result.py",
+        "emulator/run_notes.py",
+        "emulator/prices/*.py",
+    ],
     **{
         room: [f"nmcompile/{room}/*.py", f"nmcompile/{room}.py"]
         for room in (
@@ -563,7 +569,7 @@ def kernel() -> None:
     from emulator.spec.image import Image, empty_core
 
     arch, none = load_architecture("up5k"), np.zeros((0, 2), np.int32)
-    image = Image(arch, (empty_core(arch),), np.zeros(1, np.int64), np.zeros(0, np.uint32), none, 1, (), {})
+    image = Image(arch, (empty_core(arch),), np.zeros(1, np.int64), np.zeros(0, np.uint32), none, 1, ())
     run(image, np.zeros((1, 1, 0), np.uint8))
 
 
