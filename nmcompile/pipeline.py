@@ -55,6 +55,7 @@ class Compilation:
             "latency_timesteps": self.image.latency,
             "memory_bits": memory_bits(self.image),
             "semantics": self.semantics.describe(),
+            "notes": list(self.network.notes),
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }

@@ -8,8 +8,9 @@ default layers runs 40 samples of 20 timesteps in its framework. It is handed ov
 the options that the row names), compiled at 16 bits for `ecp5`, with calibration and without, and emulated. A cell is
 the share of output values (spike counts; of a readout, potentials within 1 %) that equal the framework's own.
 
-The frameworks must be installed in the same environment: torch first, then norse, spikingjelly and sinabs with --no-deps,
-snntorch, rockpool, spyx, nir, nirtorch, and what they miss (pbr, loguru, matplotlib, tqdm). One that is missing is said.
+The frameworks must be installed in the same environment: torch first, then norse, spikingjelly and sinabs with
+--no-deps, snntorch, rockpool, spyx, nir, nirtorch, and what they miss (pbr, loguru, matplotlib, tqdm). One that is
+missing is said.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -172,20 +174,19 @@ def option(setting: str) -> str:
 def page(rows: list[Row]) -> str:
     """The matrix as Markdown."""
     good = sum(verdict(row)[0].startswith("exact") for row in rows)
+    text = f"""
+        Made by `tools/conformance.py`: {len(rows)} cells, {good} of them exact in memory. Each is a network of two
+        layers as the framework initialises them, run by the framework itself on {SAMPLES} samples of {TIMESTEPS}
+        timesteps, and compiled at 16 bits for `ecp5`, with `--calibrate` and without. *exact*: every output value
+        (spike count; of a readout, potential within 1 %) equals the framework's own, both times; with a number, at
+        least {100 * EXACT:g} % do (the worse of the two), and the rest is rounding. *in memory* is
+        `nm.from_torch(module, sample)` or `nm.from_spyx(model, shape)`; *from its exporter's file* is what `nir.write`
+        wrote of the exporter's graph, read with the preset in the heading and the options named. *lost*: the file does
+        not hold it and no option brings it back; hand the module over in memory."""
     lines = [
         "# What frameworks run, and what the compiled network sends",
         "",
-        f"Made by `tools/conformance.py`: {len(rows)} cells, {good} of them exact in memory. Each is a network of two "
-        "layers as the framework",
-        f"initialises them, run by the framework itself on {SAMPLES} samples of {TIMESTEPS} timesteps, and compiled at 16 "
-        "bits for `ecp5`, with and without",
-        "`--calibrate` (the worse of the two counts). *exact*: every output value (spike count; of a readout, potential "
-        "within 1 %) equals the",
-        f"framework's own; with a number: at least {100 * EXACT:g} % do, and the rest is rounding. *in memory* is "
-        "`nm.from_torch(module, sample)` or",
-        "`nm.from_spyx(model, shape)`; *from its exporter's file* is what `nir.write` wrote of the exporter's graph, read "
-        "with the preset named in",
-        "the heading. *lost*: the file does not hold it, no option brings it back, hand the module over in memory.",
+        *textwrap.wrap(" ".join(text.split()), 120),
     ]
     for framework in dict.fromkeys(row.cell.framework for row in rows):
         mine = [row for row in rows if row.cell.framework == framework]

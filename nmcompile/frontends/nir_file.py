@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -18,6 +19,7 @@ from emulator.spec.errors import InputError
 
 from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, check_heaps, check_text, printable
+from .own_file import read_own
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Raw:
     edges: list[tuple[str, str]]
 
 
-def read_graph(path: Path) -> Graph:
-    """Nodes and edges of a NIR file.
+def read_graph(path: Path) -> tuple[Graph, dict[str, Any]]:
+    """Nodes and edges of a NIR file, and what it says beside NIR.
 
     Raises:
         InputError: no such file, not HDF5 or damaged, no NIR graph in it, a node without a type, an edge to nowhere.
@@ -43,7 +45,7 @@ def read_graph(path: Path) -> Graph:
         with h5py.File(path, "r") as file:
             if "node" not in file or "nodes" not in file["node"]:
                 raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
-            return dissolved(_raw(file["node"], ""), "")
+            return dissolved(_raw(file["node"], ""), ""), read_own(file)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files

@@ -110,6 +110,7 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
+        *(("read", note) for note in values["notes"]),
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
