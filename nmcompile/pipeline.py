@@ -16,6 +16,7 @@ from emulator.spec.image import Image
 
 from .discretize.discretize import framework_delays
 from .discretize.floatsim import FloatRun, run_float
+from .discretize.plausible import check_reading
 from .emit.emit import emit
 from .network.network import Network
 from .network.semantics import Semantics, check_names, choose_semantics
@@ -97,6 +98,7 @@ def compile_network(
                 f"{network.origin}: {population.name!r} ({population.model}) does not spike, so nothing can follow it; "
                 "only the output may be an I, LI or CubaLI"
             )
+    check_reading(network, semantics)
     calibration = None
     if calibrate is not None:
         if calibrate.ndim != 3 or calibrate.shape[2] != network.n_inputs:
@@ -118,6 +120,11 @@ def compile_network(
                 raise
         else:
             break
+    if all(p.matrix.nnz == 0 for p in quantized.projections) and any(p.matrix.data.any() for p in network.projections):
+        raise InputError(
+            f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
+            "--semantics or --dt, or --calibrate"
+        )
     return Compilation(image, network, quantized, semantics, calibration, time.perf_counter() - start)
 
 
