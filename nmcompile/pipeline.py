@@ -1,4 +1,4 @@
-"""The passes in order: Network -> QuantizedNetwork -> Placement -> Image."""
+"""The passes in order: Network -> DiscreteNetwork -> QuantizedNetwork -> Placement -> Image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.image import Image
 
-from .discretize.discretize import framework_delays
+from .discretize.discretize import DiscreteNetwork, discretize
 from .discretize.floatsim import FloatRun, run_float
 from .discretize.plausible import check_reading
 from .emit.emit import emit
 from .network.network import Network
-from .network.semantics import Semantics, check_names, choose_semantics
-from .neurons.models import dynamics
+from .network.semantics import Semantics, choose_semantics
+from .place.parts import Placement
 from .place.place import place
 from .quantize.quantize import quantize
 from .quantize.quantized import QuantizedNetwork
@@ -29,7 +29,7 @@ from .retime import retime
 
 @dataclass(frozen=True)
 class Compilation:
-    """A compiled network and what its compiler knew.
+    """A compiled network and every stage on the way to it.
 
     Attributes:
         calibration: the float run on the calibration inputs, if there were any.
@@ -37,11 +37,22 @@ class Compilation:
     """
 
     image: Image
-    network: Network
-    quantized: QuantizedNetwork
-    semantics: Semantics
+    discrete: DiscreteNetwork
+    placement: Placement
     calibration: FloatRun | None
     seconds: float
+
+    @property
+    def network(self) -> Network:
+        return self.discrete.network
+
+    @property
+    def semantics(self) -> Semantics:
+        return self.discrete.semantics
+
+    @property
+    def quantized(self) -> QuantizedNetwork:
+        return self.placement.network
 
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc compile --json`."""
@@ -90,50 +101,48 @@ def compile_network(
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
-    semantics = semantics or network.semantics or choose_semantics()
-    check_names(semantics, [p.name for p in network.populations])
-    for population in network.populations:
-        if not population.spiking and population.name != network.output:
-            raise InputError(
-                f"{network.origin}: {population.name!r} ({population.model}) does not spike, so nothing can follow it; "
-                "only the output may be an I, LI or CubaLI"
-            )
-    check_reading(network, semantics)
+    discrete = discretize(network, semantics or network.semantics or choose_semantics())
+    check_reading(discrete)
     calibration = None
     if calibrate is not None:
-        if calibrate.ndim != 3 or calibrate.shape[2] != network.n_inputs:
-            raise InputError(
-                f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
-            )
-        if calibrate.size and calibrate.max() > network.input_levels:
-            raise InputError(
-                f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
-                "use --input-levels for analog ones"
-            )
-        calibration = run_float(network, semantics, calibrate, record=True)
+        _check_inputs(network, calibrate)
+        calibration = run_float(discrete, calibrate, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:
-            quantized, image = _lower(network, candidate, semantics, weight_bits, calibration)
+            placement, image = _lower(discrete, candidate, weight_bits, calibration)
         except DoesNotFitError:
             if candidate is candidates[-1]:
                 raise
         else:
             break
-    if all(p.matrix.nnz == 0 for p in quantized.projections) and any(p.matrix.data.any() for p in network.projections):
+    if all(p.matrix.nnz == 0 for p in placement.network.projections) and any(
+        p.matrix.data.any() for p in network.projections
+    ):
         raise InputError(
             f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
             "--semantics or --dt, or --calibrate"
         )
-    return Compilation(image, network, quantized, semantics, calibration, time.perf_counter() - start)
+    return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
+
+
+def _check_inputs(network: Network, calibrate: np.ndarray) -> None:
+    if calibrate.ndim != 3 or calibrate.shape[2] != network.n_inputs:
+        raise InputError(
+            f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
+        )
+    if calibrate.size and calibrate.max() > network.input_levels:
+        raise InputError(
+            f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
+            "use --input-levels for analog ones"
+        )
 
 
 def _lower(
-    network: Network, arch: Architecture, semantics: Semantics, weight_bits: int, calibration: FloatRun | None
-) -> tuple[QuantizedNetwork, Image]:
-    late = {p.name: dynamics(p, semantics).output_delay for p in network.populations}
-    timing = retime(network, arch.delay_slots, framework_delays(network, semantics.dt, late), late)
-    quantized = quantize(network, semantics, arch, weight_bits, timing, calibration)
+    discrete: DiscreteNetwork, arch: Architecture, weight_bits: int, calibration: FloatRun | None
+) -> tuple[Placement, Image]:
+    network = discrete.network
+    quantized = quantize(discrete, arch, weight_bits, retime(discrete, arch.delay_slots), calibration)
     placement = place(quantized, arch)
     meta = {
         "network": network.origin,
@@ -141,14 +150,14 @@ def _lower(
         "input_levels": network.input_levels,
         "output": network.output,
         "readout": "count" if network.population(network.output).spiking else "membrane",
-        "semantics": semantics.describe(),
+        "semantics": discrete.semantics.describe(),
         "weight_bits": weight_bits,
         "warnings": list(quantized.warnings),
         "thresholds": _thresholds(quantized),
     }
     image = emit(placement, meta)
     check_image(image)
-    return quantized, image
+    return placement, image
 
 
 def _thresholds(network: QuantizedNetwork) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from nirfiles import LAYERS, edit, put, two_layers, write
 
 from emulator.spec.errors import InputError, UsageError
 from nmcompile.coding.spikes import SpikeData
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.frontends.own_file import save_network
@@ -42,9 +43,9 @@ def test_a_saved_network_comes_back_with_its_semantics_and_notes(saved, network)
     again = read_network(saved)
     assert (again.semantics, again.notes) == (SEMANTICS, ("said",))
     x = (np.random.default_rng(2).random((5, 30, 6)) < 0.4).astype(np.uint8)
-    wanted = run_float(network, SEMANTICS, x).output_counts
+    wanted = run_float(discretize(network, SEMANTICS), x).output_counts
     assert wanted.sum() > 50
-    np.testing.assert_array_equal(run_float(again, again.semantics, x).output_counts, wanted)
+    np.testing.assert_array_equal(run_float(discretize(again, again.semantics), x).output_counts, wanted)
 
 
 def test_it_is_compiled_by_its_own_semantics_and_by_a_preset_that_is_named(saved):
@@ -129,5 +130,5 @@ def test_a_saved_network_runs_on_the_machine_as_in_floats(saved):
     x = (np.random.default_rng(2).random((5, 30, 6)) < 0.4).astype(np.uint8)
     network = read_network(saved)
     image = compile_network(network, nm.load_architecture("ecp5"), weight_bits=16, calibrate=x).image
-    wanted = run_float(network, network.semantics, x).output_counts
+    wanted = run_float(discretize(network, network.semantics), x).output_counts
     np.testing.assert_array_equal(nm.evaluate(image, SpikeData(x, None, {})).output_counts, wanted)

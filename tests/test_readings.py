@@ -9,6 +9,7 @@ from networks import dense, lif
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError, UsageError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network, Population
@@ -36,7 +37,7 @@ def gain_and_decay(network, semantics):
 def sent_by(network, semantics, drive):
     """Spikes in floats, which the machine must fire, too."""
     spikes = np.asarray(drive, np.uint8)[:, None]
-    wanted = run_float(network, semantics, spikes[None], record=True).spikes[network.output][0, :, 0]
+    wanted = run_float(discretize(network, semantics), spikes[None], record=True).spikes[network.output][0, :, 0]
     compilation = compile_network(network, ECP5, semantics, 16, calibrate=spikes[None])
     check_machine(compilation, spikes, least=0)
     return wanted.tolist()
@@ -157,7 +158,7 @@ def test_a_second_layer_starts_there_when_its_first_timestep_comes():
     )
     semantics = choose_semantics(dt=1.0, initial="reset")
     spikes = np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [1, 1, 1], [1, 1, 1]], np.uint8)
-    wanted = run_float(network, semantics, spikes[None], record=True).spikes["b"][0]
+    wanted = run_float(discretize(network, semantics), spikes[None], record=True).spikes["b"][0]
     compilation = compile_network(network, ECP5, semantics, 16, calibrate=spikes[None])
     check_machine(compilation, spikes, least=3)
     np.testing.assert_array_equal(on_machine(compilation, spikes)[0]["b"], wanted != 0)

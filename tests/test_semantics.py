@@ -11,6 +11,7 @@ from networks import conv_network, dense, lif, random_network
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, UsageError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
 from nmcompile.network.limits import INPUT
@@ -60,7 +61,7 @@ def test_the_papers_braille_networks_fire_as_recorded(net, platform, preset, ove
     network = read_nir(CASES / f"braille_{net}.nir")
     semantics = choose_semantics(preset, **override)
     spikes, wanted = RECORDS["braille_input"], RECORDS[f"braille_{net}_{platform}"]
-    exact = run_float(network, semantics, spikes[None], record=True).spikes["lif1.lif"][0]
+    exact = run_float(discretize(network, semantics), spikes[None], record=True).spikes["lif1.lif"][0]
     late = semantics.output_delay
     np.testing.assert_array_equal(np.concatenate([0 * exact[:late], exact])[: len(wanted)], wanted)
     compilation = compile_network(network, ECP5, semantics, 16, calibrate=spikes[None])
@@ -75,7 +76,9 @@ def test_the_papers_nmnist_network_reads_as_recorded_and_calls_a_real_digit_a_fo
     digits = np.zeros((8, 300, 2, 34, 34), np.uint8)
     digits[tuple(record["digits"].T)] = 1
     digits = digits.reshape(8, 300, -1)
-    np.testing.assert_array_equal(run_float(network, semantics, digits[:4]).output_counts, record["counts"][:4])
+    np.testing.assert_array_equal(
+        run_float(discretize(network, semantics), digits[:4]).output_counts, record["counts"][:4]
+    )
     real = np.zeros((1, 300, 2, 34, 34), np.uint8)
     real[0][tuple(record["recording"][record["recording"][:, 0] < 300].T)] = 1
     compilation = compile_network(network, load_architecture("large"), semantics, calibrate=digits[:2])
@@ -87,7 +90,7 @@ def test_the_papers_nmnist_network_reads_as_recorded_and_calls_a_real_digit_a_fo
 def recorded(compilation, spikes, name):
     """(timesteps, n) spikes as the framework shows them: as much later as its output comes."""
     sent, _, _ = on_machine(compilation, spikes)
-    late = compilation.quantized.depth[name] - compilation.quantized.shown[name]
+    late = compilation.quantized.timing.depth[name] - compilation.quantized.timing.shown[name]
     return np.concatenate([0 * sent[name][:late], sent[name]])[: len(spikes)]
 
 
@@ -120,7 +123,7 @@ def test_every_variant_agrees_with_floats_where_weights_are_wide(reset, synapse,
     spikes = (rng.random((40, 20)) < 0.3).astype(np.uint8)
     compilation = compile_network(network, ECP5, semantics, 16)
     check_machine(compilation, spikes)
-    exact = run_float(network, semantics, spikes[None], record=True)
+    exact = run_float(discretize(network, semantics), spikes[None], record=True)
     sent, v, _ = on_machine(compilation, spikes)
     for name in ("a", "b"):
         wrong = (sent[name] != (exact.spikes[name][0] != 0)).mean()
@@ -137,7 +140,7 @@ def single(model="IF", **values):
 
 
 def sent_by(network, semantics, drive):
-    run = run_float(network, semantics, np.asarray(drive)[None, :, None], record=True)
+    run = run_float(discretize(network, semantics), np.asarray(drive)[None, :, None], record=True)
     return run.spikes["n"][0, :, 0].tolist()
 
 
@@ -163,7 +166,7 @@ def test_a_multi_spike_neuron_sends_one_graded_spike_that_weighs_as_much():
     compilation = compile_network(network, ECP5, semantics)
     result = check_machine(compilation, spikes, least=5)
     assert result.counters["spikes"].sum() == 5 + 2
-    wanted = run_float(network, semantics, spikes[None], record=True).spikes["m"][0, :, 0]
+    wanted = run_float(discretize(network, semantics), spikes[None], record=True).spikes["m"][0, :, 0]
     assert wanted.tolist() == [0, 1, 0, 2, 0, 0]
     assert on_machine(compilation, spikes)[0]["m"][:, 0].tolist() == [False, True, False, True, False, False]
 
@@ -224,7 +227,8 @@ def test_output_a_timestep_later_shifts_what_others_see_and_not_the_own_recurren
     network = random_network(rng, recurrent=True)
     spikes = (rng.random((20, 20)) < 0.3).astype(np.uint8)
     runs = [
-        run_float(network, choose_semantics("nir", output_delay=late), spikes[None], record=True) for late in (0, 1)
+        run_float(discretize(network, choose_semantics("nir", output_delay=late)), spikes[None], record=True)
+        for late in (0, 1)
     ]
     np.testing.assert_array_equal(runs[0].spikes["layer0"], runs[1].spikes["layer0"])
     np.testing.assert_array_equal(runs[0].spikes["layer1"][0, :-1], runs[1].spikes["layer1"][0, 1:])
@@ -300,7 +304,7 @@ def test_a_time_constant_that_is_dt_but_for_rounding_leaves_nothing_of_the_past(
     """As float32 files have it: the membrane is each timestep's input, so 0.6 twice does not reach 1."""
     base = single("LIF", tau=1e-3 * (1 - 1e-7), v_leak=0.0)
     network = dataclasses.replace(base, projections=(dense("w", INPUT, "n", [[0.6]]),))
-    run = run_float(network, choose_semantics(dt=1e-3), np.ones((1, 9, 1), np.uint8))
+    run = run_float(discretize(network, choose_semantics(dt=1e-3)), np.ones((1, 9, 1), np.uint8))
     assert run.output_counts.sum() == 0
 
 

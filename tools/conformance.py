@@ -32,6 +32,7 @@ from frameworks.cell import SAMPLES, TIMESTEPS, Cell, Trained, inputs
 import nmcompile as nm
 from emulator.spec.errors import NmError
 from nmcompile.coding.spikes import SpikeData
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 
 FRAMEWORKS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool", "spyx")
@@ -59,7 +60,7 @@ class Row:
 
 def agreement(network: Any, semantics: Any, cell: Cell, x: np.ndarray, out: np.ndarray) -> Shares:
     """Shares of equal output values: in floats, at 16 bits without calibration, and with it."""
-    floats = run_float(network, semantics or network.semantics, x).output_counts
+    floats = run_float(discretize(network, semantics or network.semantics), x).output_counts
     wanted = out.sum(axis=1)
     close = np.abs(floats - wanted) <= (1e-3 * np.abs(wanted).max() if cell.membrane else 0)
     found = [float(close.mean())]

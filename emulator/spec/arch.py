@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import isa
 from .errors import InputError
-from .files import read_toml
+from .files import printable, read_toml
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def architecture_from_dict(values: dict, where: str) -> Architecture:
             raise InputError(f"{where}: {name} = {value!r} should be of type {f.type}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where}: {name} = {value!r} should be finite")
-    return Architecture(**values)
+    return Architecture(**values | {"name": printable(values["name"])})
 
 
 def bundled_architectures() -> dict[str, Architecture]:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 from emulator.spec.image import Image
 
 LARGEST = 1 << 33  # elements of (samples, timesteps, inputs), a byte each
+LARGEST_OTHER = 1 << 28  # bytes of any other array
 
 
 @dataclass(frozen=True)
@@ -62,32 +65,14 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
     """
     path = Path(path)
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
-            arrays = {name: np.asarray(file[name]) for name in file.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        with Archive(path) as file:
+            spikes, arrays = _unpacked(file, n_inputs)
+    except InputError:
+        raise
     except MemoryError:
         raise InputError(f"{path}: larger than the memory of this computer; split the file") from None
     except Exception:  # numpy, zipfile and zlib raise a dozen kinds on what is no .npz file, or a damaged one
         raise InputError(f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez") from None
-    if "spikes" in arrays:
-        spikes = arrays.pop("spikes")
-    elif "events" in arrays and "shape" in arrays:
-        spikes = _from_events(path, arrays.pop("events"), arrays.pop("shape"))
-    else:
-        held = ", ".join(arrays) or "nothing"
-        raise InputError(f"{path}: needs `spikes`, or `events` and `shape`; it holds {held}")
-    if spikes.ndim != 3:
-        raise InputError(
-            f"{path}: spikes have shape {spikes.shape}, expected (samples, timesteps, inputs); reshape them"
-        )
-    if n_inputs is not None and spikes.shape[2] != n_inputs:
-        raise InputError(
-            f"{path}: spikes of {spikes.shape[2]:,} inputs, but the network takes {n_inputs:,}; "
-            "flatten its input shape row-major"
-        )
-    if 0 in spikes.shape:
-        raise InputError(f"{path}: spikes have shape {spikes.shape}; there is nothing to run")
     if spikes.dtype.kind not in "biu" and not (spikes.dtype.kind == "f" and np.array_equal(spikes, np.rint(spikes))):
         raise InputError(f"{path}: spikes of type {spikes.dtype} are not whole numbers; encode them as spikes first")
     low, high = spikes.min(), spikes.max()
@@ -119,6 +104,36 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
     if accuracy is not None and (accuracy.ndim or accuracy.dtype.kind not in "iuf"):
         raise InputError(f"{path}: float_accuracy is {accuracy.dtype} of shape {accuracy.shape}; give one number")
     return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
+
+
+def _unpacked(file: Archive, n_inputs: int | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Spikes, and the other arrays; what the spikes are is looked at before anything is unpacked."""
+    names = file.arrays
+    if "spikes" in names:
+        _check_shape(file.path, file.header("spikes").shape, n_inputs)
+        spikes = file.array("spikes")
+    elif "events" in names and "shape" in names:
+        shape = file.array("shape", LARGEST_OTHER)
+        if shape.shape == (3,) and shape.dtype.kind in "iu" and shape.min() > 0:
+            _check_shape(file.path, tuple(shape.tolist()), n_inputs)
+        spikes = _from_events(file.path, file.array("events"), shape)
+    else:
+        held = ", ".join(map(printable, names)) or "nothing"
+        raise InputError(f"{file.path}: needs `spikes`, or `events` and `shape`; it holds {held}")
+    others = [name for name in names if name not in ("spikes", "events", "shape")]
+    return spikes, {printable(name): file.array(name, LARGEST_OTHER) for name in others}
+
+
+def _check_shape(path: Path, shape: tuple[int, ...], n_inputs: int | None) -> None:
+    if len(shape) != 3:
+        raise InputError(f"{path}: spikes have shape {shape}, expected (samples, timesteps, inputs); reshape them")
+    if n_inputs is not None and shape[2] != n_inputs:
+        raise InputError(
+            f"{path}: spikes of {shape[2]:,} inputs, but the network takes {n_inputs:,}; "
+            "flatten its input shape row-major"
+        )
+    if 0 in shape:
+        raise InputError(f"{path}: spikes have shape {shape}; there is nothing to run")
 
 
 def _from_events(path: Path, events: np.ndarray, shape: np.ndarray) -> np.ndarray:

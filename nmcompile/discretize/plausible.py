@@ -6,24 +6,21 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..network.limits import INPUT
-from ..network.network import MODELS, Network, Population
-from ..network.semantics import Semantics
-from ..neurons.models import dynamics
+from ..network.network import MODELS, Population
+from .discretize import DiscreteNetwork
 
 # Of the threshold: what the strongest input must move v by, or all inputs of a neuron together. A dt that is wrong by a
 # factor of hundreds is below both; networks of thousands of weak inputs are not.
 SINGLE, TOGETHER = 1e-3, 2e-2
 
 
-def check_reading(network: Network, semantics: Semantics) -> None:
+def check_reading(discrete: DiscreteNetwork) -> None:
     """Look at every population whose gain hangs on the semantics.
 
     Raises:
         InputError: no input can make any of its neurons fire, or the strongest moves v by next to nothing.
     """
-    found = {p.name: dynamics(p, semantics) for p in network.populations}
-    payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in found.items()}
+    network, found, payloads = discrete.network, discrete.dynamics, discrete.payloads
     for population in network.populations:
         incoming = [p for p in network.projections if p.target == population.name]
         values = {name: value.array for name, value in found[population.name].values.items()}
@@ -37,12 +34,11 @@ def check_reading(network: Network, semantics: Semantics) -> None:
             most += payloads[p.source] * np.asarray(pushes.sum(axis=0)).reshape(-1)
             if pushes.nnz:
                 strongest = np.maximum(strongest, pushes.max(axis=0).toarray().reshape(-1))
-        _check(network, semantics, population, values, strongest, most)
+        _check(discrete, population, values, strongest, most)
 
 
 def _check(
-    network: Network,
-    semantics: Semantics,
+    discrete: DiscreteNetwork,
     population: Population,
     values: dict[str, np.ndarray],
     strongest: np.ndarray,
@@ -55,9 +51,10 @@ def _check(
     alone, highest = _highest(values, drive), _highest(values, drive + most)
     if (alone >= threshold).any():
         return  # its bias makes it fire
+    origin = discrete.network.origin
     share = float((strongest / threshold).max())
     where = (
-        f"{network.origin}: at dt {semantics.dt:g} s the strongest input moves v of {population.name!r} by {share:.2g}"
+        f"{origin}: at dt {discrete.semantics.dt:g} s the strongest input moves v of {population.name!r} by {share:.2g}"
     )
     advice = "another --semantics or --dt? (nmc check names the reading of a reference)"
     if (highest < threshold).all():

@@ -37,11 +37,13 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import input_file, printable
 
 from ..network.limits import INPUT
 from ..network.network import Network, Population, Projection, model_parameters
 
 DEFAULTS = {"decay": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "r": 1.0, "w_in": 1.0}
+LARGEST_TEXT = 1 << 28  # bytes of a file: some million synapses
 _ROLES = ("input", "output", "")
 
 
@@ -51,9 +53,7 @@ def read_graph(path: str | Path) -> Network:
     Raises:
         InputError: no such file, no such graph in it, or whatever `network_from_graph` finds wrong.
     """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    path = input_file(path, LARGEST_TEXT)
     try:
         if path.suffix.lower() == ".json":
             graph = _from_json(json.loads(path.read_text()))
@@ -62,7 +62,7 @@ def read_graph(path: str | Path) -> Network:
     except Exception as error:  # the XML parser and networkx raise many kinds on what is no such file
         kind = "node-link JSON" if path.suffix.lower() == ".json" else "GraphML"
         raise InputError(f"{path}: not a {kind} file ({type(error).__name__}); write it with networkx") from None
-    return network_from_graph(graph, path.name)
+    return network_from_graph(graph, printable(path.name))
 
 
 def _from_json(data: dict[str, Any]) -> nx.Graph:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 
 from ..network.limits import INPUT
 from ..network.network import MODELS, Network, Population, Projection
@@ -55,7 +56,7 @@ def read_nir(path: str | Path) -> Network:
     """
     path = Path(path)
     graph, own = read_graph(path)
-    return with_own(network_of(graph, path.name), own)
+    return with_own(network_of(graph, printable(path.name)), own)
 
 
 def network_of(graph: Graph, origin: str) -> Network:

@@ -5,8 +5,8 @@ Beside NIR's group `node` lies a group `nmcompile` with `semantics` and `notes`,
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from emulator.spec.errors import InputError, NmError, UsageError
+from emulator.spec.files import writing
 
 from ..network.network import Network
 from ..network.nir_graph import Graph
@@ -47,18 +48,16 @@ def save_network(network: Network, path: str | Path, semantics: Semantics | None
     for name in graph.nodes:
         if "/" in name or name in (".", ""):
             raise UsageError(f"{network.origin}: a node is called {name!r}, which HDF5 cannot hold; rename it")
-    beside = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(beside, "w") as file:
-            file["version"] = NIR_VERSION
-            _write_graph(file.create_group("node"), graph, network)
-            own = file.create_group("nmcompile")
-            own["semantics"] = json.dumps(asdict(chosen))
-            own["notes"] = json.dumps(network.notes)
-            own["input_levels"] = network.input_levels
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    whole = io.BytesIO()
+    with h5py.File(whole, "w") as file:
+        file["version"] = NIR_VERSION
+        _write_graph(file.create_group("node"), graph, network)
+        own = file.create_group("nmcompile")
+        own["semantics"] = json.dumps(asdict(chosen))
+        own["notes"] = json.dumps(network.notes)
+        own["input_levels"] = network.input_levels
+    with writing(path) as out:
+        out.write(whole.getvalue())
 
 
 def _write_graph(group: h5py.Group, graph: Graph, network: Network) -> None:

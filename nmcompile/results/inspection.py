@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 from emulator.result import NOT_COUNTED, RunResult, load_result
 from emulator.spec import isa
+from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.image_file import load_image
@@ -20,11 +20,11 @@ from .summary import summary
 def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
     """("image" or "result", what is in it). InputError if it is neither."""
     try:
-        with zipfile.ZipFile(path) as file:
-            names = set(file.namelist())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, OSError):
+        with Archive(path) as file:
+            names = set(file.sizes)
+    except InputError:
+        raise
+    except Exception:  # zipfile raises several kinds on what is none
         raise InputError(f"{path}: neither an image nor a result, or truncated") from None
     if "manifest.json" in names:
         return "image", inspect_image(load_image(path))

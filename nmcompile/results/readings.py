@@ -17,11 +17,10 @@ import numpy as np
 from emulator.spec.errors import InputError, NmError
 
 from ..coding.spikes import SpikeData
-from ..discretize.discretize import framework_delays
+from ..discretize.discretize import DiscreteNetwork, discretize
 from ..discretize.floatsim import FloatRun, run_float
 from ..network.network import Network
 from ..network.semantics import CHOICES, PRESETS, RESETS, Semantics, choose_semantics, parse_setting
-from ..neurons.models import dynamics
 
 REPRODUCED = 0.995  # of the output values: what differs beyond it are roundings of single precision
 FIRST = 2  # samples that a reading is tried on before all
@@ -234,38 +233,27 @@ class _Search:
         None: the network cannot be read so.
         """
         try:
-            key = self.fingerprint(reading.semantics)
+            discrete = discretize(self.network, reading.semantics)
         except NmError:
             return None
         self.tried += 1
+        key = _fingerprint(discrete)
         shares, total = self.known.setdefault(key, {}), len(self.data.spikes)
         for samples in (total,) if every else (0, min(FIRST, total), total):
             if samples not in shares:
-                shares[samples] = self.equal(samples, reading.semantics)
+                shares[samples] = self.equal(samples, discrete)
             if shares[samples] < 0.9:
                 break
         return Reading(reading.options, reading.semantics, shares[samples], reading.settings, key)
 
-    def fingerprint(self, semantics: Semantics) -> Any:
-        """What a reading does, so that equal ones are run once."""
-        found, late = [], {}
-        for population in self.network.populations:
-            d = dynamics(population, semantics)
-            late[population.name] = d.output_delay
-            step = d.update
-            how = (step.func, tuple(sorted(step.keywords.items()))) if isinstance(step, partial) else step
-            values = tuple((name, v.unit, v.array.tobytes()) for name, v in sorted(d.values.items()))
-            found.append((how, values, d.gain.tobytes(), d.output_delay))
-        return tuple(found), framework_delays(self.network, semantics.dt, late)
-
-    def equal(self, samples: int, semantics: Semantics) -> float:
+    def equal(self, samples: int, discrete: DiscreteNetwork) -> float:
         """Share of equal values of what the reference says of so many samples; 0: the start of one, if it can."""
         r, timesteps = self.reference, self.data.spikes.shape[1]
         if samples == 0:
             if r.counts is not None or r.membrane is not None or timesteps <= START:
                 return 1.0
             samples, timesteps = 1, START
-        run = run_float(self.network, semantics, self.data.spikes[:samples, :timesteps], record=True)
+        run = run_float(discrete, self.data.spikes[:samples, :timesteps], record=True)
         same, total = 0, 0
         if r.counts is not None:
             found, wanted = run.output_counts, r.counts[:samples]
@@ -273,39 +261,34 @@ class _Search:
             close = found == wanted if out.spiking else np.abs(found - wanted) <= TOLERANCE * np.abs(r.counts).max()
             same, total = same + int(close.sum()), total + close.size
         for name, wanted in r.trains.items():
-            close = self.shown(run, name, semantics) == wanted[:samples, :timesteps]
+            close = _shown(run, name, discrete) == wanted[:samples, :timesteps]
             # where nothing was sent nothing is easily right: spikes count, and what is sent instead of them
             spikes = (wanted[:samples, :timesteps] != 0) | ~close
             same, total = same + int((close & spikes).sum()), total + int(spikes.sum())
         if r.membrane is not None:
-            close = np.abs(self.potentials(samples, semantics) - r.membrane[:samples]) <= TOLERANCE * max(
+            close = np.abs(self.potentials(samples, discrete) - r.membrane[:samples]) <= TOLERANCE * max(
                 float(np.abs(r.membrane).max()), 1e-12
             )
             same, total = same + int(close.sum()), total + close.size
         return same / total if total else 1.0
 
-    def shown(self, run: FloatRun, name: str, semantics: Semantics) -> np.ndarray:
-        """(samples, timesteps, n) what a population's spikes look like from outside."""
-        sent = run.spikes[name]
-        late = dynamics(self.network.population(name), semantics).output_delay
-        return np.concatenate([0 * sent[:, :late], sent], axis=1)[:, : sent.shape[1]]
-
-    def potentials(self, samples: int, semantics: Semantics) -> np.ndarray:
-        """(samples, timesteps, outputs) of the output's v; of one that does not spike, found by differences."""
+    def potentials(self, samples: int, discrete: DiscreteNetwork) -> np.ndarray:
+        """(samples, timesteps, outputs) of an output's v that does not spike, by differences of its sums."""
         x = self.data.spikes[:samples]
-        sums = [run_float(self.network, semantics, x[:, : t + 1]).output_counts for t in range(x.shape[1])]
+        sums = [run_float(discrete, x[:, : t + 1]).output_counts for t in range(x.shape[1])]
         return np.diff(np.stack(sums, axis=1), axis=1, prepend=0)
 
     def first_difference(self, semantics: Semantics) -> str:
         """Where a reading differs first from the reference, in words."""
         try:
-            run = run_float(self.network, semantics, self.data.spikes, record=True)
+            discrete = discretize(self.network, semantics)
+            run = run_float(discrete, self.data.spikes, record=True)
         except NmError as error:
             return str(error)
         r = self.reference
         for population in self.network.populations:
             if population.name in r.trains:
-                found, wanted = self.shown(run, population.name, semantics), r.trains[population.name]
+                found, wanted = _shown(run, population.name, discrete), r.trains[population.name]
                 wrong = np.argwhere(found != wanted)
                 if len(wrong):
                     sample, t, n = wrong[np.lexsort((wrong[:, 2], wrong[:, 1], wrong[:, 0]))[0]]
@@ -318,6 +301,23 @@ class _Search:
                 a, b = run.output_counts[sample, n], r.counts[sample, n]
                 return f"sample {sample}, {self.network.output!r}, neuron {n}: {a:g} in all timesteps, not {b:g}"
         return ""
+
+
+def _fingerprint(discrete: DiscreteNetwork) -> Any:
+    """What a reading does, so that equal ones are run once."""
+    found = []
+    for d in discrete.dynamics.values():
+        step = d.update
+        how = (step.func, tuple(sorted(step.keywords.items()))) if isinstance(step, partial) else step
+        values = tuple((name, v.unit, v.array.tobytes()) for name, v in sorted(d.values.items()))
+        found.append((how, values, d.gain.tobytes(), d.output_delay))
+    return tuple(found), discrete.delays
+
+
+def _shown(run: FloatRun, name: str, discrete: DiscreteNetwork) -> np.ndarray:
+    """(samples, timesteps, n) what a population's spikes look like from outside."""
+    sent, late = run.spikes[name], discrete.output_delay[name]
+    return np.concatenate([0 * sent[:, :late], sent], axis=1)[:, : sent.shape[1]]
 
 
 def _simplest(readings: Iterable[Reading]) -> list[Reading]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from emulator.spec.errors import InputError, UsageError
 
-from .options import JSON, LEARN, LEARNED, PRICES, THREADS, TIMESTEPS, check_output, print_values
+from .options import FILE, JSON, LEARN, LEARNED, OUTPUT, PRICES, THREADS, TIMESTEPS, Verb, print_values
 from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
 from .terminal import console, show_facts, show_warnings
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from ..pipeline import Compilation
 
 
-@click.command()
-@click.argument("image")
-@click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
-@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
+@click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events, and labels.")
+@click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @THREADS
@@ -57,8 +57,6 @@ def emulate(
     from ..results.evaluate import evaluate
     from ..results.summary import summary
 
-    check_output(output, image, spikes)
-    check_output(learned, image, spikes)
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
@@ -84,9 +82,9 @@ def emulate(
     print_values(values, as_json, lambda: emulated(result, values, output, learned))
 
 
-@click.command()
-@click.argument("image")
-@click.option("--spikes", required=True, help="IN.npz: spikes or events.")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
+@click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events.")
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
@@ -107,9 +105,9 @@ def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit
     print_values(verdict.summary(), as_json, lambda: verified(verdict.summary()))
 
 
-@click.command()
-@click.argument("run")
-@click.option("--html", required=True, help="The page to write.")
+@click.command(cls=Verb)
+@click.argument("run", type=FILE)
+@click.option("--html", type=OUTPUT, required=True, help="The page to write.")
 @JSON
 def report(run: str, html: str, as_json: bool) -> None:
     """Write an HTML page about a result of `nmc emulate -o`."""
@@ -117,16 +115,15 @@ def report(run: str, html: str, as_json: bool) -> None:
 
     from ..report.report import write_report
 
-    check_output(html, run)
     write_report(load_result(run), html)
     print_values({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("name", default="mnist_mlp")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first N test images only.")
-@click.option("--html", help="Write a page with pictures, too.")
+@click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")
 @THREADS
 @PRICES
 @JSON
@@ -140,7 +137,6 @@ def demo(
     from ..results.demo import EXAMPLES, run_demo
     from ..results.summary import summary
 
-    check_output(html)
     if name not in EXAMPLES:
         raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
     compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)
