@@ -16,6 +16,7 @@ missing is said.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 import textwrap
@@ -36,6 +37,21 @@ from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 
 FRAMEWORKS = ("snntorch", "norse", "sinabs", "spikingjelly", "rockpool", "spyx")
+RECORDED = {
+    ("snnTorch", "Leaky, reset_delay=False"): "snntorch_leaky_at_once",
+    ("snnTorch", "Leaky, reset none at the output"): "snntorch_output_none",
+    ("snnTorch", "Leaky, beta mixed"): "snntorch_betas",
+    ("snnTorch", "Synaptic, reset zero"): "snntorch_synaptic_zero",
+    ("Norse", "LIFCell"): "norse_lifcell",
+    ("Norse", "IAFCell"): "norse_iafcell",
+    ("Norse", "LIFBoxCell, v_leak"): "norse_lifbox_leak",
+    ("sinabs", "IAFSqueeze"): "sinabs_iaf",
+    ("sinabs", "IAFSqueeze, SingleSpike"): "sinabs_iaf_single",
+    ("sinabs", "LIFSqueeze, norm_input=False, one tau a neuron"): "sinabs_lif_unit",
+    ("SpikingJelly", "IFNode, v_reset=-0.5"): "spikingjelly_if_reset",
+    ("Rockpool", "LIFTorch, above 31 spikes a timestep"): "rockpool_many",
+    ("Spyx", "IF"): "spyx_if",
+}
 EXACT = 0.995  # of the output values
 Shares = tuple[float, float, float]
 
@@ -127,6 +143,27 @@ def cells(names: list[str]) -> Iterator[Cell]:
             print(f"{name}: not installed ({error.name})", file=sys.stderr)
 
 
+def record(cell: Cell, folder: Path) -> None:
+    """Keep what the exporter wrote of a cell, and what the framework sent, for tests that run without frameworks."""
+    name = RECORDED.get((cell.framework.split()[0], cell.name))
+    if name is None:
+        return
+    import nir
+
+    trained, x = cell.build(), inputs()
+    nir.write(folder / f"{name}.nir", trained.export())
+    counts = trained.run(x).sum(axis=1).astype(np.float32)
+    np.savez_compressed(folder / f"{name}.npz", spikes=x, float_counts=counts)
+    known = json.loads((folder / "index.json").read_text()) if (folder / "index.json").exists() else {}
+    known[name] = {
+        "made by": cell.framework,
+        "class": cell.name,
+        "semantics": cell.preset,
+        "options": list(cell.options),
+    }
+    (folder / "index.json").write_text(json.dumps(dict(sorted(known.items())), indent=1) + "\n")
+
+
 # ----------------------------------------------------------------------------------------------------------- the page
 def share(found: Shares) -> str:
     floats, plain, calibrated = found
@@ -209,12 +246,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("frameworks", nargs="*", metavar="FRAMEWORK", help=", ".join(FRAMEWORKS))
     parser.add_argument("--write", help="the page to write; without it, it is printed")
+    parser.add_argument("--record", help="a folder for files of RECORDED cells, with inputs and the framework's counts")
     parser.add_argument("--only", help="cells whose name holds this text")
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # frameworks warn of much that is not ours
     rows = []
     for cell in cells(options.frameworks or list(FRAMEWORKS)):
         if options.only and options.only not in cell.name:
+            continue
+        if options.record:
+            record(cell, Path(options.record))
             continue
         rows.append(measure(cell))
         memory, file = verdict(rows[-1])

@@ -100,6 +100,12 @@ class Findings:
     def reproduced(self) -> bool:
         return self.chosen.equal >= REPRODUCED
 
+    def named(self) -> str:
+        """The simplest reading that reproduces the reference, and presets that do as well."""
+        first, *others = self.readings
+        also = [r.semantics.preset for r in others if r.settings == 0 and first.settings == 0]
+        return first.options + (f" (or {', '.join(also)})" if also else "")
+
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc check --json`."""
 
@@ -175,6 +181,25 @@ def find_readings(network: Network, data: SpikeData, chosen: Semantics, asked: s
     good = sorted(_simplest(r for r in found if r.equal >= REPRODUCED), key=lambda r: (-round(r.equal, 3), r.settings))
     first = "" if own.equal == 1 else search.first_difference(own.semantics)
     return Findings(own, tuple(good), best, search.tried, first, len(data.spikes), search.size)
+
+
+def warn_of_reading(network: Network, data: SpikeData, chosen: Semantics, limit: int = 40) -> list[str]:
+    """A sentence where inputs come with a reference that this reading does not reproduce, and which does; or []."""
+    if not has_reference(data):
+        return []
+    data = data.first(limit)
+    try:
+        search = _Search(network, data, reference_of(data, network))
+    except InputError as error:
+        return [f"the reference beside the inputs is not used: {error}"]
+    own = search.judge(Reading("", chosen, 0.0, 0), every=True)
+    if own is None or own.equal >= REPRODUCED:
+        return []
+    found = find_readings(network, data, chosen)
+    share = f"{100 * own.equal:.1f} % of the output values equal the reference beside the inputs"
+    if found.readings:
+        return [f"read as {chosen.preset}, {share}; {found.named()} reproduces it"]
+    return [f"read as {chosen.preset}, {share}, and no reading that nmc check knows reproduces it"]
 
 
 class _Search:

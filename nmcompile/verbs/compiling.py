@@ -67,11 +67,15 @@ def compile_command(
     if input_levels:
         network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
+    data = read_spikes(calibrate, network.n_inputs, network.input_levels) if calibrate else None
+    samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
-    if samples is not None:
+    if data is not None and samples is not None:
         from ..results.drift import as_meta, drift_report
+        from ..results.readings import warn_of_reading
+
+        values["warnings"] += warn_of_reading(network, data, result.semantics)
 
         values["drift"] = as_meta(drift_report(result, samples))
         image = replace(image, meta=image.meta | {"drift": values["drift"]})

@@ -47,8 +47,13 @@ def build(hidden: Callable[[int], Any], last: Callable[[int], Any], gain: float 
     return Trained(net, sample, run, export)
 
 
-def layer(kind: str, _: int, **options: Any) -> Any:
+def layer(kind: str, n: int, per: bool = False, **options: Any) -> Any:
+    """A layer with scalar parameters, its default, or with one a neuron (`per`), which `nir.write` can write."""
     import sinabs.layers as sl
+    import torch
+
+    if per:
+        options |= {"tau_mem": torch.full((n,), options["tau_mem"]), "spike_threshold": torch.ones(n)}
 
     if kind.endswith("Squeeze"):
         options["batch_size"] = 1
@@ -95,6 +100,8 @@ def cells() -> Iterator[Cell]:
         "sinabs",
         ("integrator=unit-input",),
     )
+    per = both("LIFSqueeze", tau_mem=10.0, norm_input=False, per=True)
+    yield Cell(NAME, "LIFSqueeze, norm_input=False, one tau a neuron", per, "sinabs", ("integrator=unit-input",))
     yield Cell(
         NAME, "LIFSqueeze, tau_syn", both("LIFSqueeze", 6.0, tau_mem=10.0, tau_syn=4.0), "sinabs", lost="tau_syn"
     )
