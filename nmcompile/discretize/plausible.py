@@ -12,6 +12,7 @@ from .discretize import DiscreteNetwork
 # Of the threshold: what the strongest input must move v by, or all inputs of a neuron together. A dt that is wrong by a
 # factor of hundreds is below both; networks of thousands of weak inputs are not.
 SINGLE, TOGETHER = 1e-3, 2e-2
+PATIENCE = 1e4  # timesteps in which a bias alone must make a neuron fire to count for something
 
 
 def check_reading(discrete: DiscreteNetwork) -> None:
@@ -48,7 +49,7 @@ def _check(
     if not most.any() or (threshold <= 0).any():
         return
     drive = values["drive"] + values["late_drive"]
-    alone, highest = _highest(values, drive), _highest(values, drive + most)
+    alone, highest = _highest(values, drive, PATIENCE), _highest(values, drive + most, 1e9)
     if (alone >= threshold).any():
         return  # its bias makes it fire
     origin = discrete.network.origin
@@ -66,8 +67,8 @@ def _check(
         raise InputError(f"{where} of the threshold; {advice}")
 
 
-def _highest(values: dict[str, np.ndarray], push: np.ndarray) -> np.ndarray:
-    """(n,) the highest v if `push` came in every timestep for ever."""
+def _highest(values: dict[str, np.ndarray], push: np.ndarray, timesteps: float) -> np.ndarray:
+    """(n,) the highest v if `push` came in each of so many timesteps."""
     if "alpha" in values:
-        push = push / np.maximum(1 - values["alpha"], 1e-9) + values["leak"]
-    return push / np.maximum(1 - values["beta"], 1e-9)
+        push = push / np.maximum(1 - values["alpha"], 1 / timesteps) + values["leak"]
+    return push / np.maximum(1 - values["beta"], 1 / timesteps)

@@ -48,9 +48,10 @@ def check(net: str, reference: str, limit: int, as_json: bool, **choices: Any) -
     if found.readings:
         named = f"{found.named()} reproduces the reference"
         raise MachineError(f"{network.origin} read as {found.chosen.semantics.preset}: {share}; {named}")
+    nearest = f"{found.best.options} ({100 * found.best.equal:.1f} % of {found.values:,} values)"
     raise MachineError(
-        f"{network.origin}: none of {found.tried} readings reproduces the reference; the nearest is {found.best.options} "
-        f"({100 * found.best.equal:.1f} % of {found.values:,} values), and what was asked for differs first at {found.first}"
+        f"{network.origin}: none of {found.tried} readings reproduces the reference; the nearest is {nearest}, and "
+        f"what was asked for differs first at {found.first}"
     )
 
 
