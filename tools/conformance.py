@@ -83,10 +83,10 @@ def agreement(network: Any, semantics: Any, cell: Cell, x: np.ndarray, out: np.n
     for calibrate in (None, x):
         compilation = nm.compile_network(network, nm.load_architecture("ecp5"), semantics, 16, calibrate)
         image = compilation.image
-        probe = f"v:{image.meta['output']}"
+        probe = f"v:{image.compiled.output}"
         run = nm.evaluate(image, SpikeData(x, None, {}), probes=[probe] if cell.membrane else [])
         if cell.membrane:
-            v = run.probes[probe][:, image.latency :][:, : x.shape[1]] / image.population(image.meta["output"]).scale
+            v = run.probes[probe][:, image.latency :][:, : x.shape[1]] / image.population(image.compiled.output).scale
             found.append(float((np.abs(v - out) <= 0.01 * np.abs(out).max()).mean()))
         else:
             found.append(float((run.output_counts == out.sum(axis=1)).mean()))

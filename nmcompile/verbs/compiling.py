@@ -11,11 +11,12 @@ from rich.markup import escape
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
 from .options import FILE, JSON, OUTPUT, Verb, print_values
-from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
+from .tables import show_costs, show_drift, show_fill
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
     from emulator.spec.image import Image
+    from emulator.spec.notes import ProjectionNote
 
 
 @click.command("compile", cls=Verb)
@@ -51,6 +52,7 @@ def compile_command(
     """
     from emulator.spec.arch import load_architecture
     from emulator.spec.image_file import save_image
+    from emulator.spec.notes import to_plain
 
     from ..coding.spikes import read_spikes
     from ..frontends import read_network
@@ -72,13 +74,14 @@ def compile_command(
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
     if data is not None and samples is not None:
-        from ..results.drift import as_meta, drift_report
+        from ..results.drift import drift_report
         from ..results.readings import warn_of_reading
 
         values["warnings"] += warn_of_reading(network, data, result.semantics)
 
-        values["drift"] = as_meta(drift_report(result, samples))
-        image = replace(image, meta=image.meta | {"drift": values["drift"]})
+        drift = drift_report(result, samples)
+        values["drift"] = to_plain(drift)
+        image = replace(image, notes=replace(image.compiled, drift=drift))
     save_image(image, output)
     print_values(values, as_json, lambda: compiled(image, values, output))
 
@@ -90,11 +93,11 @@ def compile_command(
 @JSON
 def export(image: str, into: str, output: str, as_json: bool) -> None:
     """Write learned weights back into a NIR file."""
-    from emulator.spec.image_file import load_image
+    from emulator.spec.image_file import load_compiled
 
     from ..learning.export import write_nir
 
-    values = {"nir": output, "projections": write_nir(load_image(image), into, output)}
+    values = {"nir": output, "projections": write_nir(load_compiled(image), into, output)}
     print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
@@ -111,6 +114,9 @@ def inspect(file: str, as_json: bool) -> None:
 
 def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     """After `nmc compile`."""
+    from ..results.costs import core_fill
+    from ..results.inspection import fill_values
+
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
@@ -118,18 +124,19 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
-        *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
+        *(("learns", _learns(p)) for p in image.compiled.projections if p.learning),
     )
-    show_fill_of(image)
+    show_fill(fill_values(core_fill(image)))
     if "drift" in values:
         show_drift(values["drift"])
     show_warnings(values["warnings"])
 
 
-def _learns(p: dict[str, Any]) -> str:
-    low, high = p["bounds"]
-    steps = f"from {low:.4g} to {high:.4g} in steps of {weight_step(p):.3g}"
-    return f"{p['name']} by {p['learns']}, {p['weight_bits']} bits, {steps}"
+def _learns(p: ProjectionNote) -> str:
+    assert p.learning is not None
+    low, high = p.learning.bounds
+    steps = f"from {low:.4g} to {high:.4g} in steps of {p.learning.step:.3g}"
+    return f"{p.name} by {p.learning.learns}, {p.weight_bits} bits, {steps}"
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:
@@ -174,7 +181,7 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
     if learning:
         table = new_table("learns", "rule", "least weight", "mean", "largest", "in steps of")
         for p in learning:
-            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], weight_step(p))
+            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], p["step"])
             table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
         show_table(table)
     if values["thresholds"]:
