@@ -9,7 +9,7 @@ import click
 from emulator.spec.errors import MachineError
 
 from .choosing import chosen_semantics, semantics_options
-from .options import JSON, print_values
+from .options import FILE, JSON, Verb, print_values
 from .terminal import show_facts
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 SHOWN = 10  # readings that are listed
 
 
-@click.command()
-@click.argument("net")
-@click.option("--reference", required=True, help="IN.npz: spikes, and what the framework sent of them.")
+@click.command(cls=Verb)
+@click.argument("net", type=FILE)
+@click.option("--reference", required=True, type=FILE, help="IN.npz: spikes, and what the framework sent of them.")
 @click.option("--limit", type=click.IntRange(1), default=40, show_default=True, help="Compare the first N samples.")
 @semantics_options
 @JSON
