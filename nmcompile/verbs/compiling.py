@@ -34,6 +34,13 @@ if TYPE_CHECKING:
 )
 @click.option("--calibrate", type=FILE, help="IN.npz: sample inputs that set the scales, and give a drift report.")
 @click.option("--plasticity", type=FILE, help="RULES.toml: learning rules by the name of the projection that learns.")
+@click.option(
+    "--dump",
+    "stages",
+    multiple=True,
+    type=click.Choice(["network", "discretize", "retime", "quantize", "place", "emit"]),
+    help="Print what this pass made, too; can be repeated.",
+)
 @JSON
 def compile_command(
     net: str,
@@ -43,6 +50,7 @@ def compile_command(
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
+    stages: tuple[str, ...],
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -83,6 +91,10 @@ def compile_command(
         values["drift"] = to_plain(drift)
         image = replace(image, notes=replace(image.compiled, drift=drift))
     save_image(image, output)
+    if stages:
+        from ..results.stages import dump
+
+        values["dump"] = {stage: dump(result, stage) for stage in stages}
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
@@ -117,6 +129,8 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     from ..results.costs import core_fill
     from ..results.inspection import fill_values
 
+    for stage, text in values.get("dump", {}).items():
+        click.echo(f"{stage}\n{text}")
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
