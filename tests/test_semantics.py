@@ -301,7 +301,7 @@ def test_a_time_constant_shorter_than_dt_is_named():
         compile_network(random_network(np.random.default_rng(4)), ECP5, choose_semantics(dt=0.1))
     assert str(error.value) == (
         "'layer0' has a time constant of 0.001 s, shorter than dt = 0.1 s; "
-        "use a smaller --dt or --integrator exponential"
+        "use another --semantics, a smaller --dt or --integrator exponential"
     )
 
 
