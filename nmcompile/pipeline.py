@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
-from emulator.spec.errors import DoesNotFitError, InputError
+from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
 
 from .discretize.discretize import DiscreteNetwork, discretize
@@ -135,7 +135,13 @@ def _lower(
         "thresholds": _thresholds(quantized),
     }
     image = emit(placement, meta)
-    check_image(image)
+    try:
+        check_image(image)
+    except InputError as error:
+        raise CompilerError(
+            f"{network.origin}: the compiler made an image that its own check refuses ({error}); this is our bug, not "
+            "yours: please report it with the network, the command and what nmc --version says"
+        ) from None
     return placement, image
 
 

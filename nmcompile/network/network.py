@@ -95,6 +95,8 @@ class Projection:
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
         plasticity: the learning rule that changes them; `learning.attach` puts it here.
+        mask: (n_source, n_target) bool CSR: which pairs are synapses that learn, whatever their weights are at first;
+            None: those that the matrix stores, or all if the rule says so.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Projection:
     parameters: int | None = None
     delay_s: float = 0.0
     plasticity: Rule | None = None
+    mask: sparse.csr_array | None = None
 
 
 @dataclass(frozen=True)
