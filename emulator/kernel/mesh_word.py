@@ -65,16 +65,16 @@ def differ(d, target, far, beyond):
 
 
 @spliced
-def wanted(mesh, heads, there):
-    """Which heads want to go east, west, south, north, and into the core."""
+def wanted(heads, there, wide, x0, x1, x2, y0, y1, y2):
+    """Which heads want to go east, west, south, north, and into the core; x0 and so on: bits of where they are."""
     x, y = plane(heads, 1), plane(heads, 4)
-    far_x, far_y = x ^ mesh.places[1], y ^ mesh.places[4]
-    if mesh.width > 2 or mesh.height > 2:
-        x1, x2, y1, y2 = plane(heads, 2), plane(heads, 3), plane(heads, 5), plane(heads, 6)
-        far_x, x = differ(x1 ^ mesh.places[2], x1, far_x, x)
-        far_x, x = differ(x2 ^ mesh.places[3], x2, far_x, x)
-        far_y, y = differ(y1 ^ mesh.places[5], y1, far_y, y)
-        far_y, y = differ(y2 ^ mesh.places[6], y2, far_y, y)
+    far_x, far_y = x ^ x0, y ^ y0
+    if wide:
+        x_1, x_2, y_1, y_2 = plane(heads, 2), plane(heads, 3), plane(heads, 5), plane(heads, 6)
+        far_x, x = differ(x_1 ^ x1, x_1, far_x, x)
+        far_x, x = differ(x_2 ^ x2, x_2, far_x, x)
+        far_y, y = differ(y_1 ^ y1, y_1, far_y, y)
+        far_y, y = differ(y_2 ^ y2, y_2, far_y, y)
     turn = there & ~far_x
     return there & far_x & x, there & far_x & ~x, turn & far_y & y, turn & far_y & ~y, turn & ~far_y
 
@@ -90,6 +90,9 @@ def word_mesh(mesh, spikes, first, pointers, wires):
     east, south, west = north << n, north << n2, north << n3
     norths, easts, souths, wests = planes(north), planes(east), planes(south), planes(west)
     by_one, by_n, by_n2, by_n3, by_row = planes(one), planes(n), planes(n2), planes(n3), planes(down)
+    x0, x1, x2 = mesh.places[1], mesh.places[2], mesh.places[3]
+    y0, y1, y2 = mesh.places[4], mesh.places[5], mesh.places[6]
+    wide = mesh.width > 2 or mesh.height > 2
     table = address(mesh.table)
     emitted = schedule(mesh, spikes, first, pointers, wires)
     waiting = begin(mesh, wires)
@@ -106,7 +109,7 @@ def word_mesh(mesh, spikes, first, pointers, wires):
             cycle = upcoming(cycle, wires)
             continue
 
-        to_e, to_w, to_s, to_n, to_core = wanted(mesh, heads, there)
+        to_e, to_w, to_s, to_n, to_core = wanted(heads, there, wide, x0, x1, x2, y0, y1, y2)
 
         # the first of each output's inputs in the order north, east, south, west, local; if it can be taken
         taken = (full & west) >> one
