@@ -13,6 +13,7 @@ from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.image import Image
+from emulator.spec.spikes import SpikeTrains
 
 from .discretize.discretize import framework_delays
 from .discretize.floatsim import FloatRun, run_float
@@ -75,7 +76,7 @@ def compile_network(
     arch: Architecture | None = None,
     semantics: Semantics | None = None,
     weight_bits: int = 8,
-    calibrate: np.ndarray | None = None,
+    calibrate: SpikeTrains | np.ndarray | None = None,
 ) -> Compilation:
     """Compile a network.
 
@@ -97,16 +98,17 @@ def compile_network(
             )
     calibration = None
     if calibrate is not None:
-        if calibrate.ndim != 3 or calibrate.shape[2] != network.n_inputs:
+        if len(calibrate.shape) != 3 or calibrate.shape[2] != network.n_inputs:
             raise InputError(
                 f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
             )
-        if calibrate.size and calibrate.max() > network.input_levels:
+        trains = calibrate if isinstance(calibrate, SpikeTrains) else SpikeTrains.from_array(calibrate)
+        if trains.largest > network.input_levels:
             raise InputError(
-                f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
+                f"calibration inputs go up to {trains.largest}, the network takes {network.input_levels}; "
                 "use --input-levels for analog ones"
             )
-        calibration = run_float(network, semantics, calibrate, record=True)
+        calibration = run_float(network, semantics, trains, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:

@@ -25,7 +25,7 @@ def save(tmp_path):
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64, np.uint64, np.float32])
 def test_spikes_of_any_whole_type_are_read(save, kind):
     data = read_spikes(save(spikes=SPIKES.astype(kind)), 3)
-    assert data.spikes.dtype == np.uint8
+    assert np.asarray(data.spikes).dtype == np.uint8
     np.testing.assert_array_equal(data.spikes, SPIKES)
     assert data.labels is None
 
@@ -37,7 +37,7 @@ def test_events_are_the_same_as_spikes(save):
 
 @pytest.mark.parametrize("kind", [np.int64, np.float64])
 def test_no_events_at_all_are_silence(save, kind):
-    assert not read_spikes(save(events=np.zeros((0, 3), kind), shape=(2, 2, 3))).spikes.any()
+    assert read_spikes(save(events=np.zeros((0, 3), kind), shape=(2, 2, 3))).spikes.count == 0
 
 
 def test_labels_and_other_arrays_come_along(save):
@@ -55,7 +55,7 @@ def test_the_first_samples_keep_their_labels(save):
 
 
 def test_payloads_are_read_where_they_mean_something(save):
-    assert read_spikes(save(spikes=SPIKES * 255), largest=255).spikes.max() == 255
+    assert read_spikes(save(spikes=SPIKES * 255), largest=255).spikes.largest == 255
 
 
 def filled(value, kind=np.float64):
@@ -64,9 +64,13 @@ def filled(value, kind=np.float64):
     return spikes
 
 
+ENCODE = "encode them as spikes first, or compile the network with --input-levels for analog inputs"
 BAD = {
-    "no spikes": ({"a": SPIKES, "b": SPIKES}, "needs `spikes`, or `events` and `shape`; it holds a, b"),
-    "nothing": ({}, "needs `spikes`, or `events` and `shape`; it holds nothing"),
+    "no spikes": (
+        {"a": SPIKES, "b": SPIKES},
+        "needs `spikes`, or `events` and `shape`, or `values` 0..1; it holds a, b",
+    ),
+    "nothing": ({}, "needs `spikes`, or `events` and `shape`, or `values` 0..1; it holds nothing"),
     "axes": ({"spikes": SPIKES[0]}, "spikes have shape (2, 3), expected (samples, timesteps, inputs); reshape them"),
     "width": (
         {"spikes": SPIKES[:, :, :2]},
@@ -74,8 +78,8 @@ BAD = {
     ),
     "no samples": ({"spikes": SPIKES[:0]}, "spikes have shape (0, 2, 3); there is nothing to run"),
     "no timesteps": ({"spikes": SPIKES[:, :0]}, "spikes have shape (2, 0, 3); there is nothing to run"),
-    "fraction": ({"spikes": filled(0.5)}, "spikes of type float64 are not whole numbers; encode them as spikes first"),
-    "nan": ({"spikes": filled(np.nan)}, "spikes of type float64 are not whole numbers; encode them as spikes first"),
+    "fraction": ({"spikes": filled(0.5)}, f"spikes of type float64 are not whole numbers; {ENCODE}"),
+    "nan": ({"spikes": filled(np.nan)}, f"spikes of type float64 are not whole numbers; {ENCODE}"),
     "infinite": (
         {"spikes": filled(np.inf)},
         "spikes from 0 to inf; they must be 0 or 1, or 0..255 for graded inputs",
@@ -137,14 +141,18 @@ BAD = {
         {"events": [[0, -1, 0]], "shape": (1, 2, 3)},
         "event 0, [0, -1, 0], lies outside shape [1, 2, 3]; counts start at 0",
     ),
-    "no shape": ({"events": np.argwhere(SPIKES)}, "needs `spikes`, or `events` and `shape`; it holds events"),
+    "no shape": (
+        {"events": np.argwhere(SPIKES)},
+        "needs `spikes`, or `events` and `shape`, or `values` 0..1; it holds events",
+    ),
     "shape of zero": (
         {"events": np.zeros((0, 3), int), "shape": (1, 0, 3)},
         "shape is [1, 0, 3], expected (samples, timesteps, inputs), each at least 1",
     ),
     "shape too large": (
         {"events": np.zeros((0, 3), int), "shape": (1 << 20, 1 << 20, 3)},
-        "shape [1048576, 1048576, 3] has 3,298,534,883,328 elements, at most 8,589,934,592 can be held; split the file",
+        "shape [1048576, 1048576, 3] has 3,298,534,883,328 elements and 1,099,511,627,776 timesteps in all, at most "
+        "1,099,511,627,776 and 134,217,728 can be held; split the file",
     ),
     "pickles": (
         {"spikes": np.array([None])},
@@ -171,10 +179,11 @@ def test_what_is_no_npz_file_is_named(tmp_path, content):
     assert str(error.value) == (f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez")
 
 
-def test_an_npy_file_is_no_npz_file(tmp_path):
+def test_an_npy_file_holds_spikes_alone(tmp_path):
     np.save(tmp_path / "in.npy", SPIKES)
-    with pytest.raises(InputError, match=r"in\.npy: not an \.npz file of plain arrays, or truncated"):
-        read_spikes(tmp_path / "in.npy")
+    data = read_spikes(tmp_path / "in.npy", 3)
+    np.testing.assert_array_equal(data.spikes, SPIKES)
+    assert data.labels is None
 
 
 def test_a_truncated_file_is_named(save):

@@ -127,7 +127,7 @@ def _result(
         "populations": [p.name for p in image.populations],
         "image": image.meta,
         "architecture": image.arch.as_dict(),
-        "input_spikes": int(np.count_nonzero(data.spikes)),
+        "input_spikes": data.spikes.count,
         "costs": [],
         "predictions": predictions.tolist(),
     }

@@ -42,11 +42,11 @@ class Drift:
     advice: str
 
 
-def drift_report(compilation: Compilation, spikes: np.ndarray) -> list[Drift]:
+def drift_report(compilation: Compilation, spikes: Any) -> list[Drift]:
     """Run sample inputs in floats and on the emulator and compare every population.
 
     Args:
-        spikes: (samples, timesteps, inputs).
+        spikes: SpikeTrains, or (samples, timesteps, inputs).
     """
     image, network = set_learning(compilation.image, on=False), compilation.network
     exact = run_float(network, compilation.semantics, spikes)

@@ -54,10 +54,10 @@ def evaluate(
     reward = data.extra.get("rewards", 0) if learn else 0
     spikes = data.spikes
     largest = largest_input(image)
-    if spikes.size and spikes.max() > largest:
+    if spikes.largest > largest:
         raise InputError(
-            f"inputs go up to {spikes.max()}, but this image takes 0 to {largest}; compile it with --input-levels for "
-            "analog inputs"
+            f"inputs go up to {spikes.largest}, but this image takes 0 to {largest}; compile it with --input-levels "
+            "for analog inputs"
         )
     table = load_prices(prices)
     wanted = list(probes)
@@ -90,7 +90,7 @@ def evaluate(
     meta: dict[str, Any] = {
         "image": image.meta,
         "architecture": image.arch.as_dict(),
-        "input_spikes": int(np.count_nonzero(spikes)),
+        "input_spikes": spikes.count,
         "costs": [],
         "fill": core_fill(image),
         "energy": energy.as_dict(),
