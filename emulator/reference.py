@@ -13,10 +13,14 @@ from .spec.arch import Architecture
 from .spec.fixedpoint import lfsr_draw, round_shift, saturate, wrap
 from .spec.image import CoreImage, Image
 from .spec.isa import EVENT_CYCLES, PIPELINE, PRED_NOT, PRED_PRE, SCALAR_CYCLES, Op
-from .spec.ledger import CHIP_COUNTERS, COUNTERS
+from .spec.ledger import CHIP_COUNTERS, COUNTERS, UNITS
 
 Packet = tuple[int, int, int, int]  # core, axon, delay, payload
 Retire = Callable[..., None]  # (what happened, core, numbers ...)
+
+
+SCALARS = ("end", "when", "range", "integ", "rows", "endrows")
+VECTORS = ("mov", "add", "sub", "mul", "mac", "min", "max", "rnd", "cge", "cgt", "ceq", "plog", "spk")
 
 
 def _ignore(*_: object) -> None:
@@ -38,6 +42,7 @@ class Core:
         self.arch, self.number, self.retire = arch, number, retire
         lanes = arch.lanes
         self.program = [isa.decode(word) for word in image.program]
+        isa.refuse_unknown("the reference", SCALARS + VECTORS, self.program)
         self.reset_entry = image.reset_entry
         self.axons = [isa.unpack_fields(isa.AXON_FIELDS, int(w)) for w in image.axons]
         self.axons += [isa.unpack_fields(isa.AXON_FIELDS, 0)] * (arch.axons - len(self.axons))
@@ -86,8 +91,10 @@ class Core:
                     cost = self.integ(op)
                 case "rows":
                     cost, jump = self.rows(op, pc)
-                case _:
+                case _ if op.row.vector:
                     cost = self.vector(op)
+                case _:
+                    raise AssertionError(op.name)
             self.retire("op", self.number, start, cost)
             cycles += cost
             if op.name == "end":
@@ -187,9 +194,8 @@ class Core:
             count[f"{memory}_writes"] += len(blocks)
         elif op.row.writes == "predicate":
             count["predicate_writes"] += len(blocks)
-        unit = _UNITS.get(op.row.unit)
-        if unit:
-            count[unit] += len(blocks) * lanes
+        if UNITS[op.row.unit]:
+            count[UNITS[op.row.unit]] += len(blocks) * lanes
 
         for block in blocks:
             for lane in range(lanes):
@@ -212,8 +218,11 @@ class Core:
                         registers[op.d][n] = saturate(value, bits)
                 elif op.row.writes == "predicate":
                     self.predicates[op.d][n] = int(chosen and inside and bool(value))
-                elif chosen and inside:
-                    self.spikes[n] = value
+                elif op.row.writes == "spike":
+                    if chosen and inside:
+                        self.spikes[n] = value
+                else:
+                    raise AssertionError(op.row.writes)
                 for code in accumulators:
                     if code >= isa.SRC_ACC_CLEAR:
                         self.accumulators[code & 1][n] = 0
@@ -250,7 +259,6 @@ class Core:
                 return max(a, b)
             case "rnd":
                 fresh, self.random[lane] = lfsr_draw(self.random[lane])
-                self.counters["random_draws"] += 1
                 return fresh & ((1 << op.shift) - 1)
             case "cge":
                 return int(a >= b)
@@ -372,12 +380,6 @@ class Core:
         return isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules)
 
 
-_UNITS = {
-    "add": "adds",
-    "multiply": "multiplies",
-    "compare": "compares",
-    "move": "moves",
-}
 # ----------------------------------------------------------------------------------------------- the fabric
 NORTH, EAST, SOUTH, WEST, LOCAL = range(5)  # router ports, in the order of their priority
 

@@ -12,6 +12,9 @@ from typing import Any
 
 _WHERE = {
     "read_network": "nmcompile.frontends",
+    "from_nir": "nmcompile.frontends.nir_memory",
+    "from_torch": "nmcompile.frontends.modules",
+    "from_spyx": "nmcompile.frontends.modules",
     "read_spikes": "nmcompile.coding.spikes",
     "choose_semantics": "nmcompile.network.semantics",
     "compile_network": "nmcompile.pipeline",

@@ -1,4 +1,4 @@
-"""The passes in order: Network -> QuantizedNetwork -> Placement -> Image."""
+"""The passes in order: Network -> DiscreteNetwork -> QuantizedNetwork -> Placement -> Image."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
-from emulator.spec.errors import DoesNotFitError, InputError
+from emulator.spec.errors import DoesNotFitError
 from emulator.spec.image import Image
-from emulator.spec.spikes import SpikeTrains
 
-from .discretize.discretize import framework_delays
+from .coding.spikes import read_spikes
+from .discretize.discretize import DiscreteNetwork, discretize
 from .discretize.floatsim import FloatRun, run_float
 from .emit.emit import emit
 from .network.network import Network
 from .network.semantics import Semantics, choose_semantics
-from .neurons.models import dynamics
+from .place.parts import Placement
 from .place.place import place
 from .quantize.quantize import quantize
 from .quantize.quantized import QuantizedNetwork
@@ -29,7 +27,7 @@ from .retime import retime
 
 @dataclass(frozen=True)
 class Compilation:
-    """A compiled network and what its compiler knew.
+    """A compiled network and every stage on the way to it.
 
     Attributes:
         calibration: the float run on the calibration inputs, if there were any.
@@ -37,11 +35,22 @@ class Compilation:
     """
 
     image: Image
-    network: Network
-    quantized: QuantizedNetwork
-    semantics: Semantics
+    discrete: DiscreteNetwork
+    placement: Placement
     calibration: FloatRun | None
     seconds: float
+
+    @property
+    def network(self) -> Network:
+        return self.discrete.network
+
+    @property
+    def semantics(self) -> Semantics:
+        return self.discrete.semantics
+
+    @property
+    def quantized(self) -> QuantizedNetwork:
+        return self.placement.network
 
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc compile --json`."""
@@ -76,57 +85,41 @@ def compile_network(
     arch: Architecture | None = None,
     semantics: Semantics | None = None,
     weight_bits: int = 8,
-    calibrate: SpikeTrains | np.ndarray | None = None,
+    calibrate: Any = None,
 ) -> Compilation:
     """Compile a network.
 
     Args:
         arch: None takes the smallest bundled one that fits.
-        calibrate: (samples, timesteps, inputs) sample inputs.
+        calibrate: sample inputs, whatever `read_spikes` takes: a path, (samples, timesteps, inputs), SpikeData.
 
     Raises:
         InputError, UsageError: the network, the semantics or the inputs are wrong.
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
-    semantics = semantics or choose_semantics()
-    for population in network.populations:
-        if not population.spiking and population.name != network.output:
-            raise InputError(
-                f"{network.origin}: {population.name!r} ({population.model}) does not spike, so nothing can follow it; "
-                "only the output may be an I, LI or CubaLI"
-            )
+    discrete = discretize(network, semantics or network.semantics or choose_semantics())
     calibration = None
     if calibrate is not None:
-        if len(calibrate.shape) != 3 or calibrate.shape[2] != network.n_inputs:
-            raise InputError(
-                f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
-            )
-        trains = calibrate if isinstance(calibrate, SpikeTrains) else SpikeTrains.from_array(calibrate)
-        if trains.largest > network.input_levels:
-            raise InputError(
-                f"calibration inputs go up to {trains.largest}, the network takes {network.input_levels}; "
-                "use --input-levels for analog ones"
-            )
-        calibration = run_float(network, semantics, trains, record=True)
+        inputs = read_spikes(calibrate, network.n_inputs, network.input_levels)
+        calibration = run_float(discrete, inputs.spikes, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:
-            quantized, image = _lower(network, candidate, semantics, weight_bits, calibration)
+            placement, image = _lower(discrete, candidate, weight_bits, calibration)
         except DoesNotFitError:
             if candidate is candidates[-1]:
                 raise
         else:
             break
-    return Compilation(image, network, quantized, semantics, calibration, time.perf_counter() - start)
+    return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
 
 
 def _lower(
-    network: Network, arch: Architecture, semantics: Semantics, weight_bits: int, calibration: FloatRun | None
-) -> tuple[QuantizedNetwork, Image]:
-    late = {p.name: dynamics(p, semantics).output_delay for p in network.populations}
-    timing = retime(network, arch.delay_slots, framework_delays(network, semantics.dt, late), late)
-    quantized = quantize(network, semantics, arch, weight_bits, timing, calibration)
+    discrete: DiscreteNetwork, arch: Architecture, weight_bits: int, calibration: FloatRun | None
+) -> tuple[Placement, Image]:
+    network = discrete.network
+    quantized = quantize(discrete, arch, weight_bits, retime(discrete, arch.delay_slots), calibration)
     placement = place(quantized, arch)
     meta = {
         "network": network.origin,
@@ -134,14 +127,14 @@ def _lower(
         "input_levels": network.input_levels,
         "output": network.output,
         "readout": "count" if network.population(network.output).spiking else "membrane",
-        "semantics": semantics.describe(),
+        "semantics": discrete.semantics.describe(),
         "weight_bits": weight_bits,
         "warnings": list(quantized.warnings),
         "thresholds": _thresholds(quantized),
     }
     image = emit(placement, meta)
     check_image(image)
-    return quantized, image
+    return placement, image
 
 
 def _thresholds(network: QuantizedNetwork) -> dict[str, Any]:

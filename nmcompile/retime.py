@@ -8,15 +8,14 @@ population is shown at depth - d.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 
 from emulator.spec.errors import DoesNotFitError, InputError
 
+from .discretize.discretize import DiscreteNetwork
 from .network.limits import INPUT
-from .network.network import Network
 
 
 @dataclass(frozen=True)
@@ -34,28 +33,18 @@ class Timing:
     delays: tuple[int, ...]
 
 
-def retime(
-    network: Network,
-    delay_slots: int,
-    delays: Sequence[int] | None = None,
-    output_delay: Mapping[str, int] | None = None,
-) -> Timing:
-    """Give every population the smallest depth that lets all its spikes arrive in time.
-
-    Args:
-        delays: `framework_delays` of the projections; None takes their own.
-        output_delay: by population, how much later than it fired its spikes are seen; a depth is at least that.
+def retime(discrete: DiscreteNetwork, delay_slots: int) -> Timing:
+    """Give each population the smallest depth, no less than its output delay, that lets all its spikes arrive in time.
 
     Raises:
         InputError: a loop has less delay than hops; names it.
         DoesNotFitError: delays longer than the architecture's delay slots; names them all.
     """
-    late = output_delay or {}
-    taken = [p.delay for p in network.projections] if delays is None else delays
+    network, late = discrete.network, discrete.output_delay
     # depth[b] >= depth[a] + 1 - s, and the input (at hop -1) gives depth[b] >= -s: longest paths from the input.
     graph = nx.DiGraph()
     graph.add_nodes_from([INPUT, *(p.name for p in network.populations)])
-    for p, s in zip(network.projections, taken, strict=True):
+    for p, s in zip(network.projections, discrete.delays, strict=True):
         least = (0 if p.source == INPUT else 1) - s
         if graph.has_edge(p.source, p.target):
             least = max(least, graph.edges[p.source, p.target]["least"])
@@ -84,7 +73,7 @@ def retime(
             f"add a Delay of a timestep per hop to one of its edges"
         )
     axonal, problems = [], []
-    for p, s in zip(network.projections, taken, strict=True):
+    for p, s in zip(network.projections, discrete.delays, strict=True):
         hops = 0 if p.source == INPUT else 1
         delay = depth[p.target] - depth[p.source] - hops + s
         axonal.append(delay)

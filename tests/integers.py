@@ -118,8 +118,8 @@ def simulate(compilation, spikes):
     v = {p.name: np.zeros((timesteps, p.n), np.int64) for p in network.populations}
     lag = {}
     for p in network.projections:
-        before = 0 if p.source == INPUT else network.depth[p.source] + 1
-        lag[id(p)] = p.delay + before - network.depth[p.target]
+        before = 0 if p.source == INPUT else network.timing.depth[p.source] + 1
+        lag[id(p)] = p.delay + before - network.timing.depth[p.target]
     for t in range(timesteps):
         for p in network.populations:
             total = np.zeros(p.n, np.int64)
@@ -139,7 +139,7 @@ def on_machine(compilation, spikes):
     result = emulator.run(image, spikes[None], record_spikes=True, probes=probes)
     sent, v = {}, {}
     for p in image.populations:
-        depth = compilation.quantized.depth[p.name]
+        depth = compilation.quantized.timing.depth[p.name]
         flat = np.full((image.arch.cores, image.arch.neurons), -1)
         flat[p.location[:, 0], p.location[:, 1]] = np.arange(len(p.location))
         neuron = flat[result.spikes[:, 2], result.spikes[:, 3]]

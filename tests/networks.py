@@ -68,8 +68,8 @@ def simulate_integers(quantized, spikes):
     lag = {}
     for p in network.projections:
         hop = 0 if p.source == INPUT else 1
-        depth = 0 if p.source == INPUT else network.depth[p.source]
-        lag[id(p)] = p.delay + hop + depth - network.depth[p.target]
+        depth = 0 if p.source == INPUT else network.timing.depth[p.source]
+        lag[id(p)] = p.delay + hop + depth - network.timing.depth[p.target]
     for t in range(timesteps):
         for p in network.populations:
             s = state[p.name]

@@ -22,7 +22,7 @@ from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
 from nmcompile.cli import cli
 from nmcompile.coding import decode, encode
 from nmcompile.coding.spikes import SpikeData
-from nmcompile.discretize.bounds import bounded_dynamics
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network, Projection
@@ -138,7 +138,7 @@ def test_every_readout_of_a_run_is_what_the_float_network_says():
     rng = np.random.default_rng(39)
     network = random_network(rng, sizes=(30, 5))
     spikes = (rng.random((20, 15, 20)) < rng.uniform(0.1, 0.5, (20, 1, 20))).astype(np.uint8)
-    exact = run_float(network, choose_semantics(), spikes, record=True).spikes["layer1"]
+    exact = run_float(discretize(network, choose_semantics()), spikes, record=True).spikes["layer1"]
     assert (decode.by_count(exact) != decode.by_first_spike(exact)).mean() > 0.5
     assert len(set(decode.by_count(exact))) == 4
     image = compile_network(network, ECP5, weight_bits=16).image
@@ -172,9 +172,9 @@ def multi_spiking(rng, sizes=(12, 9, 6), back=True):
 def test_no_multi_spike_neuron_sends_more_than_was_proven(seed):
     rng = np.random.default_rng(seed)
     network = multi_spiking(rng, back=seed % 2 == 1)
-    bounds = {name: d.payload for name, d in bounded_dynamics(network, MULTI).items()}
+    bounds = {name: d.payload for name, d in discretize(network, MULTI).dynamics.items()}
     for rate in (0.5, 1.0):
-        run = run_float(network, MULTI, (rng.random((20, 30, 12)) < rate).astype(np.uint8), record=True)
+        run = run_float(discretize(network, MULTI), (rng.random((20, 30, 12)) < rate).astype(np.uint8), record=True)
         for name, most in bounds.items():
             assert run.spikes[name].max() <= most
     if seed % 2 == 0:
@@ -197,7 +197,7 @@ def carrying():
     network = multi_spiking(rng)
     spikes = (rng.random((3, 10, 12)) < 0.6).astype(np.uint8)
     image = compile_network(network, TINY, MULTI, 16, calibrate=spikes).image
-    return image, spikes, run_float(network, MULTI, spikes).output_counts
+    return image, spikes, run_float(discretize(network, MULTI), spikes).output_counts
 
 
 def test_output_counts_are_what_graded_spikes_carry(carrying):
@@ -362,7 +362,8 @@ def test_levels_that_were_not_asked_for_are_refused():
     with pytest.raises(InputError) as error:
         compile_network(network, ECP5, calibrate=data.spikes)
     assert str(error.value) == (
-        "calibration inputs go up to 17, the network takes 1; use --input-levels for analog ones"
+        "inputs: spikes up to 17, but this network takes 0 to 1; compile it with --input-levels for analog inputs, or "
+        "encode them in time"
     )
 
 
@@ -400,7 +401,7 @@ def test_headroom_is_for_what_the_membrane_reaches_within_a_timestep():
         (1,), (lif("a", (1,), model="IF", dt=1.0),), (dense("w", INPUT, "a", [[1.0]]),), "a", input_levels=10
     )
     drive = np.full((1, 5, 1), 10, np.uint8)
-    run = run_float(network, MULTI, drive)
+    run = run_float(discretize(network, MULTI), drive)
     assert run.peak["a"] == pytest.approx([10.0])
     assert run.output_counts.tolist() == [[50]]
     image = compile_network(network, ECP5, MULTI, 16, calibrate=drive).image

@@ -15,6 +15,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 from emulator.spec.image_file import load_image, save_image
 from emulator.spec.rows import expand
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.frontends.linear import conv2d, pool2d
@@ -229,7 +230,7 @@ def test_wide_weights_and_state_follow_the_float_network():
     rng = np.random.default_rng(13)
     network = random_network(rng, sizes=(40, 20))
     spikes = (rng.random((20, 30, 20)) < 0.3).astype(np.uint8)
-    exact = run_float(network, choose_semantics(), spikes)
+    exact = run_float(discretize(network, choose_semantics()), spikes)
     result = emulator.run(compile_network(network, ECP5, weight_bits=16).image, spikes)
     assert exact.output_counts.sum() > 100
     assert (result.output_counts == exact.output_counts).all(axis=1).mean() >= 0.95
@@ -265,20 +266,20 @@ def test_a_loop_without_delay_is_named():
     back = dense("back", "layer1", "layer0", rng.normal(size=(4, 5)), delay=1)
     network = dataclasses.replace(base, projections=(*base.projections, back), origin="net")
     with pytest.raises(InputError) as error:
-        retime(network, 4)
+        retime(discretize(network, choose_semantics()), 4)
     assert str(error.value) == (
         "net: the loop layer0 -> layer1 -> layer0 takes 2 hops but carries less delay than that; "
         "add a Delay of a timestep per hop to one of its edges"
     )
     slower = dataclasses.replace(base, projections=(*base.projections, dataclasses.replace(back, delay=2)))
-    assert retime(slower, 4).delays == (0, 0, 0)
+    assert retime(discretize(slower, choose_semantics()), 4).delays == (0, 0, 0)
 
 
 def test_a_delay_beyond_the_slots_is_named():
     base = random_network(np.random.default_rng(16), sizes=(5, 4))
     far = dense("far", INPUT, "layer1", np.ones((20, 4)), delay=7)
     with pytest.raises(DoesNotFitError) as error:
-        retime(dataclasses.replace(base, projections=(*base.projections, far)), 4)
+        retime(discretize(dataclasses.replace(base, projections=(*base.projections, far)), choose_semantics()), 4)
     assert error.value.problems == [
         "'far' needs an axonal delay of 8 timesteps, the architecture has delays up to 3; use one with more delay_slots"
     ]

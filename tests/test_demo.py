@@ -6,6 +6,7 @@ import pytest
 import emulator
 from emulator.spec.arch import load_architecture
 from nmcompile.coding.spikes import read_spikes
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.network.semantics import choose_semantics
@@ -27,7 +28,7 @@ def accuracy(result, data):
 
 def test_the_float_reading_is_snntorchs_own_run(bundle):
     network, semantics, data, _ = bundle
-    run = run_float(network, semantics, data.spikes)
+    run = run_float(discretize(network, semantics), data.spikes)
     np.testing.assert_array_equal(run.output_counts, data.extra["float_counts"])
     assert float((run.predictions == data.labels).mean()) == pytest.approx(float(data.extra["float_accuracy"]))
 
@@ -51,5 +52,5 @@ def test_sixteen_bits_give_the_frameworks_spike_counts(bundle):
 def test_the_wrong_preset_is_seen_in_the_counts(bundle):
     network, semantics, data, _ = bundle
     wrong = "nir" if semantics.preset == "snntorch" else "snntorch"
-    run = run_float(network, choose_semantics(wrong), data.spikes)
+    run = run_float(discretize(network, choose_semantics(wrong)), data.spikes)
     assert (run.output_counts == data.extra["float_counts"]).all(axis=1).mean() < 0.9

@@ -8,6 +8,7 @@ from networks import dense, lif, random_network
 
 import emulator
 from emulator.spec.arch import load_architecture
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network
@@ -23,7 +24,7 @@ def test_numbers_of_coarse_weights_are_what_the_runs_say():
     network = random_network(rng, sizes=(30, 12))
     spikes = (rng.random((4, 20, 20)) < 0.2).astype(np.uint8)
     compilation = compile_network(network, UP5K, weight_bits=2)
-    exact = run_float(network, choose_semantics(), spikes, record=True)
+    exact = run_float(discretize(network, choose_semantics()), spikes, record=True)
     fixed = emulator.run(compilation.image, spikes, record_spikes=True).spikes
     rows = {row.name: row for row in drift_report(compilation, spikes)}
     for name, row in rows.items():

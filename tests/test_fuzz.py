@@ -22,6 +22,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, NmError
 from emulator.spec.image_file import load_image, save_image
 from nmcompile.coding.spikes import read_spikes
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
 from nmcompile.network.semantics import choose_semantics
@@ -247,7 +248,7 @@ def test_random_graphs_compile_and_agree_with_floats(tmp_path_factory, data):
     bits = data.draw(st.sampled_from([16, 16, 16, 8, 4, 2, 1]), label="weight bits")
     network = read_nir(path)
     spikes = (graph.rng.random((3, 12, network.n_inputs)) < 0.4).astype(np.uint8)
-    exact = run_float(network, semantics, spikes)
+    exact = run_float(discretize(network, semantics), spikes)
     check_reading(graph, semantics, spikes, exact)
     compilation, error = attempt(compile_network, network, arch, semantics, bits, spikes)
     OUTCOMES[type(error).__name__] += 1

@@ -18,6 +18,7 @@ from test_lava import cuba, later, plain, shown, write_net
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.network.semantics import choose_semantics
@@ -168,7 +169,7 @@ def test_random_graphs_of_neurons_mean_what_they_say(tmp_path_factory, data):
     wanted = graph_by_hand(graph, {name: spikes[0, :, i] for i, name in enumerate(order)}, timesteps)
     network, error = attempt(read_network, path)
     assert error is None
-    exact = run_float(network, choose_semantics(), spikes)
+    exact = run_float(discretize(network, choose_semantics()), spikes)
     outputs = [name for name in graph if graph.nodes[name].get("role") == "output"]
     assert exact.output_counts[0].tolist() == [wanted[name] for name in outputs]
     assert sum(int(c.sum()) for c in exact.spike_counts.values()) == sum(wanted.values())

@@ -10,6 +10,7 @@ from integers import check_machine
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.frontends.graph import network_from_graph
@@ -58,7 +59,7 @@ def test_a_graph_means_what_it_says(tmp_path, file):
         network = read_network(tmp_path / file)
     inputs = (np.random.default_rng(1).random((60, 1)) < 0.7).astype(np.uint8)
     wanted = by_hand(inputs[:, 0].astype(float), 60)
-    run = run_float(network, choose_semantics(), inputs[None], record=True)
+    run = run_float(discretize(network, choose_semantics()), inputs[None], record=True)
     assert run.spikes["neurons"][0, :, 0].tolist() == wanted["a"]
     assert run.spikes["outputs"][0, :, 0].tolist() == wanted["b"]
     check_machine(compile_network(network, ECP5), inputs)

@@ -12,6 +12,7 @@ from scipy import signal
 import emulator
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.network.limits import INPUT
@@ -34,7 +35,7 @@ def test_the_oxford_network_fires_as_slayer_recorded():
     assert compilation.summary()["warnings"] == []
     np.testing.assert_array_equal(shown(compilation, spikes), wanted)
     assert wanted.sum() > 1000
-    exact = run_float(network, choose_semantics("slayer"), spikes[None], record=True).spikes["layer1"][0]
+    exact = run_float(discretize(network, choose_semantics("slayer")), spikes[None], record=True).spikes["layer1"][0]
     np.testing.assert_array_equal(exact[:-1], wanted[1:])
 
 
@@ -56,7 +57,7 @@ def shown(compilation, spikes):
     """(timesteps, outputs) spikes when the framework shows them."""
     name = compilation.network.output
     sent, _, _ = on_machine(compilation, spikes)
-    late = compilation.quantized.depth[name] - compilation.quantized.shown[name]
+    late = compilation.quantized.timing.depth[name] - compilation.quantized.timing.shown[name]
     return np.concatenate([0 * sent[name][:late], sent[name]])[: len(spikes)]
 
 
@@ -167,7 +168,7 @@ def test_convolution_pool_flatten_dense_delay_bias_and_refractoriness(tmp_path):
     assert hidden.sum() > 50
     assert middle.sum() > 50
     assert wanted.sum() > 5
-    exact = run_float(network, choose_semantics("lava"), spikes[None], record=True)
+    exact = run_float(discretize(network, choose_semantics("lava")), spikes[None], record=True)
     np.testing.assert_array_equal(exact.spikes["layer1"][0], hidden)
     np.testing.assert_array_equal(exact.output_counts[0], wanted.sum(axis=0))
 

@@ -16,7 +16,7 @@ COMPILER = (*PASSES, "pipeline", "results", "report", "fpga", "board", "study", 
 ROOMS = [*(f"emulator.{room}" for room in MACHINES), *(f"nmcompile.{room}" for room in COMPILER)]
 LONGEST_FILE, LONGEST_FUNCTION = 450, 80
 WHOLE = {"emulator/reference.py", "nmcompile/emit/rule_program.py"}  # a definition is read in one piece
-LONG = {"gather", "slice_mesh", "word_mesh", "prepare", "run", "metrics", "core_image", "quantize", "evaluate"}
+LONG = {"gather", "slice_mesh", "word_mesh", "prepare", "run", "metrics", "core_image", "evaluate"}
 
 
 def modules() -> dict[str, Path]:

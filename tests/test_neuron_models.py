@@ -10,6 +10,7 @@ from networks import dense
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.graph import network_from_graph
 from nmcompile.network.limits import INPUT
@@ -68,7 +69,9 @@ def test_adaptive_lif_follows_bellecs_equations():
         wanted.append(z)
     wanted = np.array(wanted)
     net, semantics = network(neurons, weights), choose_semantics(dt=dt)
-    np.testing.assert_array_equal(run_float(net, semantics, spikes[None], record=True).spikes["n"][0], wanted)
+    np.testing.assert_array_equal(
+        run_float(discretize(net, semantics), spikes[None], record=True).spikes["n"][0], wanted
+    )
     compilation = compile_network(net, ECP5, semantics, 16)
     check_machine(compilation, spikes)
     assert (on_machine(compilation, spikes)[0]["n"] != wanted).mean() < 0.01
@@ -99,7 +102,7 @@ def test_izhikevich_neurons_fire_in_the_papers_patterns(kind, a, b, c, d):
             v, u = float(c), u + d
             wanted.append(t)
     silence = np.zeros((timesteps, 1), np.uint8)
-    exact = np.flatnonzero(run_float(net, semantics, silence[None], record=True).spikes["n"][0, :, 0])
+    exact = np.flatnonzero(run_float(discretize(net, semantics), silence[None], record=True).spikes["n"][0, :, 0])
     assert len(exact) == len(wanted)
     assert np.abs(exact - wanted)[:5].max() == 0  # later, the same sums in another order tell in the fastest
     assert np.abs(exact - wanted).max() <= 0.01 * timesteps
@@ -126,7 +129,9 @@ def test_first_spikes_come_when_the_linear_potentials_reach_the_threshold():
     ever = reached.any(axis=0)
     wanted[reached.argmax(axis=0)[ever], np.flatnonzero(ever)] = True
     net = network(population("n", "FirstSpike", n, v_threshold=4.0), weights)
-    np.testing.assert_array_equal(run_float(net, choose_semantics(), spikes[None], record=True).spikes["n"][0], wanted)
+    np.testing.assert_array_equal(
+        run_float(discretize(net, choose_semantics()), spikes[None], record=True).spikes["n"][0], wanted
+    )
     compilation = compile_network(net, ECP5, weight_bits=16)
     check_machine(compilation, spikes, least=5)
     np.testing.assert_array_equal(on_machine(compilation, spikes)[0]["n"], wanted)
@@ -155,7 +160,7 @@ def test_bipolar_neurons_take_back_what_they_sent():
         (dense("w", INPUT, "a", weights), dense("f", "a", "b", second)),
         "b",
     )
-    exact = run_float(net, choose_semantics(), spikes[None], record=True)
+    exact = run_float(discretize(net, choose_semantics()), spikes[None], record=True)
     np.testing.assert_array_equal(exact.spikes["b"][0], wanted)
     compilation = compile_network(net, ECP5, weight_bits=16)
     check_machine(compilation, spikes)
@@ -175,7 +180,7 @@ def test_sigma_delta_neurons_tell_changes_and_their_sum_follows_the_activation()
         change[np.abs(change) < 6] = 0
         told = told + change
         wanted.append(change)
-    exact = run_float(net, choose_semantics(), values[None], record=True).spikes["n"][0]
+    exact = run_float(discretize(net, choose_semantics()), values[None], record=True).spikes["n"][0]
     np.testing.assert_array_equal(exact, wanted)
     assert np.abs(np.cumsum(exact, axis=0) - activation).max() < 6 + 60
     compilation = compile_network(net, ECP5)
@@ -198,7 +203,9 @@ def test_plif_neurons_follow_fangs_equations():
         wanted.append(s)
         membrane.append(v)
     net = network(neurons, weights)
-    np.testing.assert_array_equal(run_float(net, choose_semantics(), spikes[None], record=True).spikes["n"][0], wanted)
+    np.testing.assert_array_equal(
+        run_float(discretize(net, choose_semantics()), spikes[None], record=True).spikes["n"][0], wanted
+    )
     compilation = compile_network(net, ECP5, weight_bits=16)
     check_machine(compilation, spikes)
     sent, fixed, _ = on_machine(compilation, spikes)
@@ -224,7 +231,7 @@ def test_multi_level_neurons_send_the_rounded_membrane():
     wanted = layer(first_sent @ second)
     parts = [population(name, "MultiLevel", n, decay=0.25, v_threshold=1.0) for name, n in (("a", 11), ("b", 4))]
     net = Network((7,), tuple(parts), (dense("w", INPUT, "a", weights), dense("f", "a", "b", second)), "b")
-    exact = run_float(net, choose_semantics(), spikes[None], record=True)
+    exact = run_float(discretize(net, choose_semantics()), spikes[None], record=True)
     np.testing.assert_array_equal(exact.spikes["a"][0], first_sent)
     np.testing.assert_array_equal(exact.spikes["b"][0], wanted)
     assert set(np.unique(first_sent)) == {0, 1, 2, 3, 4}
@@ -249,7 +256,7 @@ def test_event_gates_follow_the_egru_between_events_and_send_their_value():
         told.append(y)
     told = np.array(told)
     net = network(neurons, weights)
-    exact = run_float(net, choose_semantics(), spikes[None], record=True).spikes["n"][0]
+    exact = run_float(discretize(net, choose_semantics()), spikes[None], record=True).spikes["n"][0]
     np.testing.assert_array_equal(exact, np.floor(levels * told + 0.5))
     compilation = compile_network(net, ECP5, weight_bits=16)
     result = check_machine(compilation, spikes)

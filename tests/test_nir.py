@@ -579,9 +579,9 @@ BAD_GRAPHS = {
         "'fc1' (Affine): 4 biases for 5 outputs",
     ),
     "tau": (
-        lambda rng: broken(rng, lif1=lif(5, tau=-1.0)),
+        lambda rng: broken(rng, lif1=lif(5, tau=0.0)),
         LAYERS,
-        "'lif1': tau = -1 s; a time constant must be positive",
+        "'lif1': tau = 0 s; a time constant must not be 0",
     ),
     "unreached": (
         lambda rng: broken(rng, lif3=lif(3)),

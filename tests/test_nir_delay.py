@@ -10,6 +10,7 @@ from nirfiles import chain, edit, give, put, take, write
 
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DoesNotFitError, InputError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
 from nmcompile.network.semantics import choose_semantics
@@ -53,11 +54,11 @@ def test_a_delay_takes_its_seconds_in_timesteps(path, delay):
     given = nodes(rng)
     write(path, given | {"wait": nir.Delay(delay)}, chain("in", "fc1", "lif1", "wait", "fc2", "lif2", "out"))
     network = read_nir(path)
-    run = run_float(network, choose_semantics(), spikes, record=True)
+    run = run_float(discretize(network, choose_semantics()), spikes, record=True)
     arriving = later(run.spikes["lif1"][0], np.rint(delay / 1e-4).astype(int))
     alone = {"in": give(5), "fc2": given["fc2"], "lif2": given["lif2"], "out": given["out"]}
     rest = read_nir(write(path, alone, chain("in", "fc2", "lif2", "out")))
-    wanted = run_float(rest, choose_semantics(), arriving[None], record=True).spikes["lif2"]
+    wanted = run_float(discretize(rest, choose_semantics()), arriving[None], record=True).spikes["lif2"]
     np.testing.assert_array_equal(run.spikes["lif2"], wanted)
     assert wanted.sum() > 5
     check_machine(compile_network(network, ECP5), spikes[0])
@@ -82,7 +83,7 @@ def test_a_delay_on_a_loop_includes_the_timestep_of_the_loop(path):
     edges = [*chain("in", "fc1", "lif1", "fc2", "lif2", "out"), *chain("lif1", "wait", "rec", "lif1")]
     network = read_nir(write(path, given, edges))
     spikes = (rng.random((40, 4)) < 0.5).astype(np.uint8)
-    hidden = run_float(network, choose_semantics(), spikes[None], record=True).spikes["lif1"][0]
+    hidden = run_float(discretize(network, choose_semantics()), spikes[None], record=True).spikes["lif1"][0]
     v, sent = np.zeros(5), []
     for t in range(40):
         x = given["fc1"].weight @ spikes[t] + (given["rec"].weight @ sent[t - 3] if t >= 3 else 0)
@@ -100,7 +101,7 @@ def test_a_skip_connection_with_a_delay_arrives_that_much_after_the_layer_it_ski
     network = read_nir(write(path, given, edges))
     spikes = (rng.random((40, 4)) < 0.5).astype(np.uint8)
     check_machine(compile_network(network, ECP5), spikes)
-    hidden = run_float(network, choose_semantics(), spikes[None], record=True)
+    hidden = run_float(discretize(network, choose_semantics()), spikes[None], record=True)
     x = hidden.spikes["lif1"][0] @ given["fc2"].weight.T + later(spikes, [2] * 4) @ given["skip"].weight.T
     v, wanted = np.zeros(3), []
     for drive in x:
@@ -115,7 +116,7 @@ def test_a_threshold_fires_on_what_arrives_now(path):
     given = nodes(rng) | {"lif1": nir.Threshold(np.full(5, 0.3))}
     network = read_nir(write(path, given, chain("in", "fc1", "lif1", "fc2", "lif2", "out")))
     spikes = (rng.random((40, 4)) < 0.5).astype(np.uint8)
-    fired = run_float(network, choose_semantics(), spikes[None], record=True).spikes["lif1"][0]
+    fired = run_float(discretize(network, choose_semantics()), spikes[None], record=True).spikes["lif1"][0]
     np.testing.assert_array_equal(fired, spikes @ given["fc1"].weight.T > 0.3)
     check_machine(compile_network(network, ECP5), spikes)
 

@@ -27,6 +27,7 @@ import numpy as np
 
 import emulator
 from emulator.spec.arch import load_architecture
+from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends.nir import read_nir
 from nmcompile.network.semantics import choose_semantics
@@ -330,7 +331,7 @@ def compare(recorded: Recorded, folder: Path) -> str:
         write(file.create_group("node"), graph.to_dict())
     network, semantics = read_nir(path), choose_semantics(preset, **overrides)
     spikes = x.reshape(1, len(x), -1).astype(np.uint8)
-    exact = run_float(network, semantics, spikes, record=True).spikes[network.output][0]
+    exact = run_float(discretize(network, semantics), spikes, record=True).spikes[network.output][0]
     late = semantics.output_delay
     exact = np.concatenate([0 * exact[:late], exact])[: len(x)]
     image = compile_network(network, load_architecture("ecp5"), semantics, 16, calibrate=spikes).image

@@ -9,23 +9,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..spec import isa
+from ..spec.errors import MachineError
 from ..spec.image import Image
 from ..spec.isa import Op
-from ..spec.ledger import COUNTERS
+from ..spec.ledger import COUNTERS, UNITS
 from ..spec.rows import unpack
 from .tables import STREAMS, Machine
 from .words import WORD
 
 if TYPE_CHECKING:
     from .memories import State
-
-_UNITS = {
-    "add": "adds",
-    "multiply": "multiplies",
-    "compare": "compares",
-    "move": "moves",
-    "random": "random_draws",
-}
 
 
 class Counted(NamedTuple):
@@ -81,14 +74,19 @@ def instruction_counts(op: Op, space: Op | None, lanes: int) -> dict[str, int]:
     """What one execution of an instruction counts, whatever its data; see `Core.vector`, `Core.rows`."""
     count: dict[str, int] = {}
     blocks = space.hi if space is not None else 0
-    if op.name == "integ":
-        count["pending_reads"] = op.hi
-    elif op.name == "rows":
-        count["predicate_reads"] = blocks
-        count["trace_reads"] = -(-len(op.swept) // lanes)
-    elif op.name == "endrows":  # once a row
-        count["rows"] = 1
-        count["register_reads"] = count["register_writes"] = blocks
+    match op.name:
+        case "end" | "when" | "range":
+            pass
+        case "integ":
+            count["pending_reads"] = op.hi
+        case "rows":
+            count["predicate_reads"] = blocks
+            count["trace_reads"] = -(-len(op.swept) // lanes)
+        case "endrows":  # once a row
+            count["rows"] = 1
+            count["register_reads"] = count["register_writes"] = blocks
+        case _ if not op.row.vector:
+            raise MachineError(f"the ledger does not implement {op.name!r}")
     if not op.row.vector or space is None:
         return count
     memory = "trace" if space.flag else "register"
@@ -97,12 +95,8 @@ def instruction_counts(op: Op, space: Op | None, lanes: int) -> dict[str, int]:
     count["accumulator_reads"] = len(accumulators) * blocks
     count["accumulator_writes"] = sum(code >= isa.SRC_ACC_CLEAR for code in accumulators) * blocks
     count["predicate_reads"] = blocks * (1 <= op.pred & 7 < isa.PRED_PRE or op.name == "plog")
-    if op.row.writes == "register":
-        count[f"{memory}_writes"] = blocks
-    elif op.row.writes == "predicate":
-        count["predicate_writes"] = blocks
-    if op.row.unit in _UNITS:
-        count[_UNITS[op.row.unit]] = blocks * lanes
+    written = {"register": f"{memory}_writes", "predicate": "predicate_writes", "spike": ""}[op.row.writes]
+    count |= {name: n for name, n in ((written, blocks), (UNITS[op.row.unit], blocks * lanes)) if name}
     return count
 
 

@@ -18,6 +18,7 @@ from .synapses import lay_out
 from .tables import (
     AHEAD,
     COLUMNS,
+    KNOWN,
     SKIP,
     STREAMS,
     TABLE,
@@ -53,10 +54,13 @@ def prepare(image: Image) -> Machine:
 
     Raises:
         InputError: plastic rows share synapse words.
+        MachineError: an instruction that the kernel lacks.
     """
     arch = image.arch
     busy = [i for i, core in enumerate(image.cores) if not is_idle(core)]
     programs = [[isa.decode(word) for word in image.cores[i].program] for i in busy]
+    for ops in programs:
+        isa.refuse_unknown("the kernel", KNOWN, ops)
     all_spaces = [spaces(ops) for ops in programs]
     empty = np.zeros(arch.axons, np.uint64)
     entries = [np.concatenate([image.cores[i].axons, empty[len(image.cores[i].axons) :]]) for i in busy]

@@ -10,10 +10,19 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from ..spec.image import Image
-from ..spec.isa import BY_NAME, Op
+from ..spec.isa import BY_NAME, BY_OPCODE, Op
 from .synapses import Members, Synapses
 
 END, WHEN, RANGE, INTEG, ROWS = (BY_NAME[name].opcode for name in ("end", "when", "range", "integ", "rows"))
+MOV, ADD, SUB, MUL, MAC = (BY_NAME[name].opcode for name in ("mov", "add", "sub", "mul", "mac"))
+MIN, MAX, RND = (BY_NAME[name].opcode for name in ("min", "max", "rnd"))
+CGE, CGT, CEQ, PLOG, SPK = (BY_NAME[name].opcode for name in ("cge", "cgt", "ceq", "plog", "spk"))
+# What the kernel implements. An opcode that is not here is refused when an image is laid out: compiled code has no
+# check, and would take it for another one.
+CALCULATED: Final = (MOV, ADD, SUB, MUL, MAC, MIN, MAX)
+COMPARED: Final = (CGE, CGT, CEQ, PLOG)
+SCALARS: Final = (END, WHEN, RANGE, INTEG, ROWS, BY_NAME["endrows"].opcode)
+KNOWN: Final = frozenset(BY_OPCODE[op].name for op in (*SCALARS, *CALCULATED, *COMPARED, RND, SPK))
 STREAMS: Final = 16  # random generators of a core, of which its lanes use the first
 # Columns of the instruction table: one decoded instruction a row, int64.
 (

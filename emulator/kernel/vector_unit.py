@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.fixedpoint import LFSR_BITS, LFSR_STEPS
-from ..spec.isa import BY_NAME
 from . import tables as t
+from .tables import ADD, CALCULATED, CEQ, CGE, CGT, COMPARED, MAC, MAX, MIN, MUL, PLOG, RND, SPK, SUB
 from .vectors import (
     add,
     add_sat,
@@ -48,9 +48,6 @@ from .vectors import (
 )
 from .words import ALL, MASK_BYTES, NONE, VECTOR_BYTES
 
-MOV, ADD, SUB, MUL, MAC = (BY_NAME[name].opcode for name in ("mov", "add", "sub", "mul", "mac"))
-MIN, MAX, RND = (BY_NAME[name].opcode for name in ("min", "max", "rnd"))
-CGE, CGT, CEQ, PLOG, SPK = (BY_NAME[name].opcode for name in ("cge", "cgt", "ceq", "plog", "spk"))
 FRESH, STATE = (1 << LFSR_STEPS) - 1, (1 << LFSR_BITS) - 1  # bits of a draw, of a generator
 
 
@@ -62,14 +59,14 @@ def vector(code):
         up = splat32(code[t.WRAP])
         for i in range(words):
             store(sums + i * VECTOR_BYTES, ashr(shl(load32(sums + i * VECTOR_BYTES), up), up))
-    if op < RND:
+    if op in CALCULATED:
         if anyone(code[t.PRED], code[t.PRED_STEP], words, np.uint64(code[t.INVERT])):
             calculate(code)
     elif op == RND:
         draw(code)
     elif op == SPK:
         spike(code)
-    else:
+    elif op in COMPARED:
         compare(code)
     if code[t.CLEARS]:
         for i in range(words):

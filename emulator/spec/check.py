@@ -11,7 +11,7 @@ import numpy as np
 
 from . import isa
 from .arch import Architecture
-from .errors import InputError
+from .errors import InputError, MachineError
 from .fixedpoint import LFSR_BITS, LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
 from .rows import beat_table
@@ -211,6 +211,8 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
                 raise bad("endrows without rows")
             in_rows = None
         else:
+            if not op.row.vector:
+                raise MachineError(f"the checker does not implement {op.name!r}")
             if space is None:
                 raise bad("no range before it on every path")
             _check_vector(arch, op, space, in_rows is not None, resetting, bad)

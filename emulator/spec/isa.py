@@ -10,10 +10,12 @@ next one, in closed form, with B the blocks in range. Everything a core does in 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from .errors import InputError
+from .errors import InputError, MachineError
+from .ledger import UNITS
 
 ISA_VERSION: Final = 3
 WORD_BITS: Final = 64
@@ -64,6 +66,8 @@ SRC_ACC, SRC_ACC_CLEAR, SRC_TRACE, SRC_REWARD = 8, 10, 12, 15
 PREDICATES: Final = ("", "p0", "p1", "p2", "p3", "pre")
 PRED_PRE: Final = 5
 PRED_NOT: Final = 8
+READS: Final = ("a", "a?", "b", "c")  # a?: only with flag
+WRITES: Final = ("", "register", "predicate", "spike")
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,9 @@ class Instruction:
         fields: the fields it uses beside `op`; all others must be zero.
         cycles: its cost, B = blocks in range.
         vector: it runs over the blocks of the last `range`, predicated.
-        reads: source fields among a, b, c that it reads as vectors.
-        writes: "register", "predicate", "spike" or nothing.
-        unit: the lane operation it counts as: "add", "multiply", "compare", "move", "random", "logic".
+        reads: which of READS it reads as vectors.
+        writes: one of WRITES.
+        unit: the lane operation it counts as, one of `ledger.UNITS`.
     """
 
     name: str
@@ -89,6 +93,13 @@ class Instruction:
     writes: str = ""
     unit: str = ""
     notes: str = ""
+
+    def __post_init__(self) -> None:
+        known = set(self.fields) <= FIELDS.keys() and set(self.reads) <= set(READS)
+        if not known or self.writes not in WRITES or self.unit not in UNITS or not 0 <= self.opcode < 64:
+            raise ValueError(
+                f"the row of {self.name!r} names a field, an operand, a memory or a unit that is not there"
+            )
 
 
 def _vector(name, opcode, fields, meaning, reads, unit, writes="register", notes=""):
@@ -290,6 +301,13 @@ class Op:
         return 16 * self.d + self.a
 
 
+def refuse_unknown(machine: str, known: Collection[str], ops: Iterable[Op]) -> None:
+    """MachineError that names an instruction which a machine lacks: run all the same, it would be something else."""
+    for op in ops:
+        if op.name not in known:
+            raise MachineError(f"{machine} does not implement {op.name!r}")
+
+
 def largest_shift(state_bits: int, payload: bool) -> int:
     """The largest shift of `integ`: 1, or a payload from -128 to 255, shifted left by it still fits a state."""
     return state_bits - (9 if payload else 2)
@@ -388,8 +406,6 @@ def listing(op: Op) -> str:
             text = f"r{op.d} = weights of axons {op.swept.start}..{op.swept.stop - 1} if {', '.join(chosen)}"
         case "endrows":
             text = ""
-        case "mov":
-            text = f"r{op.d}, {b()}"
         case "mul" | "mac":
             text = f"r{op.d}, {SOURCES[op.a]}, {b()} >> {op.shift}"
             text += f" {ROUNDING[op.round]}" if op.shift else ""
@@ -401,7 +417,9 @@ def listing(op: Op) -> str:
         case "spk":
             text = (f"{SOURCES[op.a]}{' signed' if op.flag2 else ''}") if op.flag else ""
         case _:
-            text = f"{'p' if op.row.writes == 'predicate' else 'r'}{op.d}, {SOURCES[op.a]}, {b()}"
+            named = {"a": SOURCES[op.a], "b": b(), "c": SOURCES[op.c]}
+            to = {"register": [f"r{op.d}"], "predicate": [f"p{op.d}"]}.get(op.row.writes, [])
+            text = ", ".join([*to, *(named[name] for name in op.row.reads)])
     line = f"{op.name:<6}{text}"
     if op.row.vector and op.pred:
         line += f"  ?{predicate_name(op.pred)}"

@@ -38,6 +38,16 @@ COUNTERS: Final[dict[str, str]] = {
     "injections": "input spikes written by the host",
     "busy_cycles": "cycles from the start of timesteps to this core's end, summed",
 }
+# By the unit of an instruction (isa.Instruction.unit), what each of its lane operations counts as; "" is nothing.
+UNITS: Final[dict[str, str]] = {
+    "add": "adds",
+    "multiply": "multiplies",
+    "compare": "compares",
+    "move": "moves",
+    "random": "random_draws",
+    "logic": "",
+    "": "",
+}
 CHIP_COUNTERS: Final[dict[str, str]] = {
     "timesteps": "timesteps run",
     "compute_cycles": "cycles until the last core reached end, summed over timesteps",

@@ -9,7 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from ..spec import isa
 from ..spec.errors import MachineError
+from ..spec.image import Image
 from .build import build, load_library, rtl_directory
 
 COMMAND_LIMIT: Final = 200_000_000  # clocks until a command counts as hung
@@ -31,6 +33,19 @@ def host_constants() -> dict[str, int]:
     text = (rtl_directory() / "nm_host.vh").read_text()
     found = re.findall(r"`define NM_(\w+) \d+'([hd])(\w+)", text)
     return {name: int(value, 16 if base == "h" else 10) for name, base, value in found}
+
+
+def instructions() -> set[str]:
+    """Names of the instructions that the Verilog implements: those that rtl/nm_check.v finds legal."""
+    text = (rtl_directory() / "nm_check.v").read_text()
+    return {name.lower() for name in re.findall(r"`NM_OP_(\w+)", text)}
+
+
+def refuse_unknown(machine: str, image: Image) -> None:
+    """MachineError that names an instruction of an image which the Verilog lacks."""
+    known = instructions()
+    for core in image.cores:
+        isa.refuse_unknown(machine, known, map(isa.decode, core.program))
 
 
 # --------------------------------------------------------------------------------------------- bits of words

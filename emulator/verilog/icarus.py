@@ -16,7 +16,7 @@ from ..reference import Retire, _ignore
 from ..spec.errors import DeviceError, MachineError
 from ..spec.image import Image
 from .build import cache_directory, rtl_directory, rtl_parameters, rtl_sources
-from .host import COMMAND_LIMIT
+from .host import COMMAND_LIMIT, refuse_unknown
 from .verilated import Verilated
 
 
@@ -110,4 +110,5 @@ class Icarus(Verilated):
     """The chip under Icarus, with the interface of `reference.Reference`."""
 
     def __init__(self, image: Image, retire: Retire = _ignore):
+        refuse_unknown("the Verilog", image)  # before a simulation starts
         super().__init__(image, retire, port=IcarusPort(rtl_parameters(image.arch)))

@@ -278,14 +278,14 @@ def _writes(op: isa.Op, name: str, index: int | None) -> bool:
         case "accumulators":
             return (op.name == "integ" and op.d == index) or isa.SRC_ACC_CLEAR + (index or 0) in op.sources
         case "spikes" | "spk":
-            return op.name == "spk"
+            return op.row.writes == "spike"
         case "pending" | "payloads" | "delivered":
             return op.name == "integ"
         case "random":
-            return op.name == "rnd"
+            return op.row.unit == "random"
         case "synapses":
             return op.name == "rows"
-    return False
+    raise AssertionError(name)
 
 
 def lockstep(image: Image, spikes: Any, rewards: Iterable[int] | None = None, **options: Any) -> Report:

@@ -19,7 +19,7 @@ from ..spec.errors import MachineError
 from ..spec.image import Image
 from ..spec.ledger import CHIP_COUNTERS, COUNTERS
 from .build import rtl_parameters
-from .host import FAULTS, LANES_APART, HostPort, host_constants, memory_parts, memory_values
+from .host import FAULTS, LANES_APART, HostPort, host_constants, memory_parts, memory_values, refuse_unknown
 
 
 class VerilatedCore:
@@ -41,6 +41,7 @@ class Verilated:
     """
 
     def __init__(self, image: Image, retire: Retire = _ignore, *, port: Any = None, **override: int):
+        refuse_unknown("the Verilog", image)
         self.image, self.arch, self.retire = image, image.arch, retire
         seed = 1 + zlib.crc32(b"".join(core.program.tobytes() for core in image.cores)) % (1 << 30)
         self._host = host_constants()

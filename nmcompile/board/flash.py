@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
-from emulator.verilog.host import FAULTS, host_constants
+from emulator.verilog.host import FAULTS, host_constants, refuse_unknown
 
 from .link import Board
 from .protocol import MOST, WORD, fold
@@ -34,7 +34,8 @@ class Loaded:
 
 
 def check_match(board: Board, image: Image) -> None:
-    """DeviceError unless the image is for this board's architecture."""
+    """DeviceError unless the image is for this board's architecture, MachineError if it lacks an instruction."""
+    refuse_unknown("the board", image)
     if board.identity.hash != image.arch.hash:
         raise DeviceError(
             f"the image is for architecture {image.arch.name!r} ({image.arch.hash}), the board on "

@@ -127,7 +127,7 @@ def _changed(core: CoreImage) -> dict[str, int]:
         elif op.name == "rows":
             changed["synapses"] = 1
             changed[f"r{op.d}"] = 256
-        elif op.name == "rnd":
+        elif op.row.unit == "random":
             changed["random"] = 1
         if op.row.vector and op.row.writes == "register" and space is not None:
             if space.flag:

@@ -170,7 +170,8 @@ def trains_from_numbers(
             f"{path}: spikes up to {high:g}, but this network takes 0 to {largest}; compile it with --input-levels for "
             "analog inputs, or encode them in time"
         )
-    at, carried = np.frombuffer(keys, _key_type(shape)), np.frombuffer(values, np.uint8)
+    at: np.ndarray = np.frombuffer(keys, _key_type(shape))
+    carried = np.frombuffer(values, np.uint8)
     return SpikeTrains.from_keys((shape[0], shape[1], shape[2]), at, carried), notes
 
 
@@ -238,8 +239,9 @@ def _distinct(keys: np.ndarray) -> np.ndarray:
         part = keys[begin : begin + PIECE]
         new = np.ones(len(part), bool)
         new[1:] = part[1:] != part[:-1]
-        new[0], last = part[0] != last, int(part[-1])
-        count = np.count_nonzero(new)
+        new[0] = int(part[0]) != last
+        last = int(part[-1])
+        count = int(np.count_nonzero(new))
         keys[n : n + count] = part[new]
         n += count
     return keys[:n]

@@ -42,7 +42,7 @@ class Binning:
 
     Attributes:
         bin: how long a timestep is, for example "1ms" or "500us"; or into how many a recording is cut, an integer.
-        rule: what happens at the end of a recording, see above.
+        bin_rule: what happens at the end of a recording, see above.
         events: "once": an input that has any event in a timestep sends one spike; "count": it sends their number.
         polarity: "both": inputs are (polarity, y, x), OFF first; "merge": (y, x), whatever the polarity; "on", "off":
             (y, x) of events of that polarity. None: both, where the network has that many inputs.
@@ -55,7 +55,7 @@ class Binning:
     """
 
     bin: str | int | None = None
-    rule: str = "all"
+    bin_rule: str = "all"
     events: str = "once"
     polarity: str | None = None
     downscale: str | int | tuple[int, int] | None = None
@@ -66,7 +66,7 @@ class Binning:
 
     def __post_init__(self) -> None:
         for name, value, choices in (
-            ("binning rule", self.rule, RULES),
+            ("bin_rule", self.bin_rule, RULES),
             ("events", self.events, EVENTS),
             ("polarity", self.polarity or "both", POLARITIES),
             ("format", self.format or FORMATS[0], FORMATS),
@@ -74,7 +74,7 @@ class Binning:
             if value not in choices:
                 raise UsageError(f"{name} {value!r}; the choices are {', '.join(choices)}")
         _ = self.duration, self.timesteps, size_of("crop", self.crop), size_of("sensor", self.sensor)
-        if self.rule == "snntorch" and self.timesteps:
+        if self.bin_rule == "snntorch" and self.timesteps:
             raise UsageError(f"bin {self.bin!r} is a number of timesteps, the rule of snntorch needs a duration")
         if isinstance(self.factor, int) and self.factor < 1:
             raise UsageError(f"downscale {self.downscale!r}; it divides by 1 or more, or gives a size such as 17x17")
@@ -195,7 +195,9 @@ class _Tally:
         if self.early:
             found.append(f"{of(self.early)} come before the start and were dropped")
         if self.late:
-            found.append(f"{of(self.late)} come after the last timestep by the rule of {how.rule!r} and were dropped")
+            found.append(
+                f"{of(self.late)} come after the last timestep by the rule of {how.bin_rule!r} and were dropped"
+            )
         if self.merged:
             what = "one spike" if how.events == "once" else "a graded spike"
             found.append(f"{of(self.merged)} fell on an input and timestep that had one already: {what} for all")
@@ -289,7 +291,7 @@ def _timesteps(r: Recording, how: Binning, timesteps: int | None) -> tuple[np.nd
     """The timestep of each event, which may lie outside, and how many there are."""
     if how.bin is None:
         raise InputError(f"{r.name}: a recording in microseconds; --bin says how long a timestep is, for example 1ms")
-    if how.rule == "snntorch" and timesteps is None:
+    if how.bin_rule == "snntorch" and timesteps is None:
         raise UsageError("the rule of snntorch has a fixed number of timesteps; give --timesteps")
     if not len(r.t):
         return r.t, timesteps or how.timesteps or 1
@@ -297,16 +299,16 @@ def _timesteps(r: Recording, how: Binning, timesteps: int | None) -> tuple[np.nd
     t, span = r.t - first, max(0, int(r.t.max()) - first)
     if how.duration:
         step = t // how.duration
-        if how.rule == "all":
+        if how.bin_rule == "all":
             return step, span // how.duration + 1
-        if how.rule == "snntorch":
+        if how.bin_rule == "snntorch":
             return step, timesteps or 1
-        if how.rule == "tonic":
+        if how.bin_rule == "tonic":
             return step, max(1, span // how.duration)
         length = max(1, -(-span // how.duration))
         return np.minimum(step, length - 1), length
     n = how.timesteps or 1
-    if how.rule == "all":
+    if how.bin_rule == "all":
         return t * n // (span + 1), n
     step = t // (span // n) if span >= n else np.full(len(t), n)
-    return np.minimum(step, n - 1) if how.rule == "spikingjelly" else step, n
+    return np.minimum(step, n - 1) if how.bin_rule == "spikingjelly" else step, n

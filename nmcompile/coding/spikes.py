@@ -89,7 +89,7 @@ def read_spikes(
         largest: value that it takes: 1, or more where it was compiled for analog inputs (`largest_input`).
         limit: read the first samples only.
         timesteps: cut to so many, or padded with silence; analog values without a time are repeated so often.
-        binning: how events become spikes, the fields of `Binning`: bin="1ms", rule, events, polarity, ...
+        binning: how events become spikes, the fields of `Binning`: bin="1ms", bin_rule, events, polarity, ...
 
     Raises:
         InputError: no such file, nothing that is read here, values that are no spikes, a wrong width, or labels or

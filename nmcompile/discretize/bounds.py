@@ -28,7 +28,7 @@ def bounded_dynamics(network: Network, semantics: Semantics) -> dict[str, Dynami
         before = dict(payloads)
         for population in network.populations:
             own, step = semantics.of(population), found[population.name].update
-            many = isinstance(step, partial) and step.func is lif.update and own.reset == "multi-spike"
+            many = isinstance(step, partial) and step.func is lif.update and own.reset.startswith("multi-spike")
             if not many or not population.spiking:
                 continue
             gain, most = found[population.name].gain, np.zeros(population.n)
@@ -52,5 +52,7 @@ def _most_spikes(d: Dynamics, most: np.ndarray) -> int:
     push = np.maximum(most + values["drive"] + np.maximum(values["late_drive"], 0), 0)
     if "alpha" in values:
         push = np.maximum(push / np.maximum(1 - values["alpha"], 1e-9) + values["leak"], 0)
-    most_v = values["beta"] * values["threshold"] + push
+    most_v = values["beta"] * np.maximum(values["threshold"], values["v_reset"]) + push
+    if "v_start" in values:
+        most_v = np.maximum(most_v, values["beta"] * values["v_start"] + push)
     return int(np.clip(np.floor(most_v / values["threshold"]).max() + 1, 1, 1 << 30))

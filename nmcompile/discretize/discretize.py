@@ -1,21 +1,80 @@
-"""Timesteps: what the framework's delays are, in whole steps."""
+"""Discretize: semantics applied. What every population does in a timestep, and how long its spikes take, in floats.
+
+This is done once; the float simulation, retiming and quantization read what came of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
+from emulator.spec.errors import InputError
+
+from ..network.limits import INPUT
 from ..network.network import Network
+from ..network.semantics import Semantics, check_names
+from ..neurons.update import Dynamics
+from .bounds import bounded_dynamics
 
 LONGEST = 10**9  # timesteps: beyond any delay that a machine has
 
 
-def framework_delays(network: Network, dt: float, output_delay: Mapping[str, int]) -> tuple[int, ...]:
-    """Timesteps that the spikes of each projection take in the framework, 0 meaning within the timestep.
+@dataclass(frozen=True)
+class DiscreteNetwork:
+    """A network under its semantics.
 
-    A loop takes a timestep by itself, which a delay in seconds on it includes.
+    Attributes:
+        dynamics: by population, what it does in a timestep.
+        delays: of each projection, in the network's order, timesteps that its spikes take in the framework: 0 within
+            the timestep.
     """
-    return tuple(
-        max(p.delay, round(min(p.delay_s / dt, LONGEST)))
-        + (output_delay.get(p.source, 0) if p.source != p.target else 0)
+
+    network: Network
+    semantics: Semantics
+    dynamics: dict[str, Dynamics]
+    delays: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        assert list(self.dynamics) == [p.name for p in self.network.populations]
+        assert len(self.delays) == len(self.network.projections)
+
+    @property
+    def output_delay(self) -> dict[str, int]:
+        """By population, timesteps that everyone else sees its spikes later."""
+        return {name: d.output_delay for name, d in self.dynamics.items()}
+
+    @property
+    def payloads(self) -> dict[str, int]:
+        """By population, and the input's, the largest magnitude of what a spike carries."""
+        return {INPUT: self.network.input_levels} | {name: d.payload for name, d in self.dynamics.items()}
+
+    def signed(self, source: str) -> bool:
+        """Can the spikes of a population, or of the input, be negative?"""
+        return source in self.dynamics and self.dynamics[source].signed
+
+    def graded(self, source: str) -> bool:
+        """Do they carry anything but 1?"""
+        return self.payloads[source] > 1 or self.signed(source)
+
+
+def discretize(network: Network, semantics: Semantics) -> DiscreteNetwork:
+    """Apply semantics to a network.
+
+    Raises:
+        InputError: a parameter is outside what its model can do with this timestep; or a population that does not
+            spike is followed by another.
+    """
+    check_names(semantics, [p.name for p in network.populations])
+    for population in network.populations:
+        if not population.spiking and population.name != network.output:
+            raise InputError(
+                f"{network.origin}: {population.name!r} ({population.model}) does not spike, so nothing can follow it; "
+                "only the output may be an I, LI or CubaLI"
+            )
+    dynamics = bounded_dynamics(network, semantics)
+    # A loop takes a timestep by itself, which a delay in seconds on it includes.
+    delays = tuple(
+        max(p.delay, round(min(p.delay_s / semantics.dt, LONGEST)))
+        + (dynamics[p.source].output_delay if p.source in dynamics and p.source != p.target else 0)
         for p in network.projections
     )
+    return DiscreteNetwork(network, semantics, dynamics, delays)

@@ -10,11 +10,8 @@ import numpy as np
 from emulator.spec.fixedpoint import TOWARD_ZERO
 
 from ..network.limits import INPUT
-from ..network.network import Network
-from ..network.semantics import Semantics
-from ..neurons.models import dynamics
 from ..neurons.update import COUNT, STATE, Dynamics, Flag, Input, Operand, Register, Update
-from .discretize import framework_delays
+from .discretize import DiscreteNetwork
 
 
 @dataclass(frozen=True)
@@ -156,7 +153,7 @@ class FloatUpdate(Update):
             self.peak = np.maximum(self.peak, np.maximum(new.max(axis=0), -new.min(axis=0)))
 
 
-def run_float(network: Network, semantics: Semantics, spikes: Any, batch: int = 250, record: bool = False) -> FloatRun:
+def run_float(discrete: DiscreteNetwork, spikes: Any, batch: int = 250, record: bool = False) -> FloatRun:
     """Simulate the network without the machine's hop latency: a forward projection acts within the timestep.
 
     Args:
@@ -164,10 +161,8 @@ def run_float(network: Network, semantics: Semantics, spikes: Any, batch: int = 
         batch: samples side by side.
         record: keep every population's spikes.
     """
-    parts = [
-        _run_batch(network, semantics, np.asarray(spikes[i : i + batch]), record) for i in range(0, len(spikes), batch)
-    ]
-    names = [p.name for p in network.populations]
+    parts = [_run_batch(discrete, np.asarray(spikes[i : i + batch]), record) for i in range(0, len(spikes), batch)]
+    names = list(discrete.dynamics)
     return FloatRun(
         np.concatenate([p.output_counts for p in parts]),
         {name: np.concatenate([p.spike_counts[name] for p in parts]) for name in names},
@@ -177,21 +172,16 @@ def run_float(network: Network, semantics: Semantics, spikes: Any, batch: int = 
     )
 
 
-def _run_batch(network: Network, semantics: Semantics, spikes: np.ndarray, record: bool) -> FloatRun:
-    samples, timesteps, _ = spikes.shape
-    discrete = {p.name: dynamics(p, semantics) for p in network.populations}
-    late = {name: d.output_delay for name, d in discrete.items()}
-    states = {p.name: FloatUpdate(discrete[p.name], samples, p.n) for p in network.populations}
+def _run_batch(discrete: DiscreteNetwork, spikes: np.ndarray, record: bool) -> FloatRun:
+    network, (samples, timesteps, _) = discrete.network, spikes.shape
+    states = {p.name: FloatUpdate(discrete.dynamics[p.name], samples, p.n) for p in network.populations}
     counts = {p.name: np.zeros((samples, p.n), np.int64) for p in network.populations}
     history: dict[str, list[np.ndarray]] = {p.name: [] for p in network.populations}
     inputs: list[np.ndarray] = []
     out = network.population(network.output)
     output = np.zeros((samples, out.n))
-    seen = timesteps - late[out.name]
-    incoming = [
-        (p, p.matrix.T.tocsr(), delay)
-        for p, delay in zip(network.projections, framework_delays(network, semantics.dt, late), strict=True)
-    ]
+    seen = timesteps - discrete.output_delay[out.name]
+    incoming = [(p, p.matrix.T.tocsr(), delay) for p, delay in zip(network.projections, discrete.delays, strict=True)]
     longest = max((delay for _, _, delay in incoming), default=0)
     for t in range(timesteps):
         inputs.append(spikes[:, t, :].astype(np.float64))

@@ -39,7 +39,7 @@ def core_image(
     words: list[np.ndarray] = []
     n_axons = n_words = 0
     maps, names = [], {}
-    for part in sorted(parts, key=lambda p: (network.depth[p.population], p.first_block)):
+    for part in sorted(parts, key=lambda p: (network.timing.depth[p.population], p.first_block)):
         population = network.population(part.population)
         try:
             update = update_program(arch, population, part.slots)
@@ -76,7 +76,7 @@ def core_image(
                 plastic.append(Axons(p, n_axons, len(rows.sources)))
             n_axons += granules * isa.GRANULE
             n_words += len(rows.words)
-        depth = network.depth[part.population]
+        depth = network.timing.depth[part.population]
         here = range_op(part.first_block, part.slots, arch.lanes)
         body = [*deliver, here, *update.ops]
         starting = [here, *reset_program(update)]

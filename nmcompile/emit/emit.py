@@ -51,7 +51,7 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
     if problems:
         raise DoesNotFitError(problems)
     populations = tuple(
-        PopulationMap(p.name, p.shape, network.shown[p.name], location[p.name], register_names[p.name], p.scale)
+        PopulationMap(p.name, p.shape, network.timing.shown[p.name], location[p.name], register_names[p.name], p.scale)
         for p in network.populations
     )
     return Image(
@@ -60,7 +60,7 @@ def emit(placement: Placement, meta: dict[str, Any]) -> Image:
         input_pointers,
         input_routes,
         location[network.output],
-        network.shown[network.output],
+        network.timing.shown[network.output],
         populations,
         meta | {"cores": maps, "projections": [_projection_meta(p) for p in network.projections]},
     )

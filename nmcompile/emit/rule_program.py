@@ -26,8 +26,8 @@ from emulator.spec.isa import Op, halves
 from ..learning.learned import ALWAYS
 from ..network.rule import Condition, Term, Trace
 from ..neurons.update import Flag
-from ..quantize.plastic import TAG_BITS, PlasticWeights
-from ..quantize.quantized import QuantizedProjection
+from ..quantize.plastic import TAG_BITS
+from ..quantize.quantized import PlasticWeights, QuantizedProjection
 from .neuron_program import Program
 
 FINE = 8  # bits that a trace's unit has beyond what its decay loses to rounding

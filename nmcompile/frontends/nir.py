@@ -16,9 +16,10 @@ from emulator.spec.errors import InputError
 
 from ..network.limits import INPUT
 from ..network.network import MODELS, Network, Population, Projection
+from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
 from .linear import conv2d, pool2d
-from .nir_file import Graph, Node, as_text, read_graph
+from .nir_file import as_text, read_graph
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
@@ -52,18 +53,22 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
-    graph = read_graph(path)
+    return network_of(read_graph(path), path.name)
+
+
+def network_of(graph: Graph, origin: str) -> Network:
+    """The network of a graph, `origin` being what messages call it; InputError as of `read_nir`."""
     try:
-        return _Reader(path.name, graph).network()
+        return _Reader(origin, graph).network()
     except RecursionError:
-        raise InputError(f"{path}: too many linear nodes in a row to follow; fold them into one") from None
+        raise InputError(f"{origin}: too many linear nodes in a row to follow; fold them into one") from None
     except MemoryError:
-        raise InputError(f"{path}: larger than the memory of this computer; split the network") from None
+        raise InputError(f"{origin}: larger than the memory of this computer; split the network") from None
 
 
 class _Reader:
     def __init__(self, origin: str, graph: Graph):
-        self.origin, self.nodes = origin, graph.nodes
+        self.origin, self.graph, self.nodes = origin, graph, graph.nodes
         self.before: dict[str, list[str]] = {name: [] for name in graph.nodes}
         for source, target in graph.edges:
             self.before[target].append(source)
@@ -121,9 +126,8 @@ class _Reader:
                 "the Output must be fed by one population of neurons; put an LI or I node behind a linear readout"
             )
         shape = self.signal(self.top_inputs[0]).shape
-        return Network(
-            shape, tuple(populations[n] for n in order), tuple(projections), out.terms[0].source, self.origin
-        )
+        chosen = tuple(populations[n] for n in order)
+        return Network(shape, chosen, tuple(projections), out.terms[0].source, self.origin, graph=self.graph)
 
     def schedule(
         self, neurons: list[str], links: list[tuple[str, str]]

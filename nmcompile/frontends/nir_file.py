@@ -16,24 +16,16 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
+from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, check_heaps, check_text, printable
 
 
 @dataclass(frozen=True)
-class Node:
-    name: str
-    kind: str
-    values: dict[str, np.ndarray]
+class Raw:
+    """A graph as it was found: (type, parameters) of a node, or (type, graph) of a nested one."""
 
-
-@dataclass(frozen=True)
-class Graph:
-    """A graph with its nested graphs dissolved; `inputs` and `outputs` are its own, not those of nested ones."""
-
-    nodes: dict[str, Node]
+    nodes: dict[str, tuple[str, dict[str, np.ndarray] | Raw]]
     edges: list[tuple[str, str]]
-    inputs: list[str]
-    outputs: list[str]
 
 
 def read_graph(path: Path) -> Graph:
@@ -51,45 +43,56 @@ def read_graph(path: Path) -> Graph:
         with h5py.File(path, "r") as file:
             if "node" not in file or "nodes" not in file["node"]:
                 raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
-            return _flatten(file["node"], "")
+            return dissolved(_raw(file["node"], ""), "")
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
         raise InputError(f"{path}: not a NIR file, or truncated ({type(error).__name__}); export it again") from None
 
 
-def _flatten(group: h5py.Group, prefix: str) -> Graph:
+def _raw(group: h5py.Group, prefix: str) -> Raw:
+    nodes: dict[str, tuple[str, dict[str, np.ndarray] | Raw]] = {}
+    for key, item in group["nodes"].items():
+        name = printable(key)
+        if not isinstance(item, h5py.Group) or "type" not in item:
+            inside = isinstance(item, h5py.Group) and any(
+                isinstance(i, h5py.Group) and "type" in i for i in item.values()
+            )
+            why = "holds nodes itself: a name with a slash, which HDF5 cannot hold; rename it" if inside else ""
+            raise InputError(f"node {prefix + name!r} {why or 'has no type; export it again'}")
+        if item["type"].size != 1:
+            raise InputError(f"node {prefix + name!r} has {item['type'].size:,} types; export it again")
+        check_text(item["type"])
+        kind = as_text(item["type"][()])
+        nodes[name] = (kind, _raw(item, f"{prefix}{name}.") if kind == "NIRGraph" else _values(item))
+    return Raw(nodes, _edges(group, nodes, prefix))
+
+
+def dissolved(raw: Raw, prefix: str) -> Graph:
     """Nodes and edges of a graph, nested graphs dissolved into names like `outer.inner`."""
     nodes: dict[str, Node] = {}
     edges: list[tuple[str, str]] = []
     entry: dict[str, list[str]] = {}
     leave: dict[str, list[str]] = {}
-    kinds: dict[str, str] = {}
-    for key, item in group["nodes"].items():
-        name = printable(key)
-        if not isinstance(item, h5py.Group) or "type" not in item:
-            raise InputError(f"node {prefix + name!r} has no type; export it again")
-        if item["type"].size != 1:
-            raise InputError(f"node {prefix + name!r} has {item['type'].size:,} types; export it again")
-        check_text(item["type"])
-        kinds[name] = as_text(item["type"][()])
-        if kinds[name] == "NIRGraph":
-            inner = _flatten(item, f"{prefix}{name}.")
+    for name, (kind, content) in raw.nodes.items():
+        if isinstance(content, Raw):
+            inner = dissolved(content, f"{prefix}{name}.")
             new, entry[name], leave[name] = inner.nodes, inner.inputs, inner.outputs
             edges += inner.edges
         else:
-            new = {prefix + name: Node(prefix + name, kinds[name], _values(item))}
+            new = {prefix + name: Node(prefix + name, kind, content)}
             entry[name] = leave[name] = [prefix + name]
         for twice in new.keys() & nodes.keys():
             raise InputError(f"two nodes are called {twice!r} once nested graphs are dissolved; rename one")
         nodes |= new
-    for source, target in _edges(group, kinds, prefix):
+    for source, target in repaired(raw.edges, raw.nodes, prefix):
         for end, ports, kind in ((source, leave[source], "Output"), (target, entry[target], "Input")):
             if len(ports) != 1:
                 raise InputError(
                     f"graph {prefix + end!r} has {len(ports)} {kind} nodes; to be joined, a nested graph needs one"
                 )
         edges.append((leave[source][0], entry[target][0]))
+    kinds = {name: kind for name, (kind, _) in raw.nodes.items()}
     own = {kind: [prefix + name for name in kinds if kinds[name] == kind] for kind in ("Input", "Output")}
     return Graph(nodes, list(dict.fromkeys(edges)), own["Input"], own["Output"])
 
@@ -109,17 +112,20 @@ def _values(item: h5py.Group) -> dict[str, np.ndarray]:
 
 
 def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple[str, str]]:
-    """Edges between names; a nested graph that calls one of its nodes by a wrong name is repaired, if only one can be.
-
-    The NIR paper's own Braille file has such a graph: edges say `lif`, the node is `lif1`.
-    """
     shape = group["edges"].shape if "edges" in group else (0, 2)
     if len(shape) == 0 or (shape[0] and (len(shape) != 2 or shape[1] != 2)) or shape[0] > LARGEST:
         raise InputError(f"edges of shape {shape}, expected (n, 2) names; export it again")
     if shape[0]:
         check_text(group["edges"])
     raw = group["edges"][()] if shape[0] else np.zeros((0, 2))
-    edges = [(as_text(source), as_text(target)) for source, target in raw.reshape(-1, 2)]
+    return [(as_text(source), as_text(target)) for source, target in raw.reshape(-1, 2)]
+
+
+def repaired(edges: list[tuple[str, str]], names: Collection[str], prefix: str) -> list[tuple[str, str]]:
+    """Edges between names; a nested graph that calls one of its nodes by a wrong name is repaired, if only one can be.
+
+    The NIR paper's own Braille file has such a graph: edges say `lif`, the node is `lif1`.
+    """
     used = {end for edge in edges for end in edge}
     unknown, idle = sorted(used - set(names)), sorted(set(names) - used)
     if prefix and len(unknown) == 1 and len(idle) == 1:

@@ -13,6 +13,8 @@ from scipy import sparse
 from emulator.spec.errors import InputError, UsageError
 
 from .limits import HUGE, INPUT, LARGEST_PAYLOAD
+from .nir_graph import Graph
+from .semantics import Semantics
 
 if TYPE_CHECKING:
     from .rule import Rule
@@ -106,6 +108,9 @@ class Network:
         output: name of the population that is read out.
         origin: where it came from, for messages and reports.
         input_levels: largest number that an input can be in a timestep: 1 for spikes, up to 255 for graded ones.
+        semantics: how it is to be read, where it says so itself; a preset that the user names goes before it.
+        notes: what was assumed or left out in reading it, a sentence each.
+        graph: the NIR graph that it was read from; None where it came in another way.
     """
 
     input_shape: tuple[int, ...]
@@ -114,6 +119,9 @@ class Network:
     output: str
     origin: str = field(default="network", compare=False)
     input_levels: int = 1
+    semantics: Semantics | None = field(default=None, compare=False)
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    graph: Graph | None = field(default=None, compare=False, repr=False)
 
     @property
     def n_inputs(self) -> int:
@@ -187,9 +195,16 @@ class Network:
         for name, values in (*population.params.items(), ("bias", population.bias), *late):
             if np.shape(values) != (population.n,):
                 raise InputError(f"{where}: {name} has shape {np.shape(values)}, expected ({population.n},)")
-            if not np.isfinite(values).all():
+            # an infinite time constant is no leak, and r or w_in = tau / dt are infinite with it
+            tied: dict[str, tuple[str, ...]] = {"tau": ("tau",), "tau_mem": ("tau_mem",), "tau_syn": ("tau_syn",)}
+            tied |= {"r": ("tau", "tau_mem"), "w_in": ("tau_syn",)}
+            endless = np.zeros(population.n, bool)
+            for key in tied.get(name, ()):
+                if key in population.params:
+                    endless |= np.isinf(population.params[key])
+            if not np.isfinite(np.where(endless, 0.0, values)).all():
                 raise InputError(f"{where}: {name} is not finite; retrain or repair it")
-            if np.abs(values).max() > HUGE:
+            if np.abs(np.where(endless, 0.0, values)).max() > HUGE:
                 raise InputError(f"{where}: {name} is beyond {HUGE:g}; rescale the network")
-            if name.startswith("tau") and np.min(values) < 1 / HUGE:
-                raise InputError(f"{where}: {name} = {np.min(values):g} s; a time constant must be positive")
+            if name.startswith("tau") and np.abs(values).min() < 1 / HUGE:
+                raise InputError(f"{where}: {name} = {np.abs(values).min():g} s; a time constant must not be 0")

@@ -39,9 +39,10 @@ def update(
     late: bool,
     bounded: bool,
     max_spikes: int,
+    begins: bool = False,
 ) -> None:
     """One timestep; the keywords are those of `Semantics`, and which parts there are."""
-    v = m.state("v")
+    v = m.state("v", "v_start" if begins else None)
     fired = m.flag("fired")
     before = m.flag("before")
     if spiking and reset == "recharged-subtract":
@@ -52,6 +53,11 @@ def update(
     match reset:
         case "multi-spike":
             _fire_many(m, v, max_spikes)
+        case "multi-spike-value":
+            _fire_many(m, v, max_spikes)
+            m.copy(v, "v_reset", where=fired)
+        case "none":
+            m.compare(fired, v, compare, "threshold")
         case "delayed-subtract":
             m.sub(v, v, "threshold", where=fired)
             m.compare(fired, v, compare, "threshold")
@@ -71,7 +77,7 @@ def update(
             m.sub(v, v, "threshold", where=fired)
     if bounded:
         m.largest(v, v, "v_min")
-    if reset != "multi-spike":
+    if not reset.startswith("multi-spike"):
         m.spike(fired)
 
 
@@ -125,21 +131,19 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
     if population.model == "DiscreteLIF":
         beta, gain, leak = p["decay"], ones, zeros
     elif population.model in ("I", "IF"):
-        beta, gain, leak = ones, p["r"] * dt, zeros
+        beta, gain, leak = ones, p["r"] * (dt if s.charge == "seconds" else 1.0), zeros
     else:
-        tau = p["tau"] if "tau" in p else p["tau_mem"]
+        tau = (p["tau"] if "tau" in p else p["tau_mem"]) * s.tau_scale
         beta, gain = _decay(population.name, tau, s), _gain(p["r"], tau, s)
         leak = _gain(ones, tau, s) * p["v_leak"]
         if "tau_syn" in p:
-            alpha = _decay(population.name, p["tau_syn"], s)
-            gain = gain * _gain(p["w_in"], p["tau_syn"], s)
-            if s.integrator == "decay-input":
-                gain = alpha
-            elif s.integrator == "spyx" and np.allclose(p["r"], beta, rtol=1e-4):
-                gain = ones
-        elif s.integrator == "decay-input":
-            gain = beta
-        elif s.integrator == "spyx" and np.allclose(p["r"], beta, rtol=1e-4):
+            tau_syn = p["tau_syn"] * s.tau_scale
+            alpha = _decay(population.name, tau_syn, s)
+            entered = _gain(p["w_in"], tau_syn, s)
+            gain = gain * (np.where(p["w_in"] == 1, 1.0, entered) if s.current == "jump" else entered)
+        if s.integrator == "decay-input":
+            gain = beta if alpha is None else alpha
+        elif s.integrator == "unit-input" or (s.integrator == "spyx" and _is_spyx(p["r"], tau, s)):
             gain = ones
     late = zeros if population.late_bias is None or s.recurrent_bias else population.late_bias
     drive = gain * (population.bias - late)
@@ -151,7 +155,7 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
     threshold = p.get("v_threshold")
     if threshold is not None:
         values |= {"threshold": Value(threshold), "v_reset": Value(p["v_reset"])}
-        if s.reset == "multi-spike" and threshold.min() <= 0:
+        if s.reset.startswith("multi-spike") and threshold.min() <= 0:
             raise UsageError(
                 f"{population.name!r} has a threshold of {threshold.min():g}; multi-spike neurons divide by it and "
                 "need a positive one; choose another --reset"
@@ -159,7 +163,12 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
     if s.v_min is not None:
         values["v_min"] = Value(np.full(n, s.v_min))
     spiking = threshold is not None
-    many = spiking and s.reset == "multi-spike"
+    many = spiking and s.reset.startswith("multi-spike")
+    start = zeros
+    if s.initial != "zero":
+        start = p["v_leak"] if s.initial == "leak" and "v_leak" in p else p.get("v_reset", p.get("v_leak", zeros))
+    if start.any():
+        values["v_start"] = Value(start)
     step = partial(
         update,
         current=alpha is not None,
@@ -170,12 +179,13 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
         late=bool(late.any()),
         bounded=s.v_min is not None,
         max_spikes=s.max_spikes,
+        begins=bool(start.any()),
     )
     return Dynamics(
         step,
         values,
         gain,
-        amplitude=None if threshold is None else np.abs(threshold),
+        amplitude=None if threshold is None else np.maximum(np.abs(threshold), np.abs(start) / 8),
         headroom=max(16.0, s.max_spikes + 1.0) if many else 16.0,
         payload=s.max_spikes if many else 1,
         coef_shift=LOIHI_BITS if s.rounding == "zero" else None,
@@ -185,9 +195,16 @@ def discretize(population: Population, semantics: Semantics) -> Dynamics:
 
 
 def _decay(name: str, tau: np.ndarray, s: Semantics) -> np.ndarray:
+    if not s.clamp and (tau <= 0).any():
+        raise UsageError(
+            f"{name!r} has a time constant of {tau.min():g} s; it must be positive, unless decays beyond 1 are "
+            "clamped, as snnTorch and Spyx do: --clamp true"
+        )
     value = 1 - s.dt / tau if s.integrator in ("euler", "spyx") else np.exp(-s.dt / tau)
     # an exporter's tau = dt / (1 - beta) brings beta = 0 back as a rounding error, of 32 bits mostly
     value = np.where(np.abs(value) < 1e-6, 0.0, value)
+    if s.clamp:
+        return np.clip(value, 0.0, 1.0)
     if value.min() < 0:
         raise UsageError(
             f"{name!r} has a time constant of {tau.min():g} s, shorter than dt = {s.dt:g} s; "
@@ -197,6 +214,14 @@ def _decay(name: str, tau: np.ndarray, s: Semantics) -> np.ndarray:
 
 
 def _gain(r: np.ndarray, tau: np.ndarray, s: Semantics) -> np.ndarray:
-    value = r * (1 - np.exp(-s.dt / tau)) if s.integrator == "exponential" else r * s.dt / tau
+    """What an input of 1 adds; both infinite, as exporters write r = tau / dt where nothing leaks, it is 1."""
+    with np.errstate(invalid="ignore"):
+        value = r * (1 - np.exp(-s.dt / tau)) if s.integrator == "exponential" else r * s.dt / tau
+    value = np.where(np.isinf(r) & np.isinf(tau), 1.0, value)
     # an exporter's r = tau / dt brings a gain of 1 back as a rounding error, enough to pass a threshold that is met
     return np.where(np.abs(value - 1) < 1e-6, 1.0, value)
+
+
+def _is_spyx(r: np.ndarray, tau: np.ndarray, s: Semantics) -> bool:
+    """Is r the decay itself, as Spyx's exporter writes it?"""
+    return bool(np.allclose(r, 1 - s.dt / tau, rtol=1e-4, atol=1e-6))

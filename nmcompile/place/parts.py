@@ -37,6 +37,19 @@ class Placement:
     arch: Architecture
     parts: tuple[Part, ...]
 
+    def __post_init__(self) -> None:
+        """Every neuron has one slot, and parts of a core do not overlap."""
+        taken: set[tuple[int, int]] = set()
+        for part in self.parts:
+            blocks = range(part.first_block, part.first_block + -(-len(part.slots) // self.arch.lanes))
+            assert 0 <= part.core < self.arch.cores, part.population
+            assert blocks.stop <= self.arch.blocks, part.population
+            assert taken.isdisjoint((part.core, block) for block in blocks), part.population
+            taken.update((part.core, block) for block in blocks)
+        for population in self.network.populations:
+            slots = [p.slots[p.slots >= 0] for p in self.parts if p.population == population.name]
+            assert (np.sort(np.concatenate(slots)) == np.arange(population.n)).all(), population.name
+
 
 def layout(population: QuantizedPopulation, lanes: int, convolutional: bool) -> tuple[np.ndarray, int | None]:
     """(slots, pitch): the order of neurons over blocks and lanes.

@@ -6,8 +6,6 @@ same on every neuron. Units are chosen for the bounds of the weights, not for th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import sparse
 
@@ -17,42 +15,11 @@ from emulator.spec.errors import DoesNotFitError, InputError
 from ..network.network import Population, Projection
 from ..network.rule import Rule
 from ..neurons.update import Dynamics
+from .quantized import PlasticWeights, QuantizedLayer
 
 TAG_BITS = 8  # of an eligibility tag, below the weight
 LARGEST = {1: 1, 2: 1, 4: 7, 8: 127, 16: 32767}
 FINER = 4  # bits that the state should be finer than the weights, where most neurons can have it
-
-
-@dataclass(frozen=True)
-class PlasticWeights:
-    """What makes integers of a rule.
-
-    Attributes:
-        unit: one integer unit of weight, in the network's unit.
-        lower, upper: integer bounds.
-        masked: synapses of weight 0 are none.
-        dt: seconds.
-        scale: integer units of state per float unit.
-    """
-
-    rule: Rule
-    unit: float
-    lower: int
-    upper: int
-    masked: bool
-    dt: float
-    scale: float
-
-
-@dataclass(frozen=True)
-class PlasticLayer:
-    """The integers of a population with learning projections, per projection where there are several."""
-
-    scale: np.ndarray
-    shifts: list[int]
-    integers: list[sparse.csr_array]
-    bits: list[int]
-    plastic: list[PlasticWeights | None]
 
 
 def learns(projections: list[Projection]) -> bool:
@@ -98,7 +65,7 @@ def plastic_layer(
     payloads: list[int],
     most_shift: int,
     warnings: list[str],
-) -> PlasticLayer:
+) -> QuantizedLayer:
     """Choose the scale, the shifts and the integers.
 
     Args:
@@ -165,7 +132,7 @@ def plastic_layer(
                 f"{(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
             ]
         )
-    return PlasticLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+    return QuantizedLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
 
 
 def _largest(p: Projection) -> float:

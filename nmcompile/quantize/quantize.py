@@ -14,23 +14,26 @@ from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, InputError, UsageError
 
-from ..discretize.bounds import bounded_dynamics
-from ..discretize.discretize import framework_delays
+from ..discretize.discretize import DiscreteNetwork
 from ..discretize.floatsim import FloatRun
-from ..network.limits import INPUT
-from ..network.network import Network, Population
-from ..network.semantics import Semantics
+from ..network.network import Population
 from ..neurons.update import COEFFICIENT, STATE, Dynamics
 from ..retime import Timing
 from .fixed import fixed_weights
-from .plastic import PlasticWeights, changing, learns, plastic_layer
-from .quantized import WEIGHT_BITS, QuantizedNetwork, QuantizedPopulation, QuantizedProjection
+from .plastic import changing, learns, plastic_layer
+from .quantized import (
+    WEIGHT_BITS,
+    PlasticWeights,
+    QuantizedLayer,
+    QuantizedNetwork,
+    QuantizedPopulation,
+    QuantizedProjection,
+)
 from .scales import Layer
 
 
 def quantize(
-    network: Network,
-    semantics: Semantics,
+    discrete: DiscreteNetwork,
     arch: Architecture,
     weight_bits: int,
     timing: Timing,
@@ -48,68 +51,47 @@ def quantize(
     """
     if weight_bits not in WEIGHT_BITS:
         raise UsageError(f"{weight_bits} weight bits; the choices are {', '.join(map(str, WEIGHT_BITS))}")
-    discrete = bounded_dynamics(network, semantics)
-    payloads = {INPUT: network.input_levels} | {name: d.payload for name, d in discrete.items()}
-    graded = {name for name, n in payloads.items() if n > 1 or (name in discrete and discrete[name].signed)}
-    taken = framework_delays(network, semantics.dt, {name: d.output_delay for name, d in discrete.items()})
+    network = discrete.network
     populations = []
     projections: dict[int, QuantizedProjection] = {}
     warnings: list[str] = []
     problems: list[str] = [
         f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
-        for name, payload in payloads.items()
-        if name in graded and not arch.graded
+        for name, payload in discrete.payloads.items()
+        if discrete.graded(name) and not arch.graded
     ]
     for population in network.populations:
-        incoming = {i: p for i, p in enumerate(network.projections) if p.target == population.name}
-        d = discrete[population.name]
+        d = discrete.dynamics[population.name]
         if arch.state_bits < d.state_bits:
             problems.append(
                 f"{population.name!r} ({population.model}) needs a state of {d.state_bits} bits, {arch.name!r} has "
                 f"{arch.state_bits}; use an architecture with more state_bits"
             )
             continue
-        sent = [payloads[p.source] for p in incoming.values()]
-        most_shift = min((isa.largest_shift(arch.state_bits, p.source in graded) for p in incoming.values()), default=0)
-        arriving = [taken[i] for i in incoming]
-        plastic: list[PlasticWeights | None] = [None] * len(incoming)
-        if learns(list(incoming.values())):
-            found = plastic_layer(
-                population, list(incoming.values()), d, arch, weight_bits, semantics.dt, sent, most_shift, warnings
-            )
-            scale, shifts, integers, bits = found.scale, found.shifts, found.integers, found.bits
-            plastic = found.plastic
-        elif d.scale is None:
-            layer = Layer(
-                population, list(incoming.values()), d, arch, weight_bits, calibration, sent, most_shift, arriving
-            )
-            scale, shifts, integers = layer.quantize(warnings, problems)
-            bits = [weight_bits] * len(incoming)
-        else:
-            scale = np.full(population.n, d.scale)
-            shifts, integers, bits = fixed_weights(
-                population.name, list(incoming.values()), d, arch, weight_bits, sent, most_shift, problems
-            )
-        for (i, p), q, shift, width, learned in zip(incoming.items(), integers, shifts, bits, plastic, strict=True):
+        incoming = [i for i, p in enumerate(network.projections) if p.target == population.name]
+        layer = _integers(discrete, population, incoming, arch, weight_bits, calibration, warnings, problems)
+        for i, q, shift, bits, plastic in zip(
+            incoming, layer.integers, layer.shifts, layer.bits, layer.plastic, strict=True
+        ):
+            p = network.projections[i]
             if p.matrix.nnz and q.nnz == 0:
-                warnings.append(f"{p.name!r}: every weight rounds to 0 at {width} bits; use more --weight-bits")
-            parameters = p.matrix.nnz if p.parameters is None else p.parameters
+                warnings.append(f"{p.name!r}: every weight rounds to 0 at {bits} bits; use more --weight-bits")
             projections[i] = QuantizedProjection(
-                p.name,
-                p.source,
-                p.target,
-                q,
-                shift,
-                width,
-                timing.delays[i],
-                p.convolutional,
-                parameters,
-                payloads[p.source],
-                p.source in discrete and discrete[p.source].signed,
-                learned,
+                name=p.name,
+                source=p.source,
+                target=p.target,
+                matrix=q,
+                shift=shift,
+                bits=bits,
+                delay=timing.delays[i],
+                convolutional=p.convolutional,
+                parameters=p.matrix.nnz if p.parameters is None else p.parameters,
+                payload=discrete.payloads[p.source],
+                signed=discrete.signed(p.source),
+                plastic=plastic,
             )
-        integer = _population(population, d, scale, arch, warnings)
-        populations.append(replace(integer, changing=changing(population.name, plastic, d)))
+        integer = _population(population, d, layer.scale, arch, warnings)
+        populations.append(replace(integer, changing=changing(population.name, layer.plastic, d)))
     if problems:
         raise DoesNotFitError(problems)
     return QuantizedNetwork(
@@ -117,11 +99,37 @@ def quantize(
         tuple(populations),
         tuple(projections[i] for i in sorted(projections)),
         network.output,
-        dict(timing.depth),
-        dict(timing.shown),
+        timing,
         network.origin,
         tuple(warnings),
     )
+
+
+def _integers(
+    discrete: DiscreteNetwork,
+    population: Population,
+    incoming: list[int],
+    arch: Architecture,
+    weight_bits: int,
+    calibration: FloatRun | None,
+    warnings: list[str],
+    problems: list[str],
+) -> QuantizedLayer:
+    """The scale of a population and the integers of its projections, `incoming` of the network's."""
+    d = discrete.dynamics[population.name]
+    onto = [discrete.network.projections[i] for i in incoming]
+    sent = [discrete.payloads[p.source] for p in onto]
+    most_shift = min((isa.largest_shift(arch.state_bits, discrete.graded(p.source)) for p in onto), default=0)
+    if learns(onto):
+        return plastic_layer(population, onto, d, arch, weight_bits, discrete.semantics.dt, sent, most_shift, warnings)
+    none: list[PlasticWeights | None] = [None] * len(onto)
+    if d.scale is None:
+        arriving = [discrete.delays[i] for i in incoming]
+        layer = Layer(population, onto, d, arch, weight_bits, calibration, sent, most_shift, arriving)
+        scale, shifts, integers = layer.quantize(warnings, problems)
+        return QuantizedLayer(scale, shifts, integers, [weight_bits] * len(onto), none)
+    shifts, integers, bits = fixed_weights(population.name, onto, d, arch, weight_bits, sent, most_shift, problems)
+    return QuantizedLayer(np.full(population.n, d.scale), shifts, integers, bits, none)
 
 
 def _population(

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from ..network.limits import INPUT
+from ..network.rule import Rule
 from ..neurons.update import Step
-from .plastic import PlasticWeights
+from ..retime import Timing
 
 WEIGHT_BITS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True)
+class PlasticWeights:
+    """What makes integers of a rule.
+
+    Attributes:
+        unit: one integer unit of weight, in the network's unit.
+        lower, upper: integer bounds.
+        masked: synapses of weight 0 are none.
+        dt: seconds.
+        scale: integer units of state per float unit.
+    """
+
+    rule: Rule
+    unit: float
+    lower: int
+    upper: int
+    masked: bool
+    dt: float
+    scale: float
 
 
 @dataclass(frozen=True)
@@ -72,17 +96,42 @@ class QuantizedProjection:
 
 
 @dataclass(frozen=True)
+class QuantizedLayer:
+    """The scale of a population, and the integers of the projections onto it, in their order."""
+
+    scale: np.ndarray
+    shifts: list[int]
+    integers: list[sparse.csr_array]
+    bits: list[int]
+    plastic: list[PlasticWeights | None]
+
+
+@dataclass(frozen=True)
 class QuantizedNetwork:
-    """All integers, all timing; `depth` and `shown` are in timesteps, by population, as in `retime.Timing`."""
+    """All integers, all timing.
+
+    Attributes:
+        populations, projections: in the network's order.
+        warnings: what the user should know.
+    """
 
     input_shape: tuple[int, ...]
     populations: tuple[QuantizedPopulation, ...]
     projections: tuple[QuantizedProjection, ...]
     output: str
-    depth: dict[str, int]
-    shown: dict[str, int]
+    timing: Timing
     origin: str
     warnings: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """A pass that went wrong shows here, not two passes later."""
+        sizes = {p.name: p.n for p in self.populations} | {INPUT: math.prod(self.input_shape)}
+        assert set(self.timing.depth) == set(self.timing.shown) == set(sizes) - {INPUT}
+        for p in self.projections:
+            assert p.matrix.shape == (sizes[p.source], sizes[p.target]), p.name
+            assert p.bits in WEIGHT_BITS, p.name
+            assert min(p.shift, p.delay) >= 0, p.name
+            assert np.abs(p.matrix.data).max(initial=0) <= 1 << (p.bits - 1), p.name
 
     def population(self, name: str) -> QuantizedPopulation:
         return next(p for p in self.populations if p.name == name)

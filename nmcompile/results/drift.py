@@ -49,7 +49,7 @@ def drift_report(compilation: Compilation, spikes: Any) -> list[Drift]:
         spikes: SpikeTrains, or (samples, timesteps, inputs).
     """
     image, network = set_learning(compilation.image, on=False), compilation.network
-    exact = run_float(network, compilation.semantics, spikes)
+    exact = run_float(compilation.discrete, spikes)
     probes = [f"v:{p.name}" for p in image.populations]
     fixed = emulator.run(image, spikes, fabric="off", record_spikes=True, probes=probes)
     assert fixed.spikes is not None

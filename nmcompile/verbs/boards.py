@@ -11,7 +11,7 @@ from rich.markup import escape
 from emulator.spec.errors import DoesNotFitError, UsageError
 
 from ..results.numbers import quantity
-from .options import BAUD, JSON, LEARN, LEARNED, PORT, TIMESTEPS, check_output, print_values
+from .options import BAUD, JSON, LEARN, LEARNED, PORT, TIMESTEPS, check_output, inputs_option, print_values, read_inputs
 from .tables import show_kept
 from .terminal import Progress, console, new_table, show_facts, show_table
 
@@ -62,7 +62,7 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
 @click.argument("image")
 @PORT
 @BAUD
-@click.option("--spikes", required=True, help="IN.npz: spikes or events, and labels.")
+@inputs_option()
 @click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
@@ -82,6 +82,7 @@ def run(
     learn: bool,
     learned: str | None,
     as_json: bool,
+    **binning: str | None,
 ) -> None:
     """Run samples on a board that holds IMAGE.
 
@@ -92,7 +93,6 @@ def run(
 
     from ..board.link import Board, SerialTransport
     from ..board.run import run_on_board, summary
-    from ..coding.spikes import largest_input, read_spikes
     from ..learning.learned import check_learns
 
     check_output(output, image, spikes)
@@ -101,7 +101,7 @@ def run(
     learn = learn or learned is not None
     if learn:
         check_learns(program)
-    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    data = read_inputs(spikes, program, binning, limit, timesteps)
     with Board(SerialTransport(port, baud)) as device, Progress() as progress:
         result = run_on_board(device, program, data, output is not None, progress, compare, learn)
         values = summary(device, result, compare)

@@ -9,7 +9,8 @@ import click
 from rich.markup import escape
 
 from ..results.numbers import count
-from .options import JSON, check_output, print_values
+from .choosing import chosen_semantics, semantics_options
+from .options import JSON, check_output, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -21,39 +22,26 @@ if TYPE_CHECKING:
 @click.argument("net")
 @click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
 @click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
-@click.option(
-    "--semantics",
-    default="nir",
-    show_default=True,
-    help="What trained NET: nir, snntorch, snntorch-zero, norse, sinabs, spikingjelly, rockpool, spyx, lava, slayer.",
-)
-@click.option("--reset", help="Override: value, subtract, delayed-subtract, delayed-value, multi-spike ...")
-@click.option("--compare", help="Override: > or >=.")
-@click.option("--integrator", help="Override: euler, exponential, given ...")
-@click.option("--dt", type=float, help="Override: seconds per timestep.")
+@semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option(
     "--input-levels",
     type=click.IntRange(2, 255),
     help="Analog inputs (direct coding): k, 0 to N, stands for k / N and is sent as one graded spike.",
 )
-@click.option("--calibrate", help="IN.npz: sample inputs that set the scales, and give a drift report.")
+@inputs_option("--calibrate", "Sample inputs that set the scales, and give a drift report", required=False)
 @click.option("--plasticity", help="RULES.toml: learning rules by the name of the projection that learns.")
 @JSON
 def compile_command(
     net: str,
     output: str,
     arch: str | None,
-    semantics: str,
-    reset: str | None,
-    compare: str | None,
-    integrator: str | None,
-    dt: float | None,
     weight_bits: int,
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
     as_json: bool,
+    **choices: Any,
 ) -> None:
     """Compile a trained network to an image.
 
@@ -62,14 +50,13 @@ def compile_command(
     from emulator.spec.arch import load_architecture
     from emulator.spec.image_file import save_image
 
-    from ..coding.spikes import read_spikes
     from ..frontends import read_network
-    from ..network.semantics import choose_semantics
     from ..pipeline import compile_network
 
     check_output(output, net, calibrate, plasticity)
-    chosen = choose_semantics(semantics, reset=reset, compare=compare, integrator=integrator, dt=dt)
+    choose = chosen_semantics(choices)
     network = read_network(net)
+    chosen = choose(network)
     if plasticity:
         from ..learning.attach import attach
         from ..learning.files import read_rules
@@ -78,13 +65,13 @@ def compile_command(
     if input_levels:
         network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
+    samples = read_inputs(calibrate, network, choices) if calibrate else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
     if samples is not None:
         from ..results.drift import as_meta, drift_report
 
-        values["drift"] = as_meta(drift_report(result, samples))
+        values["drift"] = as_meta(drift_report(result, samples.spikes))
         image = replace(image, meta=image.meta | {"drift": values["drift"]})
     save_image(image, output)
     print_values(values, as_json, lambda: compiled(image, values, output))
