@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import numpy as np
 
+from .spec.archive import Archive
 from .spec.errors import InputError
+from .spec.files import printable, writing
 from .spec.image import Image
 from .spec.ledger import CHIP_COUNTERS, COUNTERS
 
 FORMAT: Final = "nmcompile result"
 FORMAT_VERSION: Final = 1
+LARGEST_META: Final = 1 << 26  # bytes of the JSON text
 NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without counters
 
 
@@ -107,7 +110,7 @@ def save_result(result: RunResult, path: str | Path) -> None:
         "meta": result.meta,
     }
     arrays["meta"] = np.array(json.dumps(manifest, sort_keys=True))
-    with open(path, "wb") as file:
+    with writing(path) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
@@ -119,14 +122,14 @@ def load_result(path: str | Path) -> RunResult:
     """
     path = Path(path)
     try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:  # np.load does not close a bad file
-            arrays = {name: np.asarray(file[name]) for name in file.files}  # a damaged member comes as bytes
-        manifest = json.loads(str(arrays["meta"]))
-        if manifest["format"] != FORMAT:
-            raise KeyError(manifest["format"])
+        with Archive(path) as file:
+            manifest = json.loads(str(file.array("meta", LARGEST_META)))
+            if manifest["format"] != FORMAT:
+                raise KeyError(manifest["format"])
+            arrays = {name: file.array(name) for name in file.arrays if name != "meta"}
         version = manifest["format_version"]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    except InputError:
+        raise
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile):
         raise InputError(f"{path}: not a result of a run, or damaged; run it again") from None
     except Exception as error:  # zlib.error and whatever else a damaged stream raises
@@ -150,8 +153,8 @@ def load_result(path: str | Path) -> RunResult:
             axon_events=group("axon_events"),
             neuron_spikes=arrays["neuron_spikes"],
             sample_spikes=arrays["sample_spikes"],
-            probes={name: arrays[f"probe{i}"] for i, name in enumerate(manifest["probes"])},
-            cycles_are=manifest["cycles_are"],
+            probes={printable(name): arrays[f"probe{i}"] for i, name in enumerate(manifest["probes"])},
+            cycles_are=printable(manifest["cycles_are"]),
             rtl=manifest["rtl"],
             elapsed_s=manifest["elapsed_s"],
             meta=manifest["meta"],

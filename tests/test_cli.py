@@ -10,6 +10,7 @@ import zipfile
 from collections import Counter
 from dataclasses import replace
 
+import click
 import nir
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image_file import load_image, save_image
 from nmcompile import cli
+from nmcompile.verbs.options import Verb
 from nmcompile.verbs.tables import show_costs
 
 COMPILE_KEYS = {
@@ -525,18 +527,53 @@ def test_an_output_that_cannot_be_written_is_known_before_any_work(fails, made, 
     fails(3, "/dev/null: no regular file; give a file to write", run=[*emulate, "-o", "/dev/null"])
 
 
-def test_no_input_is_overwritten(fails, made):
+def test_no_input_is_overwritten(fails, made, tmp_path):
     net, image, inputs, run = (made / name for name in ("net.nir", "net.nmi", "in.npz", "run.npz"))
+    own = {name: tmp_path / f"{name}.toml" for name in ("arch", "rules", "prices", "link")}
+    for name in ("arch", "rules", "prices"):
+        own[name].write_text("")
+    own["link"].symlink_to(inputs)
     for path, arguments in (
         (net, ["compile", net, "-o", net]),
         (inputs, ["compile", net, "-o", inputs, "--calibrate", inputs]),
         (image, ["emulate", image, "--spikes", inputs, "-o", image]),
         (inputs, ["emulate", image, "--spikes", inputs, "-o", inputs]),
         (run, ["report", run, "--html", run]),
+        (own["arch"], ["compile", net, "-o", own["arch"], "--arch", own["arch"]]),
+        (own["rules"], ["compile", net, "-o", own["rules"], "--plasticity", own["rules"]]),
+        (own["prices"], ["emulate", image, "--spikes", inputs, "-o", own["prices"], "--prices", own["prices"]]),
+        (own["prices"], ["demo", "--html", own["prices"], "--prices", own["prices"]]),
+        (image, ["emulate", image, "--spikes", inputs, "--learned", image]),
+        (image, ["run", image, "--spikes", inputs, "--port", "none", "--learned", image]),
+        (net, ["export", image, "--into", net, "-o", net]),
+        (inputs, ["emulate", image, "--spikes", inputs, "-o", own["link"]]),
     ):
         before = path.read_bytes()
-        fails(2, f"{path}: would be overwritten while it is read; choose another name", run=arguments)
+        output = arguments[max(i for i, a in enumerate(arguments) if a in ("-o", "--html", "--learned")) + 1]
+        fails(2, f"{output}: would be overwritten while it is read; choose another name", run=arguments)
         assert path.read_bytes() == before
+
+
+def test_two_outputs_are_two_files(fails, made, tmp_path):
+    run = ["emulate", made / "net.nmi", "--spikes", made / "in.npz", "-o", tmp_path / "s", "--learned", tmp_path / "s"]
+    fails(2, f"{tmp_path / 's'}: --output and --learned cannot be one file; choose another name", run=run)
+
+
+NO_FILES = {  # options that take a text which is no file
+    *("--port", "--scheduler", "--target", "--board", "--simulator", "--probe", "--readout", "--set", "--v-min"),
+}
+
+
+def test_every_text_that_a_verb_takes_is_a_file_or_known_to_be_none():
+    texts = Counter()
+    for name in cli.VERBS:
+        verb = cli.cli.get_command(None, name)
+        assert isinstance(verb, Verb), name
+        for parameter in verb.params:
+            if isinstance(parameter.type, click.types.StringParamType):
+                texts[parameter.opts[-1]] += 1
+    assert texts.keys() - NO_FILES == {"name"}  # of a demo
+    assert texts.keys() >= NO_FILES
 
 
 # ------------------------------------------------------------------------------------------------- architectures

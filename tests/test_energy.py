@@ -531,4 +531,4 @@ def test_a_missing_file_and_a_broken_one_are_errors(tmp_path):
     path.mkdir()
     with pytest.raises(InputError) as caught:
         load_prices(str(path))
-    assert str(caught.value) == f"{path}: not a readable TOML file: Is a directory"
+    assert str(caught.value) == f"{path}: a folder; give a file"

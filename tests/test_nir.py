@@ -481,7 +481,7 @@ def test_a_missing_file_is_named(path):
 
 def test_a_folder_is_no_network(path):
     path.mkdir()
-    assert message(path) == "a folder; give a NIR file"
+    assert message(path) == "a folder; give a file"
 
 
 def test_another_ending_is_no_network(path):
@@ -726,7 +726,7 @@ def test_a_declared_size_beyond_memory_is_refused_before_it_is_read(path, rng):
         file["node/nodes/fc1"].create_dataset("weight", (1 << 20, 1 << 20), np.float32, chunks=(64, 64))
 
     edit(path, change)
-    assert message(path) == "'fc1': weight has 1,099,511,627,776 values; at most 67,108,864"
+    assert message(path) == "'/node/nodes/fc1/weight' has 1,099,511,627,776 values; at most 67,108,864"
 
 
 @pytest.mark.parametrize(

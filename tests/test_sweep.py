@@ -357,7 +357,7 @@ def test_what_is_read_is_never_written_over(folder, nmc):  # noqa: F811
         assert (folder / output).read_bytes() == before
     code, _, err = nmc("sweep", path, "-o", folder / "x", "--html", folder / "x")
     assert code == 2
-    assert "the table and the page cannot be one file" in err
+    assert "--output and --html cannot be one file" in err
 
 
 def test_odd_names_are_shown_as_they_are(folder, nmc, monkeypatch):  # noqa: F811

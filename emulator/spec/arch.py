@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import isa
 from .errors import InputError
-from .files import read_toml
+from .files import printable, read_toml
 
 
 @dataclass(frozen=True)
@@ -95,14 +95,14 @@ class Architecture:
             "predicates": (self.blocks, self.lanes * isa.N_PREDICATES),
             "spikes": (self.blocks, self.lanes),
             "pending": (self.delay_slots * self.granules, isa.GRANULE),
-            "axons": (self.axons, 64),
-            "synapses": (self.synapse_words, 16 * self.lanes),
-            "pointers": (self.neurons, 32),
-            "routes": (self.routes, 32),
+            "axons": (self.axons, isa.word_bits(isa.AXON_FIELDS)),
+            "synapses": (self.synapse_words, isa.SLOT_BITS * self.lanes),
+            "pointers": (self.neurons, isa.word_bits(isa.POINTER_FIELDS)),
+            "routes": (self.routes, isa.word_bits(isa.ROUTE_FIELDS)),
         }
         if self.graded:
-            table["payloads"] = (self.delay_slots * self.axons, 8)
-            table["spike_payloads"] = (self.blocks, 8 * self.lanes)
+            table["payloads"] = (self.delay_slots * self.axons, isa.PAYLOAD_BITS)
+            table["spike_payloads"] = (self.blocks, isa.PAYLOAD_BITS * self.lanes)
         if self.traces:
             table["traces"] = (self.traces * self.axon_blocks, self.lanes * self.state_bits)
             table["delivered"] = (self.granules, isa.GRANULE)
@@ -140,7 +140,7 @@ def architecture_from_dict(values: dict, where: str) -> Architecture:
             raise InputError(f"{where}: {name} = {value!r} should be of type {f.type}")
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"{where}: {name} = {value!r} should be finite")
-    return Architecture(**values)
+    return Architecture(**values | {"name": printable(values["name"])})
 
 
 def bundled_architectures() -> dict[str, Architecture]:

@@ -18,12 +18,16 @@ import numpy as np
 
 from . import isa
 from .arch import Architecture, architecture_from_dict
+from .archive import LARGEST_HEADER, Archive
 from .check import check_image
 from .errors import InputError
+from .files import printable, writing
 from .image import CORE_ARRAYS, CoreImage, Image, PopulationMap
 
 FORMAT: Final = "nmcompile image"
 FORMAT_VERSION: Final = 1
+LARGEST_MANIFEST: Final = 1 << 26  # bytes of the JSON text,
+LARGEST_TABLE: Final = 1 << 28  # and of a table that is no core's memory
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same image gives the same file
 
 
@@ -62,7 +66,7 @@ def save_image(image: Image, path: str | Path) -> None:
     }
     text = json.dumps(manifest, sort_keys=True, indent=1).encode()
     seal = hashlib.sha256(text).hexdigest().encode()
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
+    with writing(path) as out, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as file:
         for name, data in (("manifest.json", text), ("seal", seal), *members.items()):
             info = zipfile.ZipInfo(name, _EPOCH)
             info.compress_type = zipfile.ZIP_DEFLATED
@@ -77,8 +81,23 @@ def load_image(path: str | Path) -> Image:
             a program that a machine could not run.
     """
     path = Path(path)
-    text, seal, members = _unzip(path)
-    if hashlib.sha256(text).hexdigest() != seal:
+    try:
+        with Archive(path) as file:
+            image = _load(file)
+    except InputError:
+        raise
+    except Exception:  # zipfile and zlib raise a dozen kinds on what is no zip file, or a damaged one
+        raise InputError(f"{path}: not an nmcompile image, or damaged; compile it again") from None
+    try:
+        check_image(image)
+    except InputError as error:
+        raise InputError(f"{path}: {error}; compile it again") from None
+    return image
+
+
+def _load(file: Archive) -> Image:
+    path, text = file.path, file.read("manifest.json", LARGEST_MANIFEST)
+    if hashlib.sha256(text).hexdigest() != file.read("seal", 64).decode():
         raise InputError(f"{path}: the manifest was edited (checksum differs); compile it again")
     try:
         manifest = json.loads(text)
@@ -93,31 +112,20 @@ def load_image(path: str | Path) -> Image:
                 f"{path}: made for an architecture with hash {manifest['architecture_hash']}, "
                 f"but {arch.name!r} has {arch.hash}; compile it again"
             )
+        members = {}
         for name, digest in manifest["sha256"].items():
+            if name in file:
+                members[name] = file.read(name, _largest(arch, name))
             if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
-                raise InputError(f"{path}: {name} was edited or lost (checksum differs); compile it again")
-        image = _build(arch, manifest, members)
+                raise InputError(f"{path}: {printable(name)} was edited or lost (checksum differs); compile it again")
+        return _build(arch, manifest, members)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         raise InputError(f"{path}: an image with parts missing or of a wrong kind; compile it again") from None
-    try:
-        check_image(image)
-    except InputError as error:
-        raise InputError(f"{path}: {error}; compile it again") from None
-    return image
 
 
-def _unzip(path: Path) -> tuple[bytes, str, dict[str, bytes]]:
-    """(manifest, its checksum, arrays by name)."""
-    try:
-        with zipfile.ZipFile(path) as file:
-            members = {n: file.read(n) for n in file.namelist() if n.endswith(".npy")}
-            return file.read("manifest.json"), file.read("seal").decode(), members
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: a folder; give an image") from None
-    except Exception:  # zipfile and zlib raise a dozen kinds on what is no zip file, or a damaged one
-        raise InputError(f"{path}: not an nmcompile image, or damaged; compile it again") from None
+def _largest(arch: Architecture, name: str) -> int:
+    """Bytes of an array: of a core at most twice its memory, as registers of 16 bits are stored in 32."""
+    return LARGEST_HEADER + arch.memory_bits() // arch.cores // 4 if name.startswith("core") else LARGEST_TABLE
 
 
 def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, bytes]) -> Image:
@@ -143,11 +151,11 @@ def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, byte
     )
     populations = tuple(
         PopulationMap(
-            str(p["name"]),
+            printable(str(p["name"])),
             tuple(int(size) for size in p["shape"]),
             count(p["depth"]),
             array(f"population{i}/location", np.int32, 2),
-            {str(name): count(register) for name, register in p["registers"].items()},
+            {printable(str(name)): count(register) for name, register in p["registers"].items()},
             array(f"population{i}/scale", np.float64, 1),
         )
         for i, p in enumerate(manifest["populations"])

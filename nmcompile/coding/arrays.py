@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
+from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
+from emulator.spec.files import input_file, printable
 from emulator.spec.spikes import SpikeTrains, nonzero_places
 
 LARGEST = 1 << 40  # elements of (samples, timesteps, inputs)
+LARGEST_OTHER = 1 << 28  # bytes of any other array
 MOST_ROWS = 1 << 27  # samples * timesteps, each 8 bytes
 PIECE = 1 << 20  # bytes of a file that are looked at together
 STREAMED = ("spikes", "values", "events")  # of these, the largest is read in pieces
@@ -22,7 +25,7 @@ STREAMED = ("spikes", "values", "events")  # of these, the largest is read in pi
 
 @dataclass
 class Pieces:
-    """An array of a file, given out in pieces along its first axis."""
+    """An array, given out in pieces along its first axis; of a file, each is read when it is asked for."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -43,80 +46,93 @@ class Pieces:
             if len(content) < n * row * self.dtype.itemsize:
                 raise EOFError
             yield np.frombuffer(content, self.dtype).reshape(n, *self.shape[1:])
-        if self.file is not None and self.file.read(1):  # what a .zip says of its member is checked at its end
+        if self.file is not None and self.file.read(1):  # a damaged .zip is known when its member ends
             raise EOFError
 
     @classmethod
     def of(cls, array: np.ndarray) -> Pieces:
         return cls(array.shape, array.dtype, array=array)
 
-    @classmethod
-    def open(cls, file: IO[bytes]) -> Pieces | None:
-        """Of a .npy stream; None where its rows do not lie one after the other, or are no numbers."""
-        version = np.lib.format.read_magic(file)
-        if version not in ((1, 0), (2, 0)):
-            return None
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-        if not shape or (fortran and len(shape) > 1) or dtype.kind not in "biufc":
-            return None
-        return cls(shape, dtype, file)
-
 
 def read_arrays(
-    path: Path, largest: int, timesteps: int | None
+    path: Path, largest: int, timesteps: int | None, n_inputs: int | None
 ) -> tuple[SpikeTrains, dict[str, np.ndarray], list[str]]:
-    """The trains of an .npz file, its other arrays, and notes; `largest` and `timesteps` as of `read_spikes`."""
-    arrays: dict[str, np.ndarray] = {}
-    held: list[str] = []
-    trains = None
-    notes: list[str] = []
+    """The trains of an .npz file, its other arrays, and notes; arguments as of `read_spikes`.
+
+    What the spikes are is looked at before anything is unpacked.
+    """
     try:
-        with open(path, "rb") as raw, zipfile.ZipFile(raw) as archive, np.load(raw, allow_pickle=False) as file:
-            held = list(file.files)
-            main = next((name for name in STREAMED if name in held and (name != "events" or "shape" in held)), None)
-            arrays = {name: np.asarray(file[name]) for name in held if name != main}
-            if main:
-                with archive.open(f"{main}.npy" if f"{main}.npy" in archive.namelist() else main) as member:
-                    pieces = Pieces.open(member)
-                    pieces = Pieces.of(np.asarray(file[main])) if pieces is None else pieces
-                    trains, notes = _trains(path, main, pieces, arrays, largest, timesteps)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except MemoryError:
-        raise InputError(f"{path}: larger than the memory of this computer; split the file") from None
+        with Archive(path) as file:
+            names = file.arrays
+            main = next((name for name in STREAMED if name in names and (name != "events" or "shape" in names)), None)
+            if main is None:
+                held = ", ".join(map(printable, names)) or "nothing"
+                raise InputError(f"{path}: needs `spikes`, or `events` and `shape`, or `values` 0..1; it holds {held}")
+            if main == "events":
+                shape = file.array("shape", LARGEST_OTHER)
+                if shape.shape == (3,) and shape.dtype.kind in "iu" and shape.min() > 0:
+                    check_shape(str(path), tuple(shape.tolist()), n_inputs)
+                with _pieces(file, main) as pieces:
+                    trains, notes = trains_from_events(str(path), pieces, shape)
+            else:
+                with _pieces(file, main) as pieces:
+                    trains, notes = trains_from_numbers(
+                        str(path), pieces, largest, timesteps, n_inputs, analog=main == "values"
+                    )
+            others = [name for name in names if name != main and not (main == "events" and name == "shape")]
+            return trains, {printable(name): file.array(name, LARGEST_OTHER) for name in others}, notes
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"{path}: larger than the memory of this computer; split the file") from None
     except Exception:  # numpy, zipfile and zlib raise a dozen kinds on what is no .npz file, or a damaged one
         raise InputError(f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez") from None
-    if trains is None:
-        raise InputError(
-            f"{path}: needs `spikes`, or `events` and `shape`, or `values` 0..1; it holds "
-            f"{', '.join(held) or 'nothing'}"
-        )
-    return trains, arrays, notes
+
+
+@contextmanager
+def _pieces(file: Archive, name: str) -> Iterator[Pieces]:
+    header = file.header(name)
+    if not header.shape or header.fortran or header.dtype.kind not in "biu":
+        yield Pieces.of(file.array(name))
+        return
+    with file.stream(name) as values:
+        yield Pieces(header.shape, header.dtype, values)
 
 
 def load_array(path: Path) -> np.ndarray:
     """The array of an .npy file, mapped and not read where that is possible."""
+    input_file(path)
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except Exception:  # as of read_arrays
         raise InputError(f"{path}: not an .npy file of plain numbers, or truncated; write it with numpy.save") from None
 
 
-def _trains(
-    path: Path, name: str, pieces: Pieces, arrays: dict[str, np.ndarray], largest: int, timesteps: int | None
-) -> tuple[SpikeTrains, list[str]]:
-    if name == "events":
-        return trains_from_events(str(path), pieces, arrays.pop("shape"))
-    return trains_from_numbers(str(path), pieces, largest, timesteps, analog=name == "values")
+def check_shape(path: str, shape: tuple[int, ...], n_inputs: int | None) -> None:
+    """InputError where spikes of such a shape cannot be run, or are not for a network of so many inputs."""
+    if len(shape) != 3:
+        raise InputError(f"{path}: spikes have shape {shape}, expected (samples, timesteps, inputs); reshape them")
+    if n_inputs is not None and shape[2] != n_inputs:
+        raise InputError(
+            f"{path}: spikes of {shape[2]:,} inputs, but the network takes {n_inputs:,}; "
+            "flatten its input shape row-major"
+        )
+    if 0 in shape:
+        raise InputError(f"{path}: spikes have shape {shape}; there is nothing to run")
+    if math.prod(shape) > LARGEST or shape[0] * shape[1] > MOST_ROWS:
+        raise InputError(
+            f"{path}: shape {list(shape)} has {math.prod(shape):,} elements and {shape[0] * shape[1]:,} timesteps in "
+            f"all, at most {LARGEST:,} and {MOST_ROWS:,} can be held; split the file"
+        )
 
 
 def trains_from_numbers(
-    path: str, pieces: Pieces, largest: int, timesteps: int | None = None, analog: bool = False
+    path: str,
+    pieces: Pieces,
+    largest: int,
+    timesteps: int | None = None,
+    n_inputs: int | None = None,
+    analog: bool = False,
 ) -> tuple[SpikeTrains, list[str]]:
     """Of a dense array: whole numbers are what spikes carry; numbers with fractions, 0 to 1, are analog inputs.
 
@@ -134,11 +150,7 @@ def trains_from_numbers(
         given = np.concatenate([np.zeros((0, pieces.shape[1])), *pieces])
         pieces = Pieces.of(np.broadcast_to(given[:, None], (len(given), timesteps, given.shape[1])))
     shape = pieces.shape
-    if len(shape) != 3:
-        raise InputError(f"{path}: {what} have shape {shape}, expected (samples, timesteps, inputs); reshape them")
-    if 0 in shape:
-        raise InputError(f"{path}: {what} have shape {shape}; there is nothing to run")
-    _check_size(path, shape)
+    check_shape(path, shape, n_inputs)
     if pieces.dtype.kind not in "biuf":
         raise InputError(f"{path}: {what} of type {pieces.dtype} are not whole numbers; encode them as spikes first")
     if analog or pieces.dtype.kind == "f":
@@ -192,14 +204,6 @@ def _key_type(shape: tuple[int, ...]) -> type:
     return np.uint32 if math.prod(shape) < 1 << 32 else np.int64
 
 
-def _check_size(path: str, shape: tuple[int, ...]) -> None:
-    if math.prod(shape) > LARGEST or shape[0] * shape[1] > MOST_ROWS:
-        raise InputError(
-            f"{path}: shape {list(shape)} has {math.prod(shape):,} elements and {shape[0] * shape[1]:,} timesteps in "
-            f"all, at most {LARGEST:,} and {MOST_ROWS:,} can be held; split the file"
-        )
-
-
 def trains_from_events(path: str, events: Pieces, shape: np.ndarray) -> tuple[SpikeTrains, list[str]]:
     """Of events (n, 3) = sample, timestep, input, in any order; equal ones are one spike, and the notes say so."""
     if len(events.shape) != 2 or events.shape[1] != 3 or (events.shape[0] and events.dtype.kind not in "iu"):
@@ -210,7 +214,7 @@ def trains_from_events(path: str, events: Pieces, shape: np.ndarray) -> tuple[Sp
     if shape.shape != (3,) or shape.dtype.kind not in "iu" or shape.min() < 1:
         raise InputError(f"{path}: shape is {shape.tolist()}, expected (samples, timesteps, inputs), each at least 1")
     samples, timesteps, inputs = map(int, shape)
-    _check_size(path, (samples, timesteps, inputs))
+    check_shape(path, (samples, timesteps, inputs), None)
     keys: np.ndarray = np.empty(events.shape[0], _key_type((samples, timesteps, inputs)))
     begin = 0
     for part in events:

@@ -27,11 +27,9 @@ import numpy as np
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.spikes import SpikeTrains
 
-from .recordings import FORMATS, Recording
+from .choices import EVENTS, FORMATS, POLARITIES, RULES
+from .recordings import Recording
 
-RULES: Final = ("all", "tonic", "spikingjelly", "snntorch")
-EVENTS: Final = ("once", "count")
-POLARITIES: Final = ("both", "merge", "on", "off")
 UNITS: Final = {"us": 1, "ms": 1_000, "s": 1_000_000}
 MOST_TIMESTEPS: Final = 1 << 24
 

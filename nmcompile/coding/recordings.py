@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
+from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError, UsageError
+from emulator.spec.files import input_file
 
 from .evt import read_raw
 
-FORMATS: Final = ("nmnist", "aedat4", "evt2", "evt3", "shd", "arrays")
 SUFFIXES: Final = {".bin": "nmnist", ".aedat4": "aedat4", ".raw": "raw", ".h5": "shd", ".hdf5": "shd"}
 FIELDS: Final = {"t", "x", "p"}  # of a structured array; y where there is a second dimension
 NMNIST_SENSOR, NMNIST_OVERFLOW = (34, 34), 240
@@ -119,20 +120,18 @@ def _files(folder: Path) -> Iterator[tuple[Path, int | None]]:
 
 def _read(path: Path, format: str | None, sensor: tuple[int, int] | None) -> Iterator[Recording]:
     kind = format or SUFFIXES.get(path.suffix.lower(), "arrays")
-    try:
-        if kind == "nmnist":
-            yield read_nmnist(path, sensor)
-        elif kind == "aedat4":
-            yield read_aedat4(path, sensor)
-        elif kind == "shd":
-            yield from read_shd(path)
-        elif kind == "arrays":
-            yield _read_arrays(path, sensor)
-        else:
-            raw = read_raw(path, None if kind == "raw" else kind)
-            yield Recording(str(path), *raw[:4], *_sensor(str(path), sensor, raw.sensor), untimed=raw.untimed)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+    input_file(path)
+    if kind == "nmnist":
+        yield read_nmnist(path, sensor)
+    elif kind == "aedat4":
+        yield read_aedat4(path, sensor)
+    elif kind == "shd":
+        yield from read_shd(path)
+    elif kind == "arrays":
+        yield _read_arrays(path, sensor)
+    else:
+        raw = read_raw(path, None if kind == "raw" else kind)
+        yield Recording(str(path), *raw[:4], *_sensor(str(path), sensor, raw.sensor), untimed=raw.untimed)
 
 
 def _sensor(name: str, given: tuple[int, int] | None, found: tuple[int, int] | None) -> tuple[int, int]:
@@ -165,8 +164,6 @@ def read_aedat4(path: Path, sensor: tuple[int, int] | None = None) -> Recording:
         import aedat
     except ImportError:
         raise UsageError(f"{path}: AEDAT4 is read by the package aedat; pip install 'nmcompile[events]'") from None
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
     try:
         decoder = aedat.Decoder(str(path))
         streams = {i: s for i, s in decoder.id_to_stream().items() if s["type"] == "events"}
@@ -194,22 +191,20 @@ def read_shd(path: Path) -> Iterator[Recording]:
     microseconds.
     Source: B. Cramer et al., IEEE Transactions on Neural Networks and Learning Systems 33, 2022.
     """
-    import h5py
+    from ..frontends.hdf5 import check_lists, open_hdf5
 
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path, lists=True) as file:
             times, units = file["spikes/times"], file["spikes/units"]
+            for data in (times, units):
+                check_lists(data)
             labels = file["labels"][:] if "labels" in file else None
             if len(times) != len(units) or (labels is not None and len(labels) != len(times)):
-                raise InputError(f"{path}: {len(times)} samples of times, {len(units)} of units; it is damaged")
+                raise InputError(f"{len(times)} samples of times, {len(units)} of units; it is damaged")
             for i in range(len(times)):
                 seconds, unit = times[i].astype(np.float64), units[i].astype(np.int64)
                 if len(seconds) != len(unit) or not np.isfinite(seconds).all():
-                    raise InputError(
-                        f"{path}: sample {i} has {len(seconds)} times for {len(unit)} units, or no numbers"
-                    )
+                    raise InputError(f"sample {i} has {len(seconds)} times for {len(unit)} units, or no numbers")
                 yield Recording(
                     f"{path}, sample {i}",
                     np.floor(seconds * 1e6).astype(np.int64),
@@ -221,16 +216,19 @@ def read_shd(path: Path) -> Iterator[Recording]:
                     channels=1,
                     label=None if labels is None else int(labels[i]),
                 )
-    except (OSError, KeyError, ValueError, TypeError, AttributeError):
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError):
         raise InputError(f"{path}: not HDF5 with spikes/times and spikes/units, as SHD and SSC have it") from None
 
 
 def _fields_of(path: Path) -> set[str]:
     """Names in a structured .npy or an .npz; nothing where it is neither."""
+    if not path.is_file():
+        return set()
     try:
-        with open(path, "rb") as file:
-            found = np.load(path, mmap_mode="r", allow_pickle=False) if path.suffix.lower() == ".npy" else np.load(file)
-            return set(found.files if hasattr(found, "files") else found.dtype.names or ())
+        if path.suffix.lower() == ".npz":
+            with Archive(path) as file:
+                return set(file.arrays)
+        return set(np.load(path, mmap_mode="r", allow_pickle=False).dtype.names or ())
     except Exception:  # whoever reads it says what is wrong
         return set()
 
@@ -238,10 +236,14 @@ def _fields_of(path: Path) -> set[str]:
 def _read_arrays(path: Path, sensor: tuple[int, int] | None) -> Recording:
     """A structured .npy, or an .npz with the fields as arrays, as SpikingJelly writes it."""
     try:
-        found = np.load(path, allow_pickle=False)
-        events = {name: found[name] for name in (found.files if hasattr(found, "files") else found.dtype.names)}
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        if path.suffix.lower() == ".npz":
+            with Archive(path) as file:
+                events = {name: file.array(name) for name in file.arrays if name in (*FIELDS, "y")}
+        else:
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            events = {name: found[name] for name in found.dtype.names}
+    except InputError:
+        raise
     except Exception:  # as of read_arrays of arrays.py
         raise InputError(f"{path}: no events in it: neither a structured .npy nor an .npz of t, x, y, p") from None
     return _from_fields(str(path), events, sensor)

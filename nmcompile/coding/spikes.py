@@ -12,7 +12,7 @@ from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.spikes import SpikeTrains
 
-from .arrays import Pieces, load_array, read_arrays, trains_from_numbers
+from .arrays import Pieces, check_shape, load_array, read_arrays, trains_from_numbers
 from .binning import Binning, bin_recordings, size_of
 from .recordings import find_recordings, holds_recordings
 
@@ -108,17 +108,13 @@ def read_spikes(
         data = SpikeData(trains, labels, {}, tuple(notes))
     elif Path(where).suffix.lower() == ".npy" or not isinstance(source, (str, Path)):
         array = np.asarray(source) if where == "inputs" else load_array(Path(where))
-        trains, found = trains_from_numbers(where, Pieces.of(array), largest, timesteps)
+        trains, found = trains_from_numbers(where, Pieces.of(array), largest, timesteps, n_inputs)
         data = SpikeData(trains, notes=tuple(found))
     else:
-        trains, arrays, found = read_arrays(Path(where), largest, timesteps)
+        trains, arrays, found = read_arrays(Path(where), largest, timesteps, n_inputs)
         data = SpikeData(trains, *_checked(where, len(trains), arrays), tuple(found))
     data = data.first(limit)
-    if n_inputs is not None and data.spikes.shape[2] != n_inputs:
-        raise InputError(
-            f"{where}: spikes of {data.spikes.shape[2]:,} inputs, but the network takes {n_inputs:,}; "
-            "flatten its input shape row-major"
-        )
+    check_shape(where, data.spikes.shape, n_inputs)
     if data.spikes.largest > largest:
         raise InputError(
             f"{where}: spikes up to {data.spikes.largest}, but this network takes 0 to {largest}; compile it with "

@@ -24,12 +24,13 @@ import numpy as np
 from scipy import sparse
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 
 from ..network.limits import INPUT, LARGEST_PAYLOAD
 from ..network.network import Network, Population, Projection
 from ..neurons.lif import LOIHI_BITS
 from ..neurons.loihi import UNIT
-from .hdf5 import LARGEST, check_heaps, check_text, integers, numbers, printable
+from .hdf5 import LARGEST, check_text, integers, numbers, open_hdf5
 from .linear import conv2d
 
 _NEAREST = {
@@ -47,19 +48,16 @@ def read_lava(path: str | Path) -> Network:
             nearest choice), or shapes that do not fit each other.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
     try:
-        check_heaps(path)
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             layers = _layers(file)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    except InputError:
+        raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
         raise InputError(
             f"{path}: not a lava-dl .net file, or truncated ({type(error).__name__}); export it again"
         ) from None
-    return _Reader(path.name, layers).network()
+    return _Reader(printable(path.name), layers).network()
 
 
 def _layers(file: h5py.File) -> dict[int, dict]:
@@ -79,8 +77,6 @@ def _values(group: h5py.Group) -> dict:
         if isinstance(item, h5py.Group):
             found[key] = _values(item)
         elif isinstance(item, h5py.Dataset) and item.shape is not None:
-            if item.size > LARGEST:
-                raise InputError(f"{printable(item.name)} has {item.size:,} values; at most {LARGEST:,}")
             check_text(item)
             value = np.asarray(item[()])
             found[key] = value

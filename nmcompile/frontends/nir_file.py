@@ -15,9 +15,10 @@ import h5py
 import numpy as np
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 
 from ..network.nir_graph import Graph, Node
-from .hdf5 import LARGEST, check_heaps, check_text, printable
+from .hdf5 import check_text, open_hdf5
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,13 @@ def read_graph(path: Path) -> Graph:
     Raises:
         InputError: no such file, not HDF5 or damaged, no NIR graph in it, a node without a type, an edge to nowhere.
     """
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if path.is_dir():
-        raise InputError(f"{path}: a folder; give a NIR file")
     try:
-        check_heaps(path)
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             if "node" not in file or "nodes" not in file["node"]:
                 raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
             return dissolved(_raw(file["node"], ""), "")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    except InputError:
+        raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files
         raise InputError(f"{path}: not a NIR file, or truncated ({type(error).__name__}); export it again") from None
 
@@ -104,8 +100,6 @@ def _values(item: h5py.Group) -> dict[str, np.ndarray]:
         key = printable(name)
         if key in ("type", "metadata") or not isinstance(data, h5py.Dataset) or data.shape is None:
             continue
-        if data.size > LARGEST:
-            raise InputError(f"{item.name.rsplit('/', 1)[-1]!r}: {key} has {data.size:,} values; at most {LARGEST:,}")
         check_text(data)
         values[key] = np.asarray(data[()])
     return values
@@ -113,7 +107,7 @@ def _values(item: h5py.Group) -> dict[str, np.ndarray]:
 
 def _edges(group: h5py.Group, names: Collection[str], prefix: str) -> list[tuple[str, str]]:
     shape = group["edges"].shape if "edges" in group else (0, 2)
-    if len(shape) == 0 or (shape[0] and (len(shape) != 2 or shape[1] != 2)) or shape[0] > LARGEST:
+    if len(shape) == 0 or (shape[0] and (len(shape) != 2 or shape[1] != 2)):
         raise InputError(f"edges of shape {shape}, expected (n, 2) names; export it again")
     if shape[0]:
         check_text(group["edges"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
 from emulator.spec.errors import InputError
+from emulator.spec.files import writing
 from emulator.spec.image import Image
 
+from ..frontends.hdf5 import open_hdf5
 from .learned import learned_thresholds, learned_weights, learning_rules
 
 
@@ -26,19 +28,16 @@ def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
         raise InputError("nothing in this image learns, so there is nothing to export; compile it with --plasticity")
     changed = weights | {name: ("v_threshold", values) for name, values in learned_thresholds(image).items()}
     try:
-        with h5py.File(into) as file:
-            places = {
-                name: _find(file["node/nodes"], name, what, values.shape, into)
-                for name, (what, values) in changed.items()
-            }
-        shutil.copyfile(into, output)
-        with h5py.File(output, "r+") as file:
-            for name, (_, values) in changed.items():
-                file[places[name]][...] = values.reshape(file[places[name]].shape)
-    except FileNotFoundError:
-        raise InputError(f"{into}: no such file") from None
+        with open_hdf5(into):
+            copy = io.BytesIO(Path(into).read_bytes())
+        with h5py.File(copy, "r+") as file:
+            for name, (what, values) in changed.items():
+                place = _find(file["node/nodes"], name, what, values.shape, into)
+                file[place][...] = values.reshape(file[place].shape)
     except (OSError, KeyError):
         raise InputError(f"{into}: not a NIR file, or damaged; give the one that was compiled") from None
+    with writing(output) as out:
+        out.write(copy.getbuffer())
     return list(changed)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from emulator.result import FORMAT_VERSION, NOT_COUNTED, RunResult
 from emulator.spec import isa
+from emulator.spec.files import write_text
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
 from ..results.learning_costs import learning_facts
@@ -42,7 +43,7 @@ def write_report(result: RunResult, path: str, sample: int = 0) -> None:
         _metrics(result),
     ]
     text = page(_name(result), "\n".join(filter(None, sections)), _footer(result), len(populations(result)))
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _name(result: RunResult) -> str:

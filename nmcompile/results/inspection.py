@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import zipfile
 from typing import Any
 
 from emulator.result import NOT_COUNTED, RunResult, load_result
 from emulator.spec import isa
+from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.image_file import load_image
+from emulator.spec.listing import listing
 
 from ..learning.learned import learned_thresholds, weight_range
-from ..pipeline import memory_bits
 from .costs import core_fill
 from .summary import summary
 
@@ -20,11 +20,11 @@ from .summary import summary
 def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
     """("image" or "result", what is in it). InputError if it is neither."""
     try:
-        with zipfile.ZipFile(path) as file:
-            names = set(file.namelist())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (zipfile.BadZipFile, OSError):
+        with Archive(path) as file:
+            names = set(file.sizes)
+    except InputError:
+        raise
+    except Exception:  # zipfile raises several kinds on what is none
         raise InputError(f"{path}: neither an image nor a result, or truncated") from None
     if "manifest.json" in names:
         return "image", inspect_image(load_image(path))
@@ -67,7 +67,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
                     "core": number,
                     "parts": where["parts"],
                     "reset_entry": core.reset_entry,
-                    "program": [isa.listing(isa.decode(word)) for word in core.program],
+                    "program": [listing(isa.decode(word)) for word in core.program],
                 }
             )
     return {
@@ -79,7 +79,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
         "inputs": image.n_inputs,
         "outputs": len(image.outputs),
         "latency_timesteps": image.latency,
-        "memory_bits": memory_bits(image),
+        "memory_bits": image.memory_bits,
         "populations": [
             {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
             for p in image.populations

@@ -7,6 +7,7 @@ goes on, and one that has grown runs only what is new. Prices and clocks come af
 from __future__ import annotations
 
 import csv
+import io
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,11 +20,13 @@ import numpy as np
 from emulator.energy import price
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError, UsageError
+from emulator.spec.files import write_text
 
 from ..results.metrics import METRICS
 from .execute import Progress, Run, Synthesis, execute, kept_run, key_of
 from .plan import Point, Study
 
+_RUN: Final = ("=", "+", "-", "@", "\t", "\r")  # how a formula may begin
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
 
 
@@ -203,8 +206,15 @@ def write_csv(findings: Findings, path: str | Path) -> None:
     """A line a point: its place, what became of it, and all that was found; empty where nothing was."""
     names = ["status", "front", *dict.fromkeys(name for row in findings.rows for name in row)]
     names = [name for name in dict.fromkeys(names) if name not in ("at", "error", "exit_code", "warnings")]
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        out = csv.writer(file)
-        out.writerow([*findings.axes, *(f"found {n}" if n in findings.axes else n for n in [*names, "error"])])
-        for row in findings.rows:
-            out.writerow([*row["at"].values(), *(row.get(name, "") for name in names), row["error"]])
+    text = io.StringIO(newline="")
+    out = csv.writer(text)
+    heads = [*findings.axes, *(f"found {n}" if n in findings.axes else n for n in [*names, "error"])]
+    out.writerow(map(_cell, heads))
+    for row in findings.rows:
+        out.writerow(map(_cell, [*row["at"].values(), *(row.get(name, "") for name in names), row["error"]]))
+    write_text(path, text.getvalue())
+
+
+def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would run is quoted, so that it stays a text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_RUN) else value

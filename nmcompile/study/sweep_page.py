@@ -6,6 +6,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from emulator.spec.files import write_text
+
 from ..report import figures
 from ..report.page import colour, escape, page, section, version
 from ..results.metrics import METRICS
@@ -20,7 +22,7 @@ def write_page(findings: Findings, path: str | Path) -> None:
     sections = [_header(findings), _pictures(findings), _axes(findings), _points(findings), _problems(findings)]
     colours = max(len(values) for values in findings.axes.values())
     text = page(findings.title, "\n".join(filter(None, sections)), f"<p>Made by nmcompile {version()}.</p>", colours)
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _able(findings: Findings, *names: str) -> list[dict[str, Any]]:

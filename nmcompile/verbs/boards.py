@@ -9,9 +9,24 @@ import click
 from rich.markup import escape
 
 from emulator.spec.errors import DoesNotFitError, UsageError
+from emulator.spec.files import write_text, writing
 
 from ..results.numbers import quantity
-from .options import BAUD, JSON, LEARN, LEARNED, PORT, TIMESTEPS, check_output, inputs_option, print_values, read_inputs
+from .options import (
+    BAUD,
+    FILE,
+    JSON,
+    LEARN,
+    LEARNED,
+    OUTPUT,
+    PORT,
+    TIMESTEPS,
+    Verb,
+    check_output,
+    inputs_option,
+    print_values,
+    read_inputs,
+)
 from .tables import show_kept
 from .terminal import Progress, console, new_table, show_facts, show_table
 
@@ -19,8 +34,10 @@ if TYPE_CHECKING:
     from emulator.result import RunResult
 
 
-@click.command()
-@click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
+@click.command(cls=Verb)
+@click.option(
+    "--arch", type=FILE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
+)
 @click.option("--tcp", type=click.IntRange(0, 65535), help="Serve on this TCP port of 127.0.0.1 instead; 0 takes any.")
 def board(arch: str, tcp: int | None) -> None:
     """Serve a simulated board: the whole Verilog with its UART.
@@ -36,8 +53,8 @@ def board(arch: str, tcp: int | None) -> None:
     serve(SimulatedBoard(machine), click.echo, tcp)
 
 
-@click.command()
-@click.argument("image")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
 @PORT
 @BAUD
 @JSON
@@ -58,12 +75,12 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
     print_values(values, as_json, lambda: flashed(values))
 
 
-@click.command()
-@click.argument("image")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
 @PORT
 @BAUD
 @inputs_option()
-@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @click.option("--compare", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
@@ -95,8 +112,6 @@ def run(
     from ..board.run import run_on_board, summary
     from ..learning.learned import check_learns
 
-    check_output(output, image, spikes)
-    check_output(learned, image, spikes)
     program = load_image(image)
     learn = learn or learned is not None
     if learn:
@@ -112,7 +127,7 @@ def run(
     print_values(values, as_json, lambda: ran(result, values, output, learned))
 
 
-@click.command()
+@click.command(cls=Verb)
 @JSON
 def devices(as_json: bool) -> None:
     """List the serial ports of this computer."""
@@ -122,8 +137,10 @@ def devices(as_json: bool) -> None:
     print_values({"ports": found}, as_json, lambda: listed(found))
 
 
-@click.command()
-@click.option("--arch", default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file.")
+@click.command(cls=Verb)
+@click.option(
+    "--arch", type=FILE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
+)
 @click.option("--target", required=True, help="up5k, ecp5-25k, ecp5-45k, ecp5-85k or gw2ar-18.")
 @click.option("--no-link", is_flag=True, help="The chip alone, its host port behind a shift register.")
 @JSON
@@ -144,9 +161,9 @@ def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
         raise DoesNotFitError(problems)
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.option("--board", required=True, help="icebreaker, ulx3s, tang_nano_20k or arty_a7.")
-@click.option("-o", "--output", help="The file to write; without it, BOARD.bin, .bit or .fs here.")
+@click.option("-o", "--output", type=OUTPUT, help="The file to write; without it, BOARD.bin, .bit or .fs here.")
 @click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
 @JSON
 def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> None:
@@ -159,16 +176,17 @@ def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> N
 
     kind = load_board(board)
     path = Path(output or f"{board}.{kind.suffix}")
-    check_output(str(path))
+    check_output(str(path), [])
     if kind.vivado:
         if program:
             raise UsageError(f"{board} is built by Vivado, which {path} is for; program what Vivado makes")
-        path.write_text(boards.vivado_script(kind))
+        write_text(path, boards.vivado_script(kind))
         values = {"board": board, "title": kind.title, "file": str(path)}
     else:
         with Progress() as progress:
             made = boards.build(kind, progress)
-        path.write_bytes(made.bitstream)
+        with writing(path) as file:
+            file.write(made.bitstream)
         values = boards.summary(kind, made, path)
     if program:
         boards.program(kind, path)

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import JSON, check_output, inputs_option, print_values, read_inputs
+from .options import FILE, JSON, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from emulator.spec.image import Image
 
 
-@click.command("compile")
-@click.argument("net")
-@click.option("-o", "--output", required=True, help="The image to write, NET.nmi.")
-@click.option("--arch", help="Architecture: a bundled name or a .toml file; without it, the smallest that fits.")
+@click.command("compile", cls=Verb)
+@click.argument("net", type=FILE)
+@click.option("-o", "--output", type=OUTPUT, required=True, help="The image to write, NET.nmi.")
+@click.option(
+    "--arch", type=FILE, help="Architecture: a bundled name or a .toml file; without it, the smallest that fits."
+)
 @semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option(
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     help="Analog inputs (direct coding): k, 0 to N, stands for k / N and is sent as one graded spike.",
 )
 @inputs_option("--calibrate", "Sample inputs that set the scales, and give a drift report", required=False)
-@click.option("--plasticity", help="RULES.toml: learning rules by the name of the projection that learns.")
+@click.option("--plasticity", type=FILE, help="RULES.toml: learning rules by the name of the projection that learns.")
 @JSON
 def compile_command(
     net: str,
@@ -53,7 +55,6 @@ def compile_command(
     from ..frontends import read_network
     from ..pipeline import compile_network
 
-    check_output(output, net, calibrate, plasticity)
     choose = chosen_semantics(choices)
     network = read_network(net)
     chosen = choose(network)
@@ -77,10 +78,10 @@ def compile_command(
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
-@click.command()
-@click.argument("image")
-@click.option("--into", required=True, help="NET.nir: the network that the image was compiled from.")
-@click.option("-o", "--output", required=True, help="The NIR file to write: NET with the learned weights.")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
+@click.option("--into", type=FILE, required=True, help="NET.nir: the network that the image was compiled from.")
+@click.option("-o", "--output", type=OUTPUT, required=True, help="The NIR file to write: NET with the learned weights.")
 @JSON
 def export(image: str, into: str, output: str, as_json: bool) -> None:
     """Write learned weights back into a NIR file."""
@@ -88,13 +89,12 @@ def export(image: str, into: str, output: str, as_json: bool) -> None:
 
     from ..learning.export import write_nir
 
-    check_output(output, image, into)
     values = {"nir": output, "projections": write_nir(load_image(image), into, output)}
     print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
-@click.command()
-@click.argument("file")
+@click.command(cls=Verb)
+@click.argument("file", type=FILE)
 @JSON
 def inspect(file: str, as_json: bool) -> None:
     """Show what is in an image or a result."""

@@ -1,10 +1,10 @@
-"""Options that several verbs share, and how a verb ends."""
+"""Options that several verbs share, what a verb checks before it begins, and how it ends."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,25 +12,56 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from emulator.spec.errors import InputError, UsageError
-from emulator.spec.image import Image
 
-from ..coding.binning import EVENTS, POLARITIES, RULES, Binning
-from ..coding.recordings import FORMATS
+from ..coding.choices import EVENTS, FORMATS, POLARITIES, RULES
 
 if TYPE_CHECKING:
+    from emulator.spec.image import Image
+
     from ..coding.spikes import SpikeData
     from ..network.network import Network
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+class FileName(click.ParamType):
+    """The name of a file, or of something bundled in its place."""
+
+    name = "file"
+
+
+class OutputName(FileName):
+    """The name of a file that is written."""
+
+
+FILE, OUTPUT = FileName(), OutputName()
+
+
+class Verb(click.Command):
+    """A verb. Before it begins, what it will write is looked at, beside every other file that was named."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        named = [(p.opts[-1], p.type, ctx.params[p.name]) for p in self.params if p.name and ctx.params.get(p.name)]
+        outputs = [(option, str(path)) for option, kind, path in named if isinstance(kind, OutputName)]
+        inputs = [str(path) for _, kind, path in named if type(kind) is FileName]
+        for at, (option, path) in enumerate(outputs):
+            check_output(path, inputs)
+            for other, same in outputs[:at]:
+                if os.path.realpath(path) == os.path.realpath(same):
+                    raise UsageError(f"{path}: {other} and {option} cannot be one file; choose another name")
+        return super().invoke(ctx)
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
-PRICES = click.option("--prices", default="horowitz45", show_default=True, help="Price table: a name or a .toml file.")
+PRICES = click.option(
+    "--prices", type=FILE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."
+)
 PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
 BAUD = click.option("--baud", type=click.IntRange(300), default=1_000_000, show_default=True, help="Bits a second.")
 LEARN = click.option(
     "--learn", is_flag=True, help="Samples follow each other and change the weights; else nothing learns."
 )
-LEARNED = click.option("--learned", help="OUT.nmi: the image with what was learned; implies --learn.")
+LEARNED = click.option("--learned", type=OUTPUT, help="OUT.nmi: the image with what was learned; implies --learn.")
 TIMESTEPS = click.option(
     "--timesteps",
     type=click.IntRange(1, (1 << 24) - 1),
@@ -60,7 +91,7 @@ def inputs_option(name: str = "--spikes", what: str = "Inputs of the run", requi
     def add(command: F) -> F:
         for option in reversed(_EVENTS):
             command = option(command)
-        return click.option(name, required=required, help=about)(command)
+        return click.option(name, type=FILE, required=required, help=about)(command)
 
     return add
 
@@ -77,6 +108,9 @@ def read_inputs(
     Args:
         options: of a verb, among them those that `inputs_option` added.
     """
+    from emulator.spec.image import Image
+
+    from ..coding.binning import Binning
     from ..coding.spikes import largest_input, read_spikes
 
     largest = largest_input(taker) if isinstance(taker, Image) else taker.input_levels
@@ -87,10 +121,8 @@ def read_inputs(
     return data
 
 
-def check_output(path: str | None, *inputs: str | None) -> None:
+def check_output(path: str, inputs: Sequence[str]) -> None:
     """Before any work: can `path` be written, and is it none of the inputs?"""
-    if path is None:
-        return
     target = Path(path)
     if target.is_dir() or not target.name:
         raise InputError(f"{path}: a folder; give a file to write")
@@ -98,10 +130,12 @@ def check_output(path: str | None, *inputs: str | None) -> None:
         raise InputError(f"{path}: no regular file; give a file to write")
     if not target.parent.is_dir():
         raise InputError(f"{path}: no folder {str(target.parent)!r} to write it in; create it first")
-    if not os.access(target if target.exists() else target.parent, os.W_OK):
+    if not (
+        os.access(target.resolve().parent, os.W_OK | os.X_OK) and (not target.exists() or os.access(target, os.W_OK))
+    ):
         raise InputError(f"{path}: cannot be written (permission denied); choose another place")
     for name in inputs:
-        if name and target.exists() and os.path.exists(name) and target.samefile(name):
+        if target.exists() and os.path.exists(name) and target.samefile(name):
             raise UsageError(f"{path}: would be overwritten while it is read; choose another name")
 
 

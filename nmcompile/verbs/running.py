@@ -10,13 +10,15 @@ from rich.markup import escape
 from emulator.spec.errors import InputError, UsageError
 
 from .options import (
+    FILE,
     JSON,
     LEARN,
     LEARNED,
+    OUTPUT,
     PRICES,
     THREADS,
     TIMESTEPS,
-    check_output,
+    Verb,
     inputs_option,
     print_values,
     read_inputs,
@@ -30,10 +32,10 @@ if TYPE_CHECKING:
     from ..pipeline import Compilation
 
 
-@click.command()
-@click.argument("image")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
 @inputs_option()
-@click.option("-o", "--output", help="RUN.npz: counts, predictions, every spike, counters.")
+@click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @THREADS
@@ -68,8 +70,6 @@ def emulate(
     from ..results.evaluate import evaluate
     from ..results.summary import summary
 
-    check_output(output, image, spikes)
-    check_output(learned, image, spikes)
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
@@ -95,8 +95,8 @@ def emulate(
     print_values(values, as_json, lambda: emulated(result, values, output, learned))
 
 
-@click.command()
-@click.argument("image")
+@click.command(cls=Verb)
+@click.argument("image", type=FILE)
 @inputs_option()
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
 @TIMESTEPS
@@ -125,9 +125,9 @@ def verify(
     print_values(verdict.summary(), as_json, lambda: verified(verdict.summary()))
 
 
-@click.command()
-@click.argument("run")
-@click.option("--html", required=True, help="The page to write.")
+@click.command(cls=Verb)
+@click.argument("run", type=FILE)
+@click.option("--html", type=OUTPUT, required=True, help="The page to write.")
 @JSON
 def report(run: str, html: str, as_json: bool) -> None:
     """Write an HTML page about a result of `nmc emulate -o`."""
@@ -135,16 +135,15 @@ def report(run: str, html: str, as_json: bool) -> None:
 
     from ..report.report import write_report
 
-    check_output(html, run)
     write_report(load_result(run), html)
     print_values({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
 
 
-@click.command()
+@click.command(cls=Verb)
 @click.argument("name", default="mnist_mlp")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first N test images only.")
-@click.option("--html", help="Write a page with pictures, too.")
+@click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")
 @THREADS
 @PRICES
 @JSON
@@ -158,7 +157,6 @@ def demo(
     from ..results.demo import EXAMPLES, run_demo
     from ..results.summary import summary
 
-    check_output(html)
     if name not in EXAMPLES:
         raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
     compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)

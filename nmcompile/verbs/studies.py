@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.markup import escape
 
-from emulator.spec.errors import UsageError
-
-from .options import JSON, check_output, print_values
+from .options import FILE, JSON, OUTPUT, Verb, check_output, print_values
 from .terminal import Progress, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
     from ..study.sweep import Findings
 
 
-@click.command()
-@click.argument("study")
-@click.option("-o", "--output", help="OUT.csv: every point, for a spreadsheet or pandas.")
-@click.option("--html", help="Write a page with pictures, too.")
+@click.command(cls=Verb)
+@click.argument("study", type=FILE)
+@click.option("-o", "--output", type=OUTPUT, help="OUT.csv: every point, for a spreadsheet or pandas.")
+@click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a processor.")
 @click.option("--scheduler", help="Address of a Dask scheduler to run on, for example tcp://host:8786.")
 @JSON
@@ -34,13 +31,9 @@ def sweep(
     from ..study.plan import read_study
     from ..study.sweep import run_study, write_csv
 
-    check_output(output, study)
-    check_output(html, study)
-    if output and html and Path(output).resolve() == Path(html).resolve():
-        raise UsageError(f"{output}: the table and the page cannot be one file; choose another name")
     plan = read_study(study)
-    check_output(output, *plan.files)
-    check_output(html, *plan.files)
+    for path in filter(None, (output, html)):
+        check_output(path, plan.files)
     with Progress() as progress:
         findings = run_study(plan, workers, scheduler, progress)
     if output:
