@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from emulator.spec.errors import InputError
 
-from ..network.network import Network
+if TYPE_CHECKING:
+    from ..network.network import Network
+
+# By the ending of a file: what it is called, and the module and function here that read it.
+READERS: Final[dict[str, tuple[str, str]]] = {
+    ".nir": ("NIR", "nir.read_nir"),
+    ".h5": ("NIR", "nir.read_nir"),
+    ".hdf5": ("NIR", "nir.read_nir"),
+    ".net": ("lava-dl", "lava.read_lava"),
+    ".graphml": ("networkx", "graph.read_graph"),
+    ".json": ("networkx node-link", "graph.read_graph"),
+}
 
 
 def read_network(path: str | Path) -> Network:
-    """Read a trained network by the ending of its file: .nir (NIR), .net (lava-dl), .graphml or .json (networkx).
+    """Read a trained network by the ending of its file, one of READERS.
 
     Raises:
         InputError: an ending that nobody reads, or whatever the reader finds wrong.
     """
-    from .graph import read_graph
-    from .lava import read_lava
-    from .nir import read_nir
-
-    readers = {".nir": read_nir, ".h5": read_nir, ".hdf5": read_nir, ".net": read_lava}
-    readers |= {".graphml": read_graph, ".json": read_graph}
     suffix = Path(path).suffix.lower()
-    if suffix not in readers:
-        raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(readers)}")
-    return readers[suffix](path)
+    if suffix not in READERS:
+        raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(READERS)}")
+    module, function = READERS[suffix][1].split(".")
+    return getattr(import_module(f".{module}", __package__), function)(path)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from emulator.spec.errors import UsageError
 
-from .options import FILE, JSON, LEARN, LEARNED, OUTPUT, PRICES, THREADS, TIMESTEPS, Verb, print_values
+from .options import FILE, JSON, LEARN, LEARNED, OUTPUT, PRICES, THREADS, TIMESTEPS, Name, Verb, print_values
 from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
 from .terminal import console, show_facts, show_warnings
 
@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
-@click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
+@click.option(
+    "--readout",
+    type=Name("nmcompile.coding.decode:READOUTS"),
+    help="What predictions go by; without it, the count, or the membrane of outputs that do not spike.",
+)
 @LEARN
 @LEARNED
 @PRICES
@@ -83,7 +87,13 @@ def emulate(
 @click.command(cls=Verb)
 @click.argument("image", type=FILE)
 @click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events.")
-@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@click.option(
+    "--simulator",
+    type=Name("nmcompile.results.verify:SIMULATORS"),
+    default="verilator",
+    show_default=True,
+    help="What runs the Verilog.",
+)
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @JSON
