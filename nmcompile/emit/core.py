@@ -14,7 +14,8 @@ from emulator.spec.notes import DeliveryNote, PartNote
 from ..place.parts import Part, Placement
 from .neuron_program import range_op, reset_program, update_program
 from .routes import Chunk
-from .rule_program import Axons, learning_program
+from .rule_numbers import Axons
+from .rule_program import learning_program
 
 SEED = 1  # of the lanes' random state
 

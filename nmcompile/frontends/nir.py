@@ -21,6 +21,7 @@ from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
 from .linear import conv2d, pool2d
 from .nir_file import as_text, read_graph
+from .own_file import with_own
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
@@ -54,7 +55,8 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
-    return network_of(read_graph(path), printable(path.name))
+    graph, own = read_graph(path)
+    return with_own(network_of(graph, printable(path.name)), own)
 
 
 def network_of(graph: Graph, origin: str) -> Network:

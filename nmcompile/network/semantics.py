@@ -305,6 +305,23 @@ def parse_value(field: str, text: str) -> Any:
         raise UsageError(f"{field} {text!r}; it must be a number") from None
 
 
+def check_value(field: str, value: Any) -> None:
+    """UsageError if a value, as a file holds it, is none of the field's kind; __post_init__ looks at its size."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if field not in FIELDS:
+        raise UsageError(f"{field!r} is nothing that can be chosen; there are {', '.join(FIELDS)}")
+    if field in CHOICES:
+        fits = value in CHOICES[field] or (field == "recurrent_reset" and value is None)
+    elif field in ("clamp", "recurrent_bias"):
+        fits = isinstance(value, bool)
+    elif field in ("max_spikes", "output_delay"):
+        fits = number and value == int(value)
+    else:
+        fits = (number and math.isfinite(value)) or (field == "v_min" and value is None)
+    if not fits:
+        raise UsageError(f"{field} is {value!r}, which it cannot be")
+
+
 def check_names(semantics: Semantics, names: Sequence[str]) -> None:
     """UsageError if a choice is made for a population that there is not."""
     for name, field, _ in semantics.per_population:

@@ -40,6 +40,13 @@ _ENDINGS = ", ".join(f"{ending} ({what})" for ending, (what, _) in READERS.items
 )
 @click.option("--calibrate", type=FILE, help="IN.npz: sample inputs that set the scales, and give a drift report.")
 @click.option("--plasticity", type=FILE, help="RULES.toml: learning rules by the name of the projection that learns.")
+@click.option(
+    "--dump",
+    "stages",
+    multiple=True,
+    type=click.Choice(["network", "discretize", "retime", "quantize", "place", "emit"]),
+    help="Print what this pass made, too; can be repeated.",
+)
 @JSON
 def compile_command(
     net: str,
@@ -49,6 +56,7 @@ def compile_command(
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
+    stages: tuple[str, ...],
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -72,16 +80,24 @@ def compile_command(
     if input_levels:
         network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
+    data = read_spikes(calibrate, network.n_inputs, network.input_levels) if calibrate else None
+    samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
-    if samples is not None:
+    if data is not None and samples is not None:
         from ..results.drift import drift_report
+        from ..results.readings import warn_of_reading
+
+        values["warnings"] += warn_of_reading(network, data, result.semantics)
 
         drift = drift_report(result, samples)
         values["drift"] = to_plain(drift)
         image = replace(image, notes=replace(image.compiled, drift=drift))
     save_image(image, output)
+    if stages:
+        from ..results.stages import dump
+
+        values["dump"] = {stage: dump(result, stage) for stage in stages}
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
@@ -116,9 +132,12 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     from ..results.costs import core_fill
     from ..results.inspection import fill_values
 
+    for stage, text in values.get("dump", {}).items():
+        click.echo(f"{stage}\n{text}")
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
+        *(("read", note) for note in values["notes"]),
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
