@@ -44,6 +44,7 @@ from ..network.semantics import CHOICES, FIELDS, Semantics, choose_semantics
 from ..quantize.quantized import WEIGHT_BITS
 from ..results.metrics import FPGA_METRICS, METRICS
 from ..results.summary import DEFAULT_PRICES
+from ..user_models import UserModels
 
 FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
 SETTINGS: Final = {  # name: what its values are
@@ -75,12 +76,16 @@ LARGEST: Final = 100_000  # points
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a point reads: shared by all points with the same files and levels; `digest` is of all that."""
+    """What a point reads: shared by all points with the same files and levels; `digest` is of all that.
+
+    `models` are the user's own, which every worker runs beside its task.
+    """
 
     digest: str
     network: Network
     data: SpikeData
     calibrate: SpikeData | None
+    models: UserModels | None = None
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,8 @@ class Study:
     files: tuple[str, ...]
 
 
-def read_study(path: str | Path) -> Study:
-    """Read STUDY.toml and every file that it names.
+def read_study(path: str | Path, models: UserModels | None = None) -> Study:
+    """Read STUDY.toml and every file that it names; the models come from the command line, never from a study.
 
     Raises:
         InputError: no such file, unknown or mistyped keys, nothing to vary, networks or spikes that cannot be read.
@@ -155,7 +160,7 @@ def read_study(path: str | Path) -> Study:
         settings = dict(fixed)
         for _, own in choice:
             settings |= own
-        points.append(_point(Path(path), at, settings, inputs, tables))
+        points.append(_point(Path(path), at, settings, inputs, tables, models))
     labels = {name: [label for label, _ in values] for name, values in axes.items()}
     study = Study(table.get("title", Path(path).stem), labels, objectives, tuple(points), inputs, _files(path, points))
     _check_objectives(path, study)
@@ -256,6 +261,7 @@ def _point(
     settings: dict[str, Any],
     inputs: dict[str, Inputs],
     tables: dict[str, PriceTable],
+    models: UserModels | None,
 ) -> Point:
     """A point, its files read once for all."""
     for name in ("network", "spikes"):
@@ -281,7 +287,7 @@ def _point(
     files = {name: str(path.parent / settings[name]) for name in FILES if name in settings}
     key = json.dumps([*files.items(), *((n, settings.get(n)) for n in ("input_levels", "timesteps", "limit"))])
     if key not in inputs:
-        inputs[key] = _read(files, settings)
+        inputs[key] = _read(files, settings, models)
     overrides: dict[str, Any] = {name: settings.get(name) for name in FIELDS}
     own = inputs[key].network.semantics
     semantics = choose_semantics(settings.get("semantics") or own or "nir", **overrides)
@@ -292,7 +298,7 @@ def _point(
     return Point(at, settings, key, semantics, arch, tables[prices], problem)
 
 
-def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
+def _read(files: Mapping[str, str], settings: Mapping[str, Any], models: UserModels | None) -> Inputs:
     network = read_network(files["network"])
     if "plasticity" in files:
         network = attach(network, read_rules(files["plasticity"]))
@@ -303,11 +309,11 @@ def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
     if "calibrate" in files:
         calibrate = read_spikes(files["calibrate"], network.n_inputs, network.input_levels)
     levels = [settings.get(name) for name in ("input_levels", "timesteps", "limit")]
-    digest = hashlib.sha256(json.dumps([list(files), levels]).encode())
+    digest = hashlib.sha256(json.dumps([list(files), levels, models and models.note.sha256]).encode())
     for file in files.values():
         digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
     data = data.first(settings.get("limit")).lasting(settings.get("timesteps"))
-    return Inputs(digest.hexdigest(), network, data, calibrate)
+    return Inputs(digest.hexdigest(), network, data, calibrate, models)
 
 
 def _file_or_name(path: Path, name: str) -> str:

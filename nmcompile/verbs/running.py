@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
 @LEARN
 @LEARNED
+@click.option("--models", "own", type=FILE, help="FILE.py that the image was compiled with; another is refused.")
 @PRICES
 @JSON
 def emulate(
@@ -43,6 +44,7 @@ def emulate(
     readout: str | None,
     learn: bool,
     learned: str | None,
+    own: str | None,
     prices: str,
     as_json: bool,
 ) -> None:
@@ -56,11 +58,14 @@ def emulate(
     from ..coding.spikes import largest_input, read_spikes
     from ..results.evaluate import evaluate
     from ..results.summary import summary
+    from ..user_models import check_models
 
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
     program = load_compiled(image)
+    if own:
+        check_models(program, own)
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     result = evaluate(
         program,
