@@ -21,7 +21,13 @@ COLUMNS = {
     **{"emulator.spec": 2, "emulator.reference": 0, "emulator.verilog": 0, "emulator.kernel": 1, "emulator.result": 1},
     **{"emulator.run_notes": 1, "emulator.prices": 2, "emulator.energy": 2, "emulator.metrics": 2},
     **{f"nmcompile.{room}": 4 for room in ("network", "neurons", "discretize", "retime", "quantize", "place", "emit")},
-    **{"nmcompile.frontends": 3, "nmcompile.learning": 3, "nmcompile.coding": 3, "nmcompile.fpga": 0},
+    **{
+        "nmcompile.frontends": 3,
+        "nmcompile.learning": 3,
+        "nmcompile.coding": 3,
+        "nmcompile.fpga": 0,
+        "nmcompile.user_models": 4,
+    },
     **{"nmcompile.pipeline": 4, "nmcompile.results": 2, "nmcompile.report": 3, "nmcompile.board": 1},
     **{"nmcompile.study": 2, "nmcompile.verbs": 2, "nmcompile.cli": 2},
 }
@@ -60,6 +66,7 @@ def imports() -> tuple[nx.DiGraph, dict[str, str]]:
 def svg() -> str:
     """The picture."""
     graph, words = imports()
+    assert set(COLUMNS) == set(graph), f"rooms without a column, or gone: {set(COLUMNS) ^ set(graph)}"
     order = list(nx.topological_sort(graph))  # from the last room to the first
     depth = nx.dag_longest_path_length(graph)
     floor: dict[str, int] = {}
@@ -69,6 +76,7 @@ def svg() -> str:
         name: (MARGIN + COLUMNS[name] * (WIDTH + GAP_X), MARGIN + floor[name] * (HEIGHT + GAP_Y))
         for name in sorted(floor)
     }
+    assert len(set(at.values())) == len(at), "two rooms in one place; choose other columns"
     across, down = (max(place[axis] for place in at.values()) for axis in (0, 1))
     across, down = across + WIDTH + MARGIN, down + HEIGHT + MARGIN
     parts = [
