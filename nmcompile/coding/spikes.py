@@ -85,6 +85,11 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
         )
     labels = arrays.pop("labels", None)
     if labels is not None:
+        if len(spikes) != spikes.shape[1] and labels.shape == spikes.shape[1:2]:
+            raise InputError(
+                f"{path}: {len(labels)} labels for {len(spikes)} samples of {spikes.shape[1]} timesteps; spikes are "
+                "(samples, timesteps, inputs): swap the first two axes"
+            )
         if labels.shape != (len(spikes),):
             raise InputError(
                 f"{path}: labels of shape {labels.shape} for {len(spikes)} samples; one label per sample is needed"
@@ -156,5 +161,9 @@ def _from_events(path: Path, events: np.ndarray, shape: np.ndarray) -> np.ndarra
             f"{shape.tolist()}; counts start at 0"
         )
     spikes = np.zeros(shape, np.uint8)
-    spikes[tuple(events.astype(np.int64).T)] = 1
+    places, times = np.unique(events.astype(np.int64), axis=0, return_counts=True)
+    if len(times) and times.max() > 255:
+        first = places[times.argmax()].tolist()
+        raise InputError(f"{path}: {times.max():,} events at {first}; at most 255 can fall together")
+    spikes[tuple(places.T)] = times  # events that fall together count
     return spikes
