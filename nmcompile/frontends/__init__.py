@@ -28,6 +28,7 @@ def read_network(path: str | Path) -> Network:
     Raises:
         InputError: an ending that nobody reads, or whatever the reader finds wrong.
     """
+    import_module("..neurons.models", __package__)  # makes known the models that files may name beside NIR's
     suffix = Path(path).suffix.lower()
     if suffix not in READERS:
         raise InputError(f"{path}: cannot tell what it is from {suffix!r}; networks end in {', '.join(READERS)}")
