@@ -24,7 +24,7 @@ from emulator.spec.files import write_text
 
 from ..results.metrics import METRICS
 from .execute import Progress, Run, Synthesis, execute, kept_run, key_of
-from .plan import Point, Study
+from .plan import Point, Study, read_study
 
 _RUN: Final = ("=", "+", "-", "@", "\t", "\r")  # how a formula may begin
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
@@ -97,11 +97,15 @@ def place(row: Mapping[str, Any]) -> str:
 
 
 def run_study(
-    study: Study, workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
+    study: Study | str | Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
 ) -> Findings:
     """Run what was not run before, on a cluster of this computer's processors or on one that there is.
 
     Args:
+        study: of `read_study`, or its file.
         workers: processes on this computer; None: as many as it has processors.
         scheduler: address of a Dask scheduler, whose workers have this version of the package (and, for `target`, the
             FPGA tools); files are sent to them.
@@ -110,6 +114,7 @@ def run_study(
         DeviceError: Dask is missing, the scheduler does not answer, its workers have another version.
     """
     start = time.perf_counter()
+    study = study if isinstance(study, Study) else read_study(study)
     tasks = [_tasks(point) for point in study.points]
     keys = {task: key_of(task, study.inputs) for pair in tasks for task in pair if task}
     found = {key: kept for key in keys.values() if (kept := kept_run(key))}
