@@ -12,6 +12,8 @@ A name here is loaded when it is first asked for, so importing the package costs
 from importlib import import_module
 from typing import Any
 
+from emulator.spec.drawn import draw_with
+
 _NETWORKS = {
     "nmcompile.frontends": ("read_network",),
     "nmcompile.frontends.own_file": ("save_network",),
@@ -91,6 +93,15 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'nmcompile' has no attribute {name!r}")
     module, attribute = _WHERE[name]
     return getattr(import_module(module), attribute)
+
+
+def _draw(drawn: Any) -> str:
+    """What a notebook shows of a network, compilation, image, result or study."""
+    module = "nmcompile.study.sweep_page" if type(drawn).__name__ == "Findings" else "nmcompile.report.notebook"
+    return import_module(module).draw(drawn)
+
+
+draw_with(_draw)
 
 
 def __dir__() -> list[str]:

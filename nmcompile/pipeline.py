@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
 from emulator.spec.check import check_image
+from emulator.spec.drawn import Drawn
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
 
@@ -28,7 +29,7 @@ from .retime import retime
 
 
 @dataclass(frozen=True)
-class Compilation:
+class Compilation(Drawn):
     """A compiled network and every stage on the way to it.
 
     Attributes:
@@ -41,6 +42,9 @@ class Compilation:
     placement: Placement
     calibration: FloatRun | None
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"<Compilation of {self.network!r} to {self.image!r} in {self.seconds:.2f} s>"
 
     @property
     def network(self) -> Network:

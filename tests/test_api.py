@@ -1,6 +1,8 @@
 """The Python API: its names, what its arguments may be, and what a notebook shows."""
 
 import ast
+import dataclasses
+import html
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from nirfiles import LAYERS, chain, give, lif, take, two_layers, write
 
 import nmcompile as nm
 from nmcompile.cli import VERBS
+from nmcompile.study.sweep import Findings
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
@@ -164,3 +167,54 @@ def test_what_is_no_network_is_said_in_a_line(source, message):
     with pytest.raises(nm.InputError) as error:
         nm.read_network(source)
     assert str(error.value) == message
+
+
+# ------------------------------------------------------------------------------------------------ what is shown
+@pytest.fixture(scope="module")
+def shown(net, spikes, compilation, tmp_path_factory):
+    """By kind, an object that is shown and what its HTML must say."""
+    folder = tmp_path_factory.mktemp("study")
+    np.savez(folder / "in.npz", spikes=spikes, labels=[0, 1, 2, 0])
+    (folder / "study.toml").write_text(
+        f'title = "Bits"\n[settings]\nnetwork = "{net}"\nspikes = "in.npz"\narch = "ecp5"\n'
+        "[axes]\nweight_bits = [4, 8]\n"
+    )
+    study = nm.read_study(folder / "study.toml")
+    row = {"at": {"weight_bits": 4}, "status": "done", "error": "", "accuracy": 0.5, "front": True}
+    row |= {"energy_j_per_sample": 1e-9, "latency_s_per_sample": 1e-3}
+    findings = Findings("Bits", study.axes, ("accuracy", "energy_j_per_sample"), (row,), 1, 1, 0.1)
+    return {
+        "network": (nm.read_network(net), "lif1"),
+        "compilation": (compilation, "lif2"),
+        "image": (compilation.image, "Where its neurons live"),
+        "result": (nm.evaluate(compilation, spikes, record_spikes=True), "cycles a sample"),
+        "findings": (findings, "Best accuracy"),
+        "study": (study, None),
+        "data": (nm.read_spikes(spikes), None),
+    }
+
+
+KINDS = ("network", "compilation", "image", "result", "findings", "study", "data")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_object_is_shown_in_a_line_or_two(shown, kind):
+    assert re.fullmatch(r"<[A-Z].{10,450}>", repr(shown[kind][0]))
+
+
+@pytest.mark.parametrize("kind", KINDS[:5])
+def test_a_notebook_shows_a_page_in_a_frame_in_which_nothing_runs(shown, kind):
+    drawn, said = shown[kind]
+    text = drawn._repr_html_()
+    assert re.fullmatch(r'<iframe sandbox srcdoc="[^"]+" style="[^"]+"></iframe>', text)
+    assert said in html.unescape(text)
+    assert "<script" not in html.unescape(text)
+
+
+def test_names_of_a_network_are_no_markup_of_a_page():
+    graph = nx.DiGraph(model="DiscreteLIF", decay=0.9)
+    graph.add_node("<b>x</b>", role="input")
+    graph.add_node("a", role="output")
+    graph.add_edge("<b>x</b>", "a")
+    network = dataclasses.replace(nm.read_network(graph), origin="<i>me</i>")
+    assert "<i>me" not in html.unescape(network._repr_html_())

@@ -19,6 +19,7 @@ import numpy as np
 
 from emulator.energy import price
 from emulator.spec.arch import load_architecture
+from emulator.spec.drawn import Drawn
 from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError, UsageError
 from emulator.spec.files import write_text
 
@@ -32,7 +33,7 @@ DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  #
 
 # ----------------------------------------------------------------------------------------------------- the study
 @dataclass(frozen=True)
-class Findings:
+class Findings(Drawn):
     """What a study found. `rows`: of each point its place `at`, its `status`, `error`, and what METRICS names."""
 
     title: str
@@ -42,6 +43,11 @@ class Findings:
     tasks: int  # runs, and syntheses; points that differ in prices or clock share theirs
     ran: int  # of them, those that were not kept from before
     elapsed_s: float
+
+    def __repr__(self) -> str:
+        done = sum(row["status"] == "done" for row in self.rows)
+        best = sum(bool(row["front"]) for row in self.rows)
+        return f"<Findings of {self.title!r}: {done:,} of {len(self.rows):,} points done, {best:,} on the front>"
 
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc sweep --json`."""
