@@ -17,6 +17,9 @@ from emulator.spec.drawn import draw_with
 _NETWORKS = {
     "nmcompile.frontends": ("read_network",),
     "nmcompile.frontends.own_file": ("save_network",),
+    "nmcompile.frontends.builders": (
+        *("inputs", "population", "one_to_one", "all_to_all", "dense", "conv1d", "conv2d", "chain"),
+    ),
     "nmcompile.frontends.nir_memory": ("from_nir",),
     "nmcompile.frontends.modules": ("from_torch", "from_spyx"),
     "nmcompile.network.network": ("Network", "Population", "Projection"),
@@ -34,7 +37,7 @@ _LEARNING = {
     "nmcompile.learning.learned": ("learned_weights", "set_learning"),
     "nmcompile.learning.library": (
         *("rectangular_stdp", "pair_stdp", "triplet_stdp", "symmetric_stdp", "post_stdp", "sdsp", "reward_stdp"),
-        "hebbian",
+        *("hebbian", "register_rule"),
     ),
 }
 _RUNNING = {
