@@ -8,6 +8,7 @@ from typing import Any
 from emulator.spec.errors import InputError
 
 from ..network.network import Network
+from ..neurons import models as models  # makes known the models that files may name beside NIR's
 
 
 def read_network(source: Any) -> Network:
