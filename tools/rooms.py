@@ -29,7 +29,7 @@ COLUMNS = {
         "nmcompile.user_models": 4,
     },
     **{"nmcompile.pipeline": 4, "nmcompile.results": 2, "nmcompile.report": 3, "nmcompile.board": 1},
-    **{"nmcompile.study": 2, "nmcompile.verbs": 2, "nmcompile.cli": 2},
+    **{"nmcompile.study": 2, "nmcompile.verbs": 2, "nmcompile.cli": 2, "nmcompile.__main__": 2},
 }
 UP = {"emulator.metrics": 2}
 
