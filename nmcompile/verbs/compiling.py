@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from ..frontends import READERS
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, OUTPUT, Verb, inputs_option, print_values, read_inputs
+from .options import FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -18,8 +19,15 @@ if TYPE_CHECKING:
     from emulator.spec.image import Image
     from emulator.spec.notes import ProjectionNote
 
+    from ..user_models import UserModels
 
-@click.command("compile", cls=Verb)
+
+_ENDINGS = ", ".join(f"{ending} ({what})" for ending, (what, _) in READERS.items())
+
+
+@click.command(
+    "compile", cls=Verb, help=f"Compile a trained network to an image.\n\nNET is a file that ends in {_ENDINGS}."
+)
 @click.argument("net", type=FILE)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The image to write, NET.nmi.")
 @click.option(
@@ -41,8 +49,11 @@ if TYPE_CHECKING:
     type=click.Choice(["network", "discretize", "retime", "quantize", "place", "emit"]),
     help="Print what this pass made, too; can be repeated.",
 )
+@MODELS
 @JSON
+@click.pass_obj
 def compile_command(
+    models: UserModels | None,
     net: str,
     output: str,
     arch: str | None,
@@ -54,10 +65,7 @@ def compile_command(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Compile a trained network to an image.
-
-    NET is a .nir file, lava-dl's .net, or a networkx graph (.graphml, node-link .json).
-    """
+    """Compile a trained network to an image."""
     from emulator.spec.arch import load_architecture
     from emulator.spec.image_file import save_image
     from emulator.spec.notes import to_plain
@@ -80,6 +88,8 @@ def compile_command(
     samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
+    if models:
+        image = replace(image, notes=replace(image.compiled, models=models.note))
     if data is not None and samples is not None:
         from ..results.drift import drift_report
         from ..results.readings import warn_of_reading
@@ -171,6 +181,7 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
         ("architecture", f"{values['architecture']} ({values['architecture_hash']})"),
         ("semantics", values["semantics"]),
         ("latency", count(values["latency_timesteps"], "timestep")),
+        *([("models", f"{escape(m['name'])} (SHA-256 {m['sha256']})")] if (m := values["models"]) else []),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
     )
     table = new_table(

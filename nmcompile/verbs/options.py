@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from emulator.spec.errors import InputError, UsageError
 
@@ -34,6 +36,30 @@ class OutputName(FileName):
     """The name of a file that is written."""
 
 
+class Name(click.ParamType):
+    """A name of a table, which is imported when it is asked for: by help and by the shell, not when a verb is defined.
+
+    Args:
+        table: "module:attribute", the names or a function that returns them, in the order that people see.
+    """
+
+    name = "name"
+
+    def __init__(self, table: str):
+        self.table = table
+
+    def names(self) -> list[str]:
+        module, attribute = self.table.split(":")
+        found = getattr(import_module(module), attribute)
+        return list(found() if callable(found) else found)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names())}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
+
+
 FILE, OUTPUT = FileName(), OutputName()
 
 
@@ -49,9 +75,17 @@ class Verb(click.Command):
             for other, same in outputs[:at]:
                 if os.path.realpath(path) == os.path.realpath(same):
                     raise UsageError(f"{path}: {other} and {option} cannot be one file; choose another name")
-        return super().invoke(ctx)
+        models = ctx.params.pop("models", None)
+        if models is None:
+            return super().invoke(ctx)
+        from ..user_models import read_models, using
+
+        ctx.obj = read_models(models)
+        with using(ctx.obj):
+            return super().invoke(ctx)
 
 
+MODELS = click.option("--models", type=FILE, help="FILE.py: neuron models and rules of your own, which it registers.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 PRICES = click.option(
     "--prices", type=FILE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."

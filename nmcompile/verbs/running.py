@@ -18,6 +18,7 @@ from .options import (
     PRICES,
     THREADS,
     TIMESTEPS,
+    Name,
     Verb,
     inputs_option,
     print_values,
@@ -40,9 +41,14 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
-@click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
+@click.option(
+    "--readout",
+    type=Name("nmcompile.coding.decode:READOUTS"),
+    help="What predictions go by; without it, the count, or the membrane of outputs that do not spike.",
+)
 @LEARN
 @LEARNED
+@click.option("--models", "own", type=FILE, help="FILE.py that the image was compiled with; another is refused.")
 @PRICES
 @JSON
 def emulate(
@@ -56,6 +62,7 @@ def emulate(
     readout: str | None,
     learn: bool,
     learned: str | None,
+    own: str | None,
     prices: str,
     as_json: bool,
     **binning: str | None,
@@ -69,11 +76,14 @@ def emulate(
 
     from ..results.evaluate import evaluate
     from ..results.summary import summary
+    from ..user_models import check_models
 
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
     program = load_compiled(image)
+    if own:
+        check_models(program, own)
     data = read_inputs(spikes, program, binning, limit, timesteps)
     result = evaluate(
         program,
@@ -96,7 +106,13 @@ def emulate(
 @click.command(cls=Verb)
 @click.argument("image", type=FILE)
 @inputs_option()
-@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@click.option(
+    "--simulator",
+    type=Name("nmcompile.results.verify:SIMULATORS"),
+    default="verilator",
+    show_default=True,
+    help="What runs the Verilog.",
+)
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @JSON
