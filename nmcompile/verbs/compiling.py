@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
+from .options import ARCHITECTURE, FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from ..user_models import UserModels
 
 
-@click.command("compile", cls=Verb)
+@click.command(
+    "compile", cls=Verb, epilog="Example: nmc compile net.nir -o net.nmi --semantics snntorch --calibrate samples.npz"
+)
 @click.argument("net", type=FILE)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The image to write, NET.nmi.")
 @click.option(
-    "--arch", type=FILE, help="Architecture: a bundled name or a .toml file; without it, the smallest that fits."
+    "--arch",
+    type=ARCHITECTURE,
+    help="Architecture: a bundled name or a .toml file; else the smallest that fits.",
 )
 @semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
@@ -104,7 +108,7 @@ def compile_command(
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc export learned.nmi --into net.nir -o learned.nir")
 @click.argument("image", type=FILE)
 @click.option("--into", type=FILE, required=True, help="NET.nir: the network that the image was compiled from.")
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The NIR file to write: NET with the learned weights.")
@@ -119,7 +123,7 @@ def export(image: str, into: str, output: str, as_json: bool) -> None:
     print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc inspect net.nmi")
 @click.argument("file", type=FILE)
 @JSON
 def inspect(file: str, as_json: bool) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from emulator.spec.errors import InputError, UsageError
 
@@ -29,12 +30,63 @@ class FileName(click.ParamType):
 
     name = "file"
 
+    def __init__(self, bundled: Callable[[], Iterable[str]] = tuple):
+        self.bundled = bundled  # names that a shell completes beside files
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = [CompletionItem(name) for name in self.bundled() if name.startswith(incomplete)]
+        return names or [CompletionItem(incomplete, type="file")]
+
 
 class OutputName(FileName):
     """The name of a file that is written."""
 
 
+class Name(click.ParamType):
+    """One of the names that are bundled, which a shell completes; whoever takes it says what is wrong with another."""
+
+    name = "text"
+
+    def __init__(self, bundled: Callable[[], Iterable[str]]):
+        self.bundled = bundled
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in self.bundled() if name.startswith(incomplete)]
+
+
+def _architectures() -> Iterable[str]:
+    from emulator.spec.arch import bundled_architectures
+
+    return bundled_architectures()
+
+
+def _prices() -> Iterable[str]:
+    from emulator.prices import bundled_prices
+
+    return bundled_prices()
+
+
+def _boards() -> Iterable[str]:
+    from ..fpga.boards import board_names
+
+    return board_names()
+
+
+def _targets() -> Iterable[str]:
+    from ..fpga.targets import TARGETS
+
+    return TARGETS
+
+
+def _examples() -> Iterable[str]:
+    from ..results.demo import EXAMPLES
+
+    return EXAMPLES
+
+
 FILE, OUTPUT = FileName(), OutputName()
+ARCHITECTURE, PRICE_TABLE = FileName(_architectures), FileName(_prices)
+BOARD, TARGET, EXAMPLE = Name(_boards), Name(_targets), Name(_examples)
 
 
 class Verb(click.Command):
@@ -62,7 +114,7 @@ class Verb(click.Command):
 MODELS = click.option("--models", type=FILE, help="FILE.py: neuron models and rules of your own, which it registers.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 PRICES = click.option(
-    "--prices", type=FILE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."
+    "--prices", type=PRICE_TABLE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."
 )
 PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
 BAUD = click.option("--baud", type=click.IntRange(300), default=1_000_000, show_default=True, help="Bits a second.")
