@@ -30,6 +30,7 @@ VERBS = {
     "flash": "boards",
     "run": "boards",
     "synth": "boards",
+    "cache": "caching",
 }
 
 
