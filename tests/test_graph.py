@@ -9,7 +9,7 @@ import pytest
 from integers import check_machine
 
 from emulator.spec.arch import load_architecture
-from emulator.spec.errors import InputError
+from emulator.spec.errors import DoesNotFitError, InputError
 from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
@@ -232,7 +232,7 @@ def test_numbers_of_no_size_are_refused(change, message):
 
 def test_a_decay_beyond_coefficients_is_named():
     network = network_from_graph(altered(lambda g: g.nodes["a"].update(decay=2.0**31)))
-    with pytest.raises(InputError) as error:
+    with pytest.raises(DoesNotFitError) as error:
         compile_network(network, ECP5)
     assert str(error.value) == (
         "'neurons': a decay of 2.14748e+09 is beyond coefficients of 18 bits; decays lie between 0 and 1"

@@ -15,6 +15,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.ledger import COUNTERS
+from emulator.spec.listing import listing
 from nmcompile.coding.spikes import SpikeData
 from nmcompile.learning import library as plasticity
 from nmcompile.learning.attach import attach
@@ -398,6 +399,149 @@ def test_missing_synapses_stay_missing_and_others_do_not_die():
     assert (every[start == 0] > 0).any()
 
 
+def test_a_weight_that_may_have_both_signs_passes_zero_and_stays_a_synapse():
+    """From one unit it learns down by one a spike, to the unit below 0, and on."""
+    rule = Rule("down", (Trace("x", "pre", 0.02),), (Term("pre", -TINY / 127),), -TINY, TINY, rounding="nearest")
+    start = np.array([[TINY / 127, 0], [-TINY, TINY]])
+    pre = np.array([[0, 0], [1, 0], [1, 0]], bool)
+    weights, unit, _ = learn(driven(2, 2, start, rule), pre, np.zeros((3, 2), bool), bits=8)
+    assert np.rint(weights / unit).tolist() == [[-2, 0], [-127, 127]]
+
+
+UP = Rule("up", (Trace("x", "pre", 0.02),), (Term("post", TINY / 10, ("x",)),), 0, TINY, rounding="nearest")
+
+
+def taught(start, rule, bits=8, masks=None):
+    """Weights after each neuron has fired a few times together with all inputs, in units of the change."""
+    n_pre, n_post = np.shape(start)
+    network = driven(n_pre, n_post, start, UP)
+    mask = None if masks is None else {"w": np.vstack([masks, np.zeros((n_post, n_post), bool)])}
+    network = attach(network, {"w": rule}, mask)
+    spikes = np.ones((1, 4, n_pre + n_post), np.uint8)
+    return learned_weights(emulator.run(compiled(network, bits=bits).image, spikes, learn=True).learned, "w")[:n_pre]
+
+
+@pytest.mark.parametrize("start", [[[0.01, 0.01], [0, 0]], [[0.01, 0], [0, 0.01]], [[0, 0], [0, 0]]])
+def test_all_to_all_learns_from_zero(start):
+    assert (taught(start, dataclasses.replace(UP, all_to_all=True)) > TINY / 5).all()
+
+
+def test_a_mask_says_which_weights_of_zero_learn():
+    mask = np.array([[1, 0], [1, 1]], bool)
+    assert ((taught([[0, 0], [0, 0.01]], UP, masks=mask) > 0) == mask).all()
+
+
+def test_a_neuron_is_no_synapse_of_its_own_where_all_pairs_learn():
+    weights = 0.01 * np.array([[0, 1, 0], [1, 0, 1], [0, 0, 1.0]])
+    network = Network(
+        (3,), (lif("a", (3,), dt=DT),), (dense("in", INPUT, "a", np.eye(3) * 2), dense("w", "a", "a", weights, 1)), "a"
+    )
+    network = attach(network, {"w": dataclasses.replace(UP, all_to_all=True)})
+    learned = emulator.run(compiled(network).image, np.ones((1, 5, 3), np.uint8), learn=True).learned
+    assert ((learned_weights(learned, "w") == 0) == np.diag([True, True, False])).all()
+
+
+def test_learning_from_zero_asks_for_all_to_all():
+    with pytest.raises(InputError) as caught:
+        compiled(driven(2, 2, 0, UP))
+    assert str(caught.value) == (
+        "'w' learns by 'up', but all its weights are 0, and a weight of 0 is no synapse; give the rule all_to_all = "
+        "true, or weights to begin with"
+    )
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"v": [[1]]}, "network: a mask for 'v', which has no rule; give it one"),
+        ({"w": [[1]]}, "network: the mask of 'w' has shape (1, 1), its weights (4, 2)"),
+        (
+            {"w": np.zeros((4, 2))},
+            "network: 'w' has 4 weights that are not 0 where its mask has no synapse; mask them in, or set them to 0",
+        ),
+    ],
+)
+def test_a_mask_that_does_not_suit_says_why(masks, message):
+    with pytest.raises(InputError) as caught:
+        attach(driven(2, 2, 0.01, UP), {"w": UP}, masks)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("graded", ["source", "target", "input"])
+def test_a_rule_takes_no_spike_that_carries_numbers(graded):
+    """Three at once, of a multi-spike neuron or an analog input, would teach as one does."""
+    network = Network(
+        (2,),
+        (lif("a", (2,), dt=DT), lif("b", (2,), dt=DT)),
+        (dense("in", INPUT, "a", np.full((2, 2), 3.0)), dense("w", "a", "b", np.full((2, 2), 3.0))),
+        "b",
+    )
+    name, carried = ("in", "a") if graded == "target" else ("w", "a") if graded == "source" else ("in", "input")
+    network = attach(network, {name: UP})
+    network = dataclasses.replace(network, input_levels=3) if graded == "input" else network
+    reset = "value" if graded == "input" else "multi-spike"
+    with pytest.raises(InputError) as caught:
+        compile_network(network, LARGE, choose_semantics("nir", dt=DT, reset=reset), 8)
+    assert str(caught.value) == (
+        f"{name!r} learns by 'up' from the spikes of {carried!r}, which carry numbers; a rule takes each for 1, so let "
+        "it send plain spikes, or learn on another projection"
+    )
+
+
+def test_a_tag_has_sixteen_bits_however_many_the_network_has():
+    rule = dataclasses.replace(plasticity.reward_stdp(A, A, 0.02, 0.02, 0, TINY, largest=A), bits=None)
+    assert compiled(driven(2, 2, TINY, rule), LARGE, 8).quantized.projections[0].bits == 16
+
+
+NARROW = dataclasses.replace(UP5K, name="narrow", coef_bits=18, acc_bits=32, registers=8, rtl=False)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_scaling_works_where_coefficients_are_wider_than_the_state(bits):
+    rule = dataclasses.replace(UP, scaling=TINY)
+    image = compiled(driven(4, 2, TINY, rule), NARROW, bits).image
+    result = emulator.run(image, np.zeros((9, 2, 6), np.uint8), learn=True)
+    assert learned_weights(result.learned, "w")[:4].sum(axis=0) == pytest.approx(TINY, rel=0.06)
+
+
+def test_scaling_to_less_than_a_unit_is_refused():
+    with pytest.raises(DoesNotFitError) as caught:
+        compiled(driven(2, 2, TINY, dataclasses.replace(UP, scaling=1e-6)), bits=8)
+    assert str(caught.value) == (
+        "'w': rule 'up' scales weights to a sum of 1e-06, but one unit of it is 0.000394 on 'large'; use a larger "
+        "scaling, more bits, or an architecture with more state_bits"
+    )
+
+
+def test_drift_beyond_the_bounds_ends_there():
+    rule = dataclasses.replace(UP, drift=1e3)
+    start = TINY * np.array([[0.2, 0.8]])
+    image = compiled(driven(1, 2, start, rule), NARROW, 16).image
+    learned = learned_weights(emulator.run(image, np.zeros((1, 2, 3), np.uint8), learn=True).learned, "w")[:1]
+    assert learned == pytest.approx(np.array([[0, TINY]]), rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("trace", "message"),
+    [
+        (
+            Trace("x", "pre", 40.0, "window"),
+            "'w': trace 'x' of rule 'up' lasts 40,001 timesteps, traces of 16 bits on 'up5k' last 32,767; use a "
+            "shorter time constant, a longer --dt, or an architecture with more state_bits",
+        ),
+        (
+            Trace("x", "pre", 0.5),
+            "'w': trace 'x' of rule 'up' lasts 501 timesteps, traces of 16 bits on 'up5k' last 64; use a shorter time "
+            "constant, a longer --dt, or an architecture with more state_bits",
+        ),
+    ],
+)
+def test_a_trace_too_long_for_its_bits_is_refused(trace, message):
+    with pytest.raises(DoesNotFitError) as caught:
+        compiled(driven(2, 2, TINY, dataclasses.replace(UP, traces=(trace,))), UP5K, 8)
+    assert str(caught.value) == message
+
+
 # --------------------------------------------------------------------------------- kernel and reference
 EVERY = {
     "rectangular": plasticity.rectangular_stdp(0.05, 0.03, 0.004, 0.006, 0, 0.5),
@@ -589,7 +733,9 @@ def test_a_threshold_is_moved_by_one_rule_and_from_one_place():
         "'out': rules 'one' and 'two' both move its threshold; leave it to one of them"
     )
     uneven = dataclasses.replace(network, populations=(lif("out", (2,), 0.0, np.array([1.0, 2.0]), dt=DT),))
-    assert refused(uneven) == ("'out': rule 'one' moves its threshold, which must be the same on all neurons at first")
+    assert refused(uneven) == (
+        "'out': rule 'one' moves its threshold, which must be the same on all neurons at first; give them one"
+    )
 
 
 def test_neurons_of_fixed_units_or_of_two_spikes_do_not_learn(monkeypatch):
@@ -605,7 +751,7 @@ def test_neurons_of_fixed_units_or_of_two_spikes_do_not_learn(monkeypatch):
             threshold = {"threshold": Value(population.params["v_threshold"])}
             return Dynamics(fires_twice, threshold, gain=np.ones(population.n), **options)
 
-        monkeypatch.setitem(models._discretize, "LIF", discretize)
+        monkeypatch.setitem(models.MODELS, "LIF", dataclasses.replace(models.MODELS["LIF"], discretize=discretize))
         return refused(driven(2, 1, 0.001, pair_terms()))
 
     assert refusal(scale=256.0) == (
@@ -656,11 +802,11 @@ def test_a_row_takes_as_many_instructions_as_a_body_can_have():
 
 
 def test_weights_that_cannot_be_as_they_are_told_are_warned_of():
-    some = np.where(np.eye(4, dtype=bool), 0.01, 0)
+    some = np.where(np.eye(4, dtype=bool), TINY * np.array([1e-4, 1e-4, 1, 1]), 0)
     both_signs = plasticity.pair_stdp(A, A, 0.02, 0.02, -TINY, TINY)
     assert compiled(driven(4, 4, some, both_signs), LARGE, 8).summary()["warnings"] == [
-        "'w': a weight that learns to be 0 is lost, as only some pairs are connected; use bounds of one sign, or "
-        "all_to_all"
+        "'w': 2 of 4 synapses start at 0, which is no synapse where only some pairs are; they start at 0.000394, one "
+        "unit; connect all pairs, or none at 0"
     ]
     outside = plasticity.pair_stdp(A, A, 0.02, 0.02, 0, TINY)
     assert compiled(driven(2, 2, 2 * TINY, outside), LARGE, 8).summary()["warnings"] == [
@@ -719,7 +865,7 @@ def corrupted(change):
     cores = list(image.cores)
     cores[number] = dataclasses.replace(core, axons=axons)
     (address,) = (i for i, word in enumerate(core.program) if isa.decode(word).name == "rows")
-    where = f"core {number}: program address {address} ({isa.listing(isa.decode(core.program[address]))}): "
+    where = f"core {number}: program address {address} ({listing(isa.decode(core.program[address]))}): "
     return where, dataclasses.replace(image, cores=tuple(cores))
 
 
@@ -752,8 +898,8 @@ def test_four_bits_do_not_learn():
 
 def test_bounds_closer_than_one_unit_of_weight_are_refused():
     rule = plasticity.reward_stdp(A, A, 0.02, 0.02, 0, TINY / 1000, largest=A)
-    with pytest.raises(InputError) as caught:
-        compiled(driven(2, 1, 0, rule), UP5K)
+    with pytest.raises(DoesNotFitError) as caught:
+        compiled(driven(2, 1, TINY, rule), UP5K)
     assert str(caught.value) == (
         "'w' learns between 0 and 5e-05, but one unit of weight is 0.125 on 'up5k'; use an architecture with more "
         "state_bits, or weights that are larger beside the threshold"

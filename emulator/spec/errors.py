@@ -1,6 +1,7 @@
 """Every error this project raises on purpose, with the exit code the command line gives it.
 
     NmError                     1   (never raised itself)
+    |- CompilerError            1   the compiler made something wrong: our bug
     |- UsageError               2   the request contradicts itself
     |- InputError               3   a file or an array is not what it should be
     |- DoesNotFitError          4   the network does not fit the architecture
@@ -21,6 +22,10 @@ class NmError(Exception):
     def __str__(self) -> str:
         """The message, with what a terminal cannot show escaped: names come from files."""
         return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in super().__str__())
+
+
+class CompilerError(NmError):
+    """The compiler made an image that its own check refuses: our bug, whatever the user gave."""
 
 
 class UsageError(NmError):

@@ -29,7 +29,8 @@ class Program(Update):
         registers: name of each register in use, by number.
         loaded: (register: (slots,) values) that must be loaded before a run.
         states: what a sample reset sets, by register name: the parameter it starts from, or None for 0.
-        drives: parameters that are added and never compared with: between neurons they must be 0.
+        drives: parameters that are added and never compared with, and what v starts from: between neurons they must
+            be 0.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Program(Update):
 
     @property
     def drives(self) -> frozenset[str]:
-        return frozenset(self._added - self._compared)
+        start = self.states.get("v")
+        return frozenset(self._added - self._compared) | ({start} if start else frozenset())
 
     def full(self, what: str, held: list[str], limit: int, kind: str) -> DoesNotFitError:
         return DoesNotFitError(
@@ -90,6 +92,8 @@ class Program(Update):
             idle = 0 if name in self._drives else int(values[0])
             if idle <= 0 and name == "threshold":
                 idle = self.highest
+            if idle > 0 and name == "v_min":
+                idle = 0
             here = np.where(self.slots >= 0, values[self.slots], idle)
             if (here == here[0]).all() and name not in self.population.changing:
                 self._known[name] = {"imm_b": 1, "imm": int(here[0])}
@@ -154,8 +158,10 @@ class Program(Update):
             self.add(d, d, plus, where)
 
     def mul(self, d: Register, a: Register, factor: str, where: Flag | None = None) -> None:
-        if not (self.is_one(factor) and d == a):
+        if not self.is_one(factor):
             self.emit("mul", where, **self.scaled(d, a, self.value(factor)))
+        elif d != a:
+            self.copy(d, a, where)
 
     def product(self, d: Register, a: Register, b: Register, where: Flag | None = None) -> None:
         fields = {"d": self.number(d.name), "a": self.code(a), "imm": self.number(b.name)}
@@ -241,6 +247,8 @@ def update_program(arch: Architecture, population: QuantizedPopulation, slots: n
     first = Program(arch, population, slots)
     population.update(first)
     program = Program(arch, population, slots, first.drives)
+    for name in [*first.states, *sorted(population.changing)]:  # by which they are known, so the same in every core
+        program.number(name)
     population.update(program)
     return program
 

@@ -74,20 +74,20 @@ def learning_program(program: Program, here: Op, depth: int, axons: list[Axons])
         steps += writer.per_timestep()
         reset += writer.reset()
     if len(first) > 1:
-        steps[:0] = [_when(program, halves(depth, depth + 1), 0, first), *first]
-    switch = _when(program, ALWAYS, 1, steps)
+        steps[:0] = [_when(program, first, depth, depth + 1), *first]
+    switch = _when(program, steps, *ALWAYS)
     return [switch, *steps], [*reset, here]
 
 
-def _when(program: Program, imm: int, flag: int, body: list[Op]) -> Op:
-    if len(body) > 255:
+def _when(program: Program, body: list[Op], since: int, until: int, of_sample: bool = False) -> Op:
+    if len(body) > isa.LONGEST_SKIP:
         raise DoesNotFitError(
             [
                 f"{program.population.name!r} needs {len(body)} instructions to learn in a timestep, a `when` skips "
-                "255; use rules with fewer traces and terms"
+                f"{isa.LONGEST_SKIP}; use rules with fewer traces and terms"
             ]
         )
-    return Op("when", imm=imm, flag=flag, d=len(body) // 16, a=len(body) % 16)
+    return isa.when(len(body), since, until, of_sample)
 
 
 class _Writer:
@@ -106,6 +106,7 @@ class _Writer:
         self._fits()
         self.weight = program.number("weight")
         self.units = {t.name: self._unit(t) for t in self.rule.traces}
+        self._traces_last()
 
     def _fired(self) -> int:
         """The predicate of the population's spikes."""
@@ -141,6 +142,24 @@ class _Writer:
                     f"{arch.traces}; use an architecture with more traces, or a rule with fewer"
                 ]
             )
+
+    def _traces_last(self) -> None:
+        """A window is counted in timesteps; a decay that takes more off than a spike adds leaves no trace."""
+        for trace in self.rule.traces:
+            held, limit = self._steps(trace) + 1, self.high
+            if trace.pairing != "window":
+                held, limit = math.ceil(1 / (1 - self._beta(trace))), self.units[trace.name]
+                decay = self._scaled(self._beta(trace))
+                if decay["imm"] == 1 << decay["shift"]:  # no factor is nearer to 1: it never decays
+                    continue
+            if held > limit:
+                raise DoesNotFitError(
+                    [
+                        f"{self.name!r}: trace {trace.name!r} of rule {self.rule.name!r} lasts {held:,} timesteps, "
+                        f"traces of {self.arch.state_bits} bits on {self.arch.name!r} last {limit:,}; use a shorter "
+                        "time constant, a longer --dt, or an architecture with more state_bits"
+                    ]
+                )
 
     # ------------------------------------------------------------------------------------------- numbers
     def _beta(self, trace: Trace) -> float:
@@ -238,13 +257,8 @@ class _Writer:
 
     def _rows(self, mask: int, body: list[Op]) -> list[Op]:
         where = halves(self.axons.first // isa.GRANULE, self.axons.count - 1)
-        if self.learned.masked:  # synapses of weight 0 are none
-            absent = self.program.predicate(Flag(f"absent in {self.name}"))
-            body = [
-                Op("ceq", d=absent, a=self.weight, imm_b=1),
-                *body,
-                Op("mov", pred=1 + absent, d=self.weight, imm_b=1),
-            ]
+        if self.learned.masked:
+            body = self._kept(body)
         if len(body) > isa.LONGEST_BODY:
             raise DoesNotFitError(
                 [
@@ -253,6 +267,26 @@ class _Writer:
                 ]
             )
         return isa.rows(body, imm=where, d=self.weight, a=self.fired, c=self.selector, shift=mask)
+
+    def _kept(self, body: list[Op]) -> list[Op]:
+        """A body that leaves weights of 0 alone, as these are no synapses, and makes none.
+
+        Where weights may have both signs, one that would become 0 becomes the unit beyond it.
+        """
+        absent = self.program.predicate(Flag(f"absent in {self.name}"))
+        gone = Op("mov", pred=1 + absent, d=self.weight, imm_b=1)
+        if not self.learned.lower < 0 < self.learned.upper:
+            return [Op("ceq", d=absent, a=self.weight, imm_b=1), *body, gone]
+        sign = self.program.number("sign")
+        return [
+            Op("min", d=sign, a=self.weight, imm_b=1, imm=1),
+            Op("max", d=sign, a=sign, imm_b=1, imm=-1),
+            *body,
+            Op("ceq", d=absent, a=self.weight, imm_b=1),
+            Op("sub", pred=1 + absent, d=self.weight, a=self.weight, imm=sign),
+            Op("ceq", d=absent, a=sign, imm_b=1),
+            gone,
+        ]
 
     def _condition(self, condition: Condition) -> list[Op]:
         """A predicate; compares that are masked give 0, so a chain of them is an `and`."""
@@ -271,12 +305,16 @@ class _Writer:
                     f"{self.program.population.name!r} does not have; it has {held}"
                 )
             if low > -math.inf:
-                ops.append(Op("cge", pred=pred, d=number, a=register, imm_b=1, imm=math.ceil(low * unit)))
+                least = math.ceil(low * unit)
+                reached = "cge" if least <= self.high else "cgt"  # what no register reaches is not reached
+                ops.append(Op(reached, pred=pred, d=number, a=register, imm_b=1, imm=self._whole(least)))
                 pred = 1 + number
             if high < math.inf:
                 negative = self.program.number("change")
                 ops.append(Op("mul", d=negative, a=register, imm_b=1, imm=-1))
-                ops.append(Op("cgt", pred=pred, d=number, a=negative, imm_b=1, imm=-math.ceil(high * unit)))
+                ops.append(
+                    Op("cgt", pred=pred, d=number, a=negative, imm_b=1, imm=self._whole(-math.ceil(high * unit)))
+                )
                 pred = 1 + number
         if any(t.on == "post" and t.where == condition.name for t in self.rule.terms):
             ops.append(Op("plog", d=number, a=number, c=self.fired, imm=0b1000))
@@ -468,14 +506,16 @@ class _Writer:
         return ops
 
     def _drift_body(self) -> list[Op]:
-        """w += drift from the middle on, else w -= drift. An odd number is taken off 2 w, so the sign is never 0."""
-        t, step = self.program.number("change"), max(1, round(self.rule.drift / self.learned.unit))
-        middle = (self.learned.lower + self.learned.upper - 1) | 1  # twice it
+        """w += drift from the middle on, else w -= drift."""
+        t, low, high = self.program.number("change"), self.learned.lower, self.learned.upper
+        step = max(1, min(round(self.rule.drift / self.learned.unit), -(-(high - low) // 2)))  # no bound is farther
         return [
-            Op("mul", d=t, a=self.weight, imm_b=1, imm=2 * step),
-            Op("sub", d=t, a=t, imm_b=1, imm=self._whole(middle * step)),
-            Op("max", d=t, a=t, imm_b=1, imm=-step),
-            Op("min", d=t, a=t, imm_b=1, imm=step),
+            Op("sub", d=t, a=self.weight, imm_b=1, imm=(low + high + 1) // 2),
+            Op("max", d=t, a=t, imm_b=1, imm=-1),
+            Op("min", d=t, a=t, imm_b=1, imm=0),
+            Op("mul", d=t, a=t, imm_b=1, imm=2),
+            Op("add", d=t, a=t, imm_b=1, imm=1),  # its sign
+            Op("mul", d=t, a=t, imm_b=1, imm=step),
             Op("add", d=self.weight, a=self.weight, imm=t),
             *self._bounds(),
         ]
@@ -490,11 +530,31 @@ class _Writer:
         target = round(self.rule.scaling / self.learned.unit)
         most = max(2 * target, self.axons.count * max(abs(self.learned.lower), self.learned.upper))
         coarse = max(0, most.bit_length() - (self.arch.state_bits - 1))
-        point = self.arch.coef_bits - 3  # bits behind the point of the factor
+        point = min(self.arch.coef_bits, self.arch.state_bits) - 3  # bits behind the point of the factor
         largest = max(abs(self.learned.lower), abs(self.learned.upper)) << point
         drop = max(0, largest.bit_length() - (self.arch.state_bits - 2))
         bits = point - drop
+        if bits > 0:
+            scale = [
+                Op("rnd", d=change, shift=bits),
+                Op("mul", d=part, a=self.weight, imm=total, shift=drop, round=NEAREST),
+                Op("add", d=change, a=change, imm=part),
+                self._round_down(change, bits),
+            ]
+        else:  # weights as wide as the state leave no room for a fraction
+            scale = [
+                Op("mul", d=part, a=self.weight, imm=total, shift=point, round=NEAREST),
+                Op("add", d=self.weight, a=self.weight, imm=part),
+            ]
         target >>= coarse
+        if not target:
+            raise DoesNotFitError(
+                [
+                    f"{self.name!r}: rule {self.rule.name!r} scales weights to a sum of {self.rule.scaling:g}, but one "
+                    f"unit of it is {self.learned.unit * 2**coarse:.3g} on {self.arch.name!r}; use a larger scaling, "
+                    "more bits, or an architecture with more state_bits"
+                ]
+            )
         add = Op("mac", d=total, a=self.weight, imm_b=1, imm=1, shift=coarse, round=NEAREST, c=total)
         return [
             Op("mov", d=total, imm_b=1),
@@ -504,16 +564,7 @@ class _Writer:
             Op("mul", d=total, a=total, round=NEAREST, **self._scaled(2.0**point / target)),
             Op("max", d=total, a=total, imm_b=1, imm=-(1 << (point - 1))),
             Op("min", d=total, a=total, imm_b=1, imm=1 << point),
-            *self._rows(
-                every,
-                [
-                    Op("rnd", d=change, shift=bits),
-                    Op("mul", d=part, a=self.weight, imm=total, shift=drop, round=NEAREST),
-                    Op("add", d=change, a=change, imm=part),
-                    self._round_down(change, bits),
-                    *self._bounds(),
-                ],
-            ),
+            *self._rows(every, [*scale, *self._bounds()]),
         ]
 
     def _threshold(self) -> list[Op]:

@@ -235,9 +235,8 @@ def reward_stdp(
         (Term("post", a_plus, ("x",)), Term("pre", -a_minus, ("y",))),
         w_min,
         w_max,
-        bits=16,
         eligibility=Eligibility(largest, rate, keep),
-        **{"source": "Cerebral Cortex 17, 2443 (2007)", **options},
+        **{"bits": 16, "source": "Cerebral Cortex 17, 2443 (2007)", **options},
     )
 
 

@@ -110,8 +110,9 @@ class Rule:
     Attributes:
         w_min, w_max: bounds of the weights.
         rounding: of weight changes; "stochastic" is right on average, however small they are.
-        bits: 8 or 16 bits of a weight; None: as the compiler is told.
-        all_to_all: weights that are 0 are synapses, too; else only those that are there at first.
+        bits: 8 or 16 bits of a weight; None: as the compiler is told, but 16 with eligibility.
+        all_to_all: all pairs are synapses, whatever their weights are at first, but a neuron and itself only if that
+            weight is there; else `Projection.mask` says which are.
         scaling: when a sample starts, the weights onto a neuron are multiplied so that they sum up to this.
         drift: when a sample starts, weights move by this towards the nearer bound.
         source: where the rule is from.
@@ -164,6 +165,10 @@ class Rule:
                 f"unknown condition {term.where!r} in a term; its conditions are {', '.join(conditions) or 'none'}",
             )
         need(self.bits in (None, 8, 16), f"{self.bits} bits; weights that learn have 8 or 16")
+        need(
+            self.eligibility is None or self.bits != 8,
+            "8 bits, but a tag takes 8 bits of a weight with eligibility; give it 16, or no bits",
+        )
         need(self.rounding in ROUNDINGS, f"rounding {self.rounding!r}; the choices are {', '.join(ROUNDINGS)}")
         need(
             self.eligibility is None or (self.eligibility.largest > 0 and 0 <= self.eligibility.keep <= 1),

@@ -119,7 +119,7 @@ def _fire_many(m: Update, v: Register, max_spikes: int) -> None:
         m.sub(v, v, multiple, where=enough)
         m.add(n, n, worth, where=enough)
     m.compare(enough, n, ">", 0)
-    m.spike(enough, payload=n)
+    m.spike(enough, payload=n if max_spikes > 1 else None)
 
 
 def discretize(population: Population, semantics: Semantics) -> Dynamics:

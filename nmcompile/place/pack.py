@@ -34,6 +34,13 @@ class PackedRows:
     words: np.ndarray
     stored: int
 
+    @property
+    def reach(self) -> int:
+        """Blocks from the first of the part on that its rows touch: a window can end behind the part, in zeros."""
+        e = self.entries
+        last = e["block"] + (e["runs"] - 1) * e["block_stride"] + e["beats"]
+        return int(np.where(e["format"] == isa.SPARSE, 0, last).max(initial=0))
+
     def encode(self, first_word: int, first_block: int) -> np.ndarray:
         """(rows,) uint64 axon entries for rows that lie behind `first_word` and `first_block`."""
         shifted = dict(self.entries)
@@ -114,7 +121,7 @@ def pack_plastic(matrix: sparse.csr_array, lanes: int, bits: int) -> PackedRows:
     kind = _DENSE_BY_BITS[bits]
     n_words = -(-n_blocks // isa.BEATS_PER_WORD[kind])
     content = np.zeros((n_rows, n_words * isa.BEATS_PER_WORD[kind], lanes), np.int32)
-    content[:, :n_blocks].reshape(n_rows, -1)[:, : matrix.shape[1]] = matrix[sources].toarray()
+    content[:, :n_blocks].reshape(n_rows, n_blocks * lanes)[:, : matrix.shape[1]] = matrix[sources].toarray()
     zeros = np.zeros(n_rows, np.int64)
     entries = {
         "word": np.arange(n_rows) * n_words,

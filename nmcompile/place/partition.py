@@ -35,6 +35,7 @@ class Core:
         """What a part would exceed: nothing, or the names and numbers of limits."""
         granules = sum(-(-len(r.sources) // isa.GRANULE) for r in rows.values())
         words = sum(len(r.words) for r in rows.values())
+        blocks = max([blocks, *(r.reach for r in rows.values())])
         problems = []
         for what, need, limit in (
             ("neurons", (self.blocks + blocks) * self.arch.lanes, self.arch.neurons),
@@ -197,6 +198,8 @@ class Partitioner:
                 if not tight and slab is None:
                     slab = self.even(name, total, most)
                 count = min(most, slab or most, total - first)
+                if cores[-1].takes(count, self.pack(name, first, count)[1]):
+                    count = most  # which is known to fit
                 place(name, len(cores) - 1, first, count)
                 first += count
                 if first < total and not tight:

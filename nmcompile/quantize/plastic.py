@@ -12,6 +12,7 @@ from scipy import sparse
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DoesNotFitError, InputError
 
+from ..discretize.discretize import DiscreteNetwork
 from ..network.network import Population, Projection
 from ..network.rule import Rule
 from ..neurons.update import Dynamics
@@ -30,13 +31,24 @@ def width(p: Projection, weight_bits: int) -> int:
     """Bits of its weights. Raises InputError where they are too few to learn."""
     if p.plasticity is None:
         return weight_bits
-    bits = p.plasticity.bits or weight_bits
+    bits = p.plasticity.bits or (16 if p.plasticity.eligibility else weight_bits)
     if bits not in (8, 16):
         raise InputError(
             f"{p.name!r} learns by {p.plasticity.name!r}, so its weights need 8 or 16 bits, not {bits}; use "
             "--weight-bits 8 or 16, or give the rule its own bits"
         )
     return bits
+
+
+def check_plain(projections: list[Projection], discrete: DiscreteNetwork) -> None:
+    """InputError where spikes that a rule would learn from carry numbers: it sees that they are, no more."""
+    for p in projections:
+        for name in (p.source, p.target):
+            if p.plasticity is not None and discrete.graded(name):
+                raise InputError(
+                    f"{p.name!r} learns by {p.plasticity.name!r} from the spikes of {name!r}, which carry numbers; "
+                    "a rule takes each for 1, so let it send plain spikes, or learn on another projection"
+                )
 
 
 def changing(name: str, plastic: list[PlasticWeights | None], d: Dynamics) -> frozenset[str]:
@@ -50,7 +62,8 @@ def changing(name: str, plastic: list[PlasticWeights | None], d: Dynamics) -> fr
         )
     if "threshold" not in d.values or np.ptp(d.values["threshold"].array) > 0:
         raise InputError(
-            f"{name!r}: rule {rules[0].name!r} moves its threshold, which must be the same on all neurons at first"
+            f"{name!r}: rule {rules[0].name!r} moves its threshold, which must be the same on all neurons at first; "
+            "give them one"
         )
     return frozenset({"threshold"})
 
@@ -73,8 +86,8 @@ def plastic_layer(
         most_shift: how far weights can be shifted left.
 
     Raises:
-        InputError: neurons that differ in their gain; 4-bit weights that should learn; bounds within one unit.
-        DoesNotFitError: sums beyond the accumulator.
+        InputError: neurons that differ in their gain; 4-bit weights that should learn; no synapse that could.
+        DoesNotFitError: sums beyond the accumulator; bounds within one unit.
     """
     name = population.name
     if d.scale is not None:
@@ -89,14 +102,15 @@ def plastic_layer(
         )
     bits = [width(p, weight_bits) for p in projections]
     top = np.array([gain * _largest(p) for p in projections])
-    fullest = np.array([np.bincount(p.matrix.indices, minlength=1).max(initial=0) for p in projections])
+    matrices = [synapses(p) for p in projections]
+    fullest = np.array([np.bincount(m.indices, minlength=1).max(initial=0) for m in matrices])
     steps = np.array([t / _units(p, b) for t, p, b in zip(top, projections, bits, strict=True)])
     used = steps > 0
     reference = steps[used].min() if used.any() else 1.0
     exponents = [int(np.ceil(np.log2(s / reference) - 1e-9)) if s > 0 else 0 for s in steps]
     excess = max(0, max(exponents, default=0) - most_shift)  # the finer weights are made coarser, then
     reference, exponents = reference * 2.0**excess, [max(0, e - excess) for e in exponents]
-    need = d.headroom * float(np.max(d.amplitude)) if d.amplitude is not None else 100.0
+    need = d.headroom * max(float(np.max(d.amplitude)), 1e-12) if d.amplitude is not None else 100.0
     room = 0.98 * float(1 << (arch.acc_bits - 1))
     finest = max(need / float(1 << (arch.state_bits - 1)), float((fullest * top * payloads).sum()) / room)
     spare = np.log2(reference / finest)
@@ -109,16 +123,11 @@ def plastic_layer(
         )
     shifts = [k + e for e in exponents]
     integers, plastic = [], []
-    for p, b, shift in zip(projections, bits, shifts, strict=True):
+    for p, matrix, b, shift in zip(projections, matrices, bits, shifts, strict=True):
         unit = 2.0**shift / (scale * gain)  # one integer unit of weight, in the network's
-        q, learned = _integers(p, b, unit, dt, scale, warnings)
-        if learned is not None and learned.lower >= learned.upper:
-            rule = learned.rule
-            raise InputError(
-                f"{p.name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
-                f"{unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or weights "
-                "that are larger beside the threshold"
-            )
+        q, learned = _integers(p, matrix, b, unit, dt, scale, warnings)
+        if learned is not None:
+            _check_bounds(p.name, learned, arch)
         integers.append(q)
         plastic.append(learned)
     reach = sum(
@@ -133,6 +142,19 @@ def plastic_layer(
             ]
         )
     return QuantizedLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+
+
+def _check_bounds(name: str, learned: PlasticWeights, arch: Architecture) -> None:
+    """DoesNotFitError where not even two weights lie between a rule's bounds."""
+    if learned.lower >= learned.upper:
+        rule = learned.rule
+        raise DoesNotFitError(
+            [
+                f"{name!r} learns between {rule.w_min:g} and {rule.w_max:g}, but one unit of weight is "
+                f"{learned.unit * _coarse(rule):.3g} on {arch.name!r}; use an architecture with more state_bits, or "
+                "weights that are larger beside the threshold"
+            ]
+        )
 
 
 def _largest(p: Projection) -> float:
@@ -161,10 +183,32 @@ def _coarse(rule: Rule) -> int:
     return 1 << TAG_BITS if rule.eligibility else 1
 
 
+def synapses(p: Projection) -> sparse.csr_array:
+    """(n_source, n_target) weights: what is stored is a synapse, and may be 0 where the projection learns."""
+    rule, matrix = p.plasticity, sparse.csr_array(p.matrix)
+    if rule is None:
+        return matrix
+    if p.mask is None and not rule.all_to_all:
+        if not matrix.nnz:
+            raise InputError(
+                f"{p.name!r} learns by {rule.name!r}, but all its weights are 0, and a weight of 0 is no synapse; give "
+                "the rule all_to_all = true, or weights to begin with"
+            )
+        return matrix
+    dense = matrix.toarray()
+    if p.mask is not None:
+        mask = p.mask.toarray()
+    else:
+        mask = np.ones(dense.shape, bool)
+        if p.source == p.target:
+            np.fill_diagonal(mask, np.diagonal(dense) != 0)
+    indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
+    return sparse.csr_array((dense[mask], np.nonzero(mask)[1], indptr), shape=dense.shape)
+
+
 def _integers(
-    p: Projection, bits: int, unit: float, dt: float, scale: float, warnings: list[str]
+    p: Projection, matrix: sparse.csr_array, bits: int, unit: float, dt: float, scale: float, warnings: list[str]
 ) -> tuple[sparse.csr_array, PlasticWeights | None]:
-    matrix = sparse.csr_array(p.matrix)
     rule = p.plasticity
     if rule is None:
         values = np.clip(np.rint(matrix.data / unit), -LARGEST[bits], LARGEST[bits]).astype(np.int32)
@@ -175,23 +219,17 @@ def _integers(
     lower = int(np.ceil(rule.w_min / (unit * coarse) - 1e-9)) * coarse
     upper = int(np.floor(rule.w_max / (unit * coarse) + 1e-9)) * coarse
     full = bool(np.isin(np.diff(matrix.indptr), (0, matrix.shape[1])).all())  # of every source that is connected
-    if rule.all_to_all and not full:
-        dense = matrix.toarray()
-        matrix = sparse.csr_array(
-            (dense.ravel(), np.tile(np.arange(dense.shape[1]), len(dense)), np.arange(len(dense) + 1) * dense.shape[1]),
-            shape=dense.shape,
-        )
-        full = True
     if not full:  # a weight of 0 would be no synapse any more
         lower, upper = (max(lower, coarse), upper) if rule.w_min >= 0 else (lower, upper)
         lower, upper = (lower, min(upper, -coarse)) if rule.w_max <= 0 else (lower, upper)
-        if lower < 0 < upper:
-            warnings.append(
-                f"{p.name!r}: a weight that learns to be 0 is lost, as only some pairs are connected; use bounds of "
-                "one sign, or all_to_all"
-            )
-    exact = matrix.data / (unit * coarse)
-    values = (np.rint(exact) * coarse).astype(np.int64)
+    values = (np.clip(np.rint(matrix.data / (unit * coarse)), -LARGEST[16], LARGEST[16]) * coarse).astype(np.int64)
+    if not full and not values.all():
+        least = coarse if upper > 0 else -coarse
+        warnings.append(
+            f"{p.name!r}: {int((values == 0).sum()):,} of {len(values):,} synapses start at 0, which is no synapse "
+            f"where only some pairs are; they start at {least * unit:.3g}, one unit; connect all pairs, or none at 0"
+        )
+        values[values == 0] = least
     outside = int(np.count_nonzero((values < lower) | (values > upper)))
     if outside and full:
         warnings.append(

@@ -12,7 +12,7 @@ import numpy as np
 
 from emulator.spec import isa
 from emulator.spec.arch import Architecture
-from emulator.spec.errors import DoesNotFitError, InputError, UsageError
+from emulator.spec.errors import DoesNotFitError, UsageError
 
 from ..discretize.discretize import DiscreteNetwork
 from ..discretize.floatsim import FloatRun
@@ -20,7 +20,7 @@ from ..network.network import Population
 from ..neurons.update import COEFFICIENT, STATE, Dynamics
 from ..retime import Timing
 from .fixed import fixed_weights
-from .plastic import changing, learns, plastic_layer
+from .plastic import changing, check_plain, learns, plastic_layer
 from .quantized import (
     WEIGHT_BITS,
     PlasticWeights,
@@ -90,7 +90,11 @@ def quantize(
                 signed=discrete.signed(p.source),
                 plastic=plastic,
             )
-        integer = _population(population, d, layer.scale, arch, warnings)
+        try:
+            integer = _population(population, d, layer.scale, arch, warnings)
+        except DoesNotFitError as error:
+            problems += error.problems
+            continue
         populations.append(replace(integer, changing=changing(population.name, layer.plastic, d)))
     if problems:
         raise DoesNotFitError(problems)
@@ -121,6 +125,7 @@ def _integers(
     sent = [discrete.payloads[p.source] for p in onto]
     most_shift = min((isa.largest_shift(arch.state_bits, discrete.graded(p.source)) for p in onto), default=0)
     if learns(onto):
+        check_plain(onto, discrete)
         return plastic_layer(population, onto, d, arch, weight_bits, discrete.semantics.dt, sent, most_shift, warnings)
     none: list[PlasticWeights | None] = [None] * len(onto)
     if d.scale is None:
@@ -136,19 +141,7 @@ def _population(
     population: Population, d: Dynamics, scale: np.ndarray, arch: Architecture, warnings: list[str]
 ) -> QuantizedPopulation:
     high = (1 << (arch.state_bits - 1)) - 1
-    coef_shift = d.coef_shift
-    if coef_shift is None:
-        # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
-        factors = [v.array for v in d.values.values() if v.unit == COEFFICIENT and not (v.array == 1).all()]
-        largest = max((np.abs(a).max() for a in factors), default=0.0)
-        coef_shift = arch.coef_bits - 1
-        while round(largest * 2**coef_shift) >= 1 << (arch.coef_bits - 1):
-            coef_shift -= 1
-        if coef_shift < 0:
-            raise InputError(
-                f"{population.name!r}: a decay of {largest:g} is beyond coefficients of {arch.coef_bits} bits; "
-                "decays lie between 0 and 1"
-            )
+    coef_shift = _coef_shift(population, d, arch)
     values = {}
     for name, value in d.values.items():
         unit = scale if value.unit == STATE else 2.0**coef_shift if value.unit == COEFFICIENT else 1.0
@@ -172,3 +165,24 @@ def _population(
         d.rounding,
         d.payload,
     )
+
+
+def _coef_shift(population: Population, d: Dynamics, arch: Architecture) -> int:
+    """Bits behind the point of the coefficients, as many as the largest allows. Raises DoesNotFitError if none do."""
+    # A decay that is 1 everywhere needs no product, so it does not have to fit a coefficient.
+    factors = [v.array for v in d.values.values() if v.unit == COEFFICIENT and not (v.array == 1).all()]
+    largest = max((np.abs(a).max() for a in factors), default=0.0)
+    bits = arch.coef_bits
+    if any(np.ptp(a) > 0 for a in factors):  # a register of each neuron holds them
+        bits = min(bits, arch.state_bits)
+    shift = bits - 1 if d.coef_shift is None else d.coef_shift
+    while round(largest * 2**shift) >= 1 << (bits - 1):
+        if d.coef_shift is not None or shift == 0:
+            raise DoesNotFitError(
+                [
+                    f"{population.name!r}: a decay of {largest:g} is beyond coefficients of {bits} bits; decays lie "
+                    "between 0 and 1"
+                ]
+            )
+        shift -= 1
+    return shift

@@ -148,13 +148,17 @@ def _rates(source: str, calibration: FloatRun | None) -> np.ndarray | None:
 
 def _amplitude(population: Population, d: Dynamics, calibration: FloatRun | None) -> np.ndarray:
     """(n,) the largest |v| that the state must hold, in float units."""
-    floor = np.zeros(population.n) if d.amplitude is None else d.amplitude
-    if calibration is not None:
-        seen = calibration.peak[population.name]
-        return np.maximum(MARGIN * np.maximum(seen, seen.mean()), 2 * floor)
     if d.amplitude is None:
-        return np.full(population.n, 100.0)
-    return d.headroom * np.maximum(floor, 1e-12)
+        unseen = np.full(population.n, 100.0)
+    else:
+        unseen = d.headroom * np.maximum(d.amplitude, 1e-12)
+    if calibration is None:
+        return unseen
+    seen = calibration.peak[population.name]
+    reached = MARGIN * np.maximum(seen, seen.mean())
+    if d.amplitude is not None:
+        reached = np.maximum(reached, 2 * d.amplitude)
+    return np.where(reached > 0, reached, unseen)  # samples that move nothing tell nothing
 
 
 def _steps(w: sparse.csc_array, group: np.ndarray, bits: int, rates: np.ndarray | None) -> np.ndarray:
