@@ -202,7 +202,7 @@ endmodule
     design = Design({"counters.v": source}, "counters", {}, 12e6)
     kept = implement(design, TARGETS["ecp5-25k"])
     monkeypatch.setattr(fpga, "leave_unused", lambda *_: None)
-    monkeypatch.setenv("NMCOMPILE_CACHE", str(cache.folder() / "carries"))
+    monkeypatch.setenv("NMCOMPILE_CACHE", str(kept.folder() / "carries"))
     before = implement(design, TARGETS["ecp5-25k"])
     assert kept.area == before.area
     assert kept.used["logic cells"][0] == before.used["logic cells"][0] - 2 * 2

@@ -157,8 +157,9 @@ def execute(
             done += 1
             progress("points", done, len(tasks))
             yield key, result
-        for done, (key, task) in enumerate(suspects.items(), done + 1):  # alone, so that it is known whose fault it was
+        for key, task in suspects.items():  # alone, so that it is known whose fault it was
             result = _alone(client, key, task, inputs) or {"error": DIED, "exit_code": DeviceError.exit_code}
+            done += 1
             progress("points", done, len(tasks))
             yield key, result
 
@@ -191,12 +192,16 @@ def _side_by_side(
 
 
 def _alone(client: Any, key: str, task: Task, inputs: Mapping[str, Inputs]) -> dict[str, Any] | None:
-    """What a task finds while nothing else runs; None if it takes its worker along again."""
-    client.wait_for_workers(1)
+    """What a task finds while nothing else runs; None if it takes two workers along: one may have been dying."""
     data = inputs[task.inputs] if isinstance(task, Run) else None
-    future = client.submit(perform, task, data, key=f"nmcompile-{key}-alone", pure=False)
-    future.exception()  # waits
-    return _outcome(key, task, future)
+    for attempt in range(2):
+        client.wait_for_workers(1)
+        future = client.submit(perform, task, data, key=f"nmcompile-{key}-alone-{attempt}", pure=False)
+        future.exception()  # waits
+        result = _outcome(key, task, future)
+        if result is not None:
+            return result
+    return None
 
 
 def itself(inputs: Inputs) -> Inputs:

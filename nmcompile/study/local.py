@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator
+from logging import WARNING
 from typing import Any
 
 from distributed import Nanny, Scheduler, SpecCluster, Worker
@@ -33,10 +34,16 @@ class QuietWorker(Worker):
 def local_cluster(processes: int) -> Iterator[SpecCluster]:
     """A scheduler in this process, and workers of one thread, until the block ends."""
     security = Security.temporary()
-    common = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
+    common: dict[str, Any] = {"host": "127.0.0.1", "protocol": "tls://", "security": security}
     with tempfile.TemporaryDirectory(prefix="nmcompile-", ignore_cleanup_errors=True) as folder:  # nobody else's
-        options = common | {"nthreads": 1, "worker_class": QuietWorker, "local_directory": folder}
+        options = common | {
+            "nthreads": 1,
+            "worker_class": QuietWorker,
+            "local_directory": folder,
+            "silence_logs": WARNING,
+        }
         workers = {number: {"cls": Nanny, "options": options} for number in range(processes)}
         scheduler = {"cls": QuietScheduler, "options": common | {"dashboard": False, "dashboard_address": None}}
-        with SpecCluster(workers=workers, scheduler=scheduler, security=security, name="nmcompile") as cluster:
+        named = {"security": security, "name": "nmcompile", "silence_logs": WARNING}
+        with SpecCluster(workers=workers, scheduler=scheduler, **named) as cluster:
             yield cluster
