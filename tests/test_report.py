@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +17,10 @@ from runs import made
 from emulator.energy import price
 from emulator.prices import load_prices
 from emulator.result import RunResult, load_result, save_result
+from emulator.run_notes import RunNotes
 from emulator.spec.arch import load_architecture
 from emulator.spec.ledger import CHIP_COUNTERS
+from emulator.spec.notes import ProjectionNote
 from nmcompile.report.report import write_report
 from nmcompile.results import numbers
 
@@ -102,8 +107,8 @@ def test_cycles_without_the_fabric_are_said_to_be_too_few(tmp_path: Path) -> Non
 def test_warnings_of_the_prices_are_on_the_page(tmp_path: Path) -> None:
     result = made()
     words = written(result, tmp_path)[1].text
-    assert result.meta["energy"]["warnings"]
-    for warning in result.meta["energy"]["warnings"]:
+    assert result.notes.energy.warnings
+    for warning in result.notes.energy.warnings:
         assert warning in words
 
 
@@ -131,6 +136,11 @@ def test_folders_of_the_users_machine_stay_off_the_page(tmp_path: Path) -> None:
     assert "hand.nir" in reader.text
 
 
+def noted(result: RunResult, **changes: Any) -> RunResult:
+    """The result of an image with other notes."""
+    return result.with_notes(image=replace(result.notes.image, **changes))
+
+
 def test_the_same_result_gives_the_same_page_after_a_file(tmp_path: Path) -> None:
     save_result(made(), tmp_path / "run.npz")
     assert written(load_result(tmp_path / "run.npz"), tmp_path)[0] == written(made(), tmp_path)[0]
@@ -139,12 +149,30 @@ def test_the_same_result_gives_the_same_page_after_a_file(tmp_path: Path) -> Non
 def test_names_are_escaped(tmp_path: Path) -> None:
     nasty = '<b onclick="x">&\'\x00\ud800'
     result = made(names=(nasty, "out</style>"))
-    result.meta["image"] |= {"title": "<script>alert(1)</script>", "semantics": "<i>", "warnings": ["<u>"]}
-    result.meta["architecture"]["name"] = "<em>"
+    result = noted(result, title="<script>alert(1)</script>", semantics="<i>", warnings=("<u>",))
+    result = result.with_notes(architecture=replace(result.notes.architecture, name="<em>"))
     text, reader = written(result, tmp_path)
     assert "onclick" not in re.sub(r"&lt;b onclick=&quot;", "", text)
     assert "<script>alert(1)</script>" in "".join(reader.words)  # as words, not as markup
     assert not {"script", "u", "em"} & set(reader.tags)
+
+
+def small_mesh() -> RunResult:
+    """Three populations in six cores, of which one fills four; static energy; many samples."""
+    sizes = {"mesh_width": 3, "mesh_height": 2, "lanes": 4, "neurons": 32, "axons": 64, "rtl": False}
+    arch = replace(load_architecture("up5k"), name="mesh", **sizes)
+    return made((100, 40, 12), arch, samples=60, timesteps=25, rate=0.05, prices="odin28")
+
+
+@pytest.mark.parametrize(("name", "make"), [("one_core", made), ("mesh", small_mesh)])
+def test_a_page_is_drawn_as_it_was(name: str, make: Callable[[], RunResult], tmp_path: Path) -> None:
+    """NM_GOLDEN=1 writes what is drawn now into tests/data: look at the difference, and at the page."""
+    page = written(make(), tmp_path)[0].split("</style>")[1]
+    drawn = re.sub(r"<p>Made by nmcompile .*?</p>", "", page).replace("><", ">\n<")
+    golden = Path(__file__).parent / "data" / "pages" / f"{name}.html"
+    if os.environ.get("NM_GOLDEN"):
+        golden.write_text(drawn, encoding="utf-8")
+    assert drawn.splitlines() == golden.read_text(encoding="utf-8").splitlines()
 
 
 # -------------------------------------------------------------------------------------------------- awkward runs
@@ -154,7 +182,7 @@ def test_raster_draws_every_spike_of_a_small_population(tmp_path: Path) -> None:
     assert result.spikes is not None
     raster = text[text.index('id="raster"') : text.index('id="membranes"')]
     drawn = sum(path.count("M") for path in re.findall(r'<path d="([^"]*)" style="stroke:var\(--c\)', raster))
-    assert drawn == (result.spikes[:, 0] == 0).sum() + len(result.meta["shown"]["inputs"])
+    assert drawn == (result.spikes[:, 0] == 0).sum() + len(result.notes.shown.inputs)
 
 
 def test_another_sample_can_be_shown(tmp_path: Path) -> None:
@@ -164,9 +192,8 @@ def test_another_sample_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_what_was_not_recorded_says_how_to_get_it(tmp_path: Path) -> None:
-    result = replace(made(), spikes=None, probes={})
-    result.meta["image"]["drift"] = []
-    del result.meta["labels"], result.meta["accuracy"], result.meta["float_accuracy"]
+    result = noted(replace(made(), spikes=None, probes={}), drift=())
+    result = result.with_notes(labels=None, accuracy=None, float_accuracy=None)
     words = written(result, tmp_path)[1].text
     assert "No spikes were recorded" in words
     assert "nmc emulate --probe v:LAYER -o RUN.npz" in words
@@ -176,9 +203,8 @@ def test_what_was_not_recorded_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_bare_run_has_a_page(tmp_path: Path) -> None:
     result = made()
-    kept = {key: result.meta[key] for key in ("timesteps", "latency", "populations")}
-    kept |= {"architecture": "up5k", "network": {"output": "layer1", "cores": result.meta["image"]["cores"]}}
-    _, reader = written(replace(result, meta=kept, probes={}), tmp_path)
+    kept = RunNotes(10, 1, load_architecture("up5k"), result.notes.populations, result.notes.image)
+    _, reader = written(replace(result, notes=kept, probes={}), tmp_path)
     assert {"raster", "work", "energy", "drift"} <= set(reader.ids)
 
 
@@ -208,9 +234,7 @@ def test_core_of_one_has_bars_and_no_mesh(tmp_path: Path) -> None:
 
 
 def test_output_that_does_not_spike_is_chosen_by_its_potential(tmp_path: Path) -> None:
-    result = made()
-    result.meta["image"]["readout"] = "membrane"
-    del result.meta["image"]["thresholds"]["layer1"]
+    result = noted(made(), readout="membrane", thresholds={"layer0": 100})
     silent = replace(result, output_counts=np.zeros_like(result.output_counts))
     assert "the answer" in written(silent, tmp_path)[1].text
 
@@ -218,18 +242,17 @@ def test_output_that_does_not_spike_is_chosen_by_its_potential(tmp_path: Path) -
 def test_silence_has_a_page(tmp_path: Path) -> None:
     result = made(rate=0.0)
     quiet = {name: np.zeros_like(values) for name, values in result.counters.items()}
-    energy = price(load_architecture("up5k"), quiet, 1, load_prices("horowitz45")).as_dict()
-    for row in result.meta["image"]["drift"]:
-        row["float_spikes"] = 0
-    for cost in result.meta["costs"]:
-        cost |= dict.fromkeys(("busy_cycles", "events", "synaptic_operations", "spikes"), 0)
-    still = replace(result, counters=quiet, chip=dict.fromkeys(CHIP_COUNTERS, 0)).with_meta(energy=energy)
+    energy = price(load_architecture("up5k"), quiet, 1, load_prices("horowitz45")).note()
+    result = noted(result, drift=tuple(replace(row, float_spikes=0) for row in result.notes.image.drift))
+    nothing = dict.fromkeys(("busy_cycles", "events", "synaptic_operations", "spikes"), 0)
+    costs = tuple(replace(cost, **nothing) for cost in result.notes.costs)
+    still = replace(result, counters=quiet, chip=dict.fromkeys(CHIP_COUNTERS, 0)).with_notes(energy=energy, costs=costs)
     assert "Nothing that was counted costs energy" in written(still, tmp_path)[1].text
 
 
 def test_many_classes_show_the_worst_ones(tmp_path: Path) -> None:
     result = made((6, 200), load_architecture("ecp5"), samples=60)
-    result.meta["labels"] = list(range(60))
+    result = result.with_notes(labels=tuple(range(60)))
     text, reader = written(result, tmp_path)
     assert "Right, of the 20 worst of 60 classes" in reader.text
     assert 'class="matrix"' not in text
@@ -238,33 +261,61 @@ def test_many_classes_show_the_worst_ones(tmp_path: Path) -> None:
 def test_places_without_locations_are_found_by_their_parts(tmp_path: Path) -> None:
     result = made((9, 3))
     located = written(result, tmp_path)[0]
-    del result.meta["locations"]
+    result = result.with_notes(locations=None)
     assert written(result, tmp_path)[0] == located
 
 
 def test_rows_in_the_order_of_places_are_said_to_be_so(tmp_path: Path) -> None:
     result = made((9, 3))
-    del result.meta["locations"]
-    result.meta["image"]["projections"] = [{"target": "layer0", "convolutional": True}]
+    projection = ProjectionNote("conv", "input", "layer0", 9, 576, 9, 8, 0, convolutional=True)
+    result = noted(result.with_notes(locations=None), projections=(projection,))
     words = written(result, tmp_path)[1].text
     assert "Rows follow the places in the cores" in words
     assert "its spikes are not known" in words
 
 
 # ------------------------------------------------------------------------------------------------------- numbers
+PREFIXES = ("f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0 s"), (3.2e-6, "3.2 µs"), (9.999e-4, "1 ms"), (1.5, "1.5 s"), (2.5e9, "2.5 Gs"), (1e-18, "0.001 fs")],
+    [
+        (0, "0 s"),
+        (3.2e-6, "3.2 µs"),
+        (9.994e-4, "999 µs"),
+        (9.995e-4, "0.999 ms"),
+        (1.5, "1.5 s"),
+        (2.5e9, "2.5 Gs"),
+        (1e-18, "0.001 fs"),
+        *((2 * 10.0**power, f"2 {prefix}s") for power, prefix in zip(range(-15, 18, 3), PREFIXES, strict=True)),
+    ],
 )
 def test_quantities_have_prefixes(value: float, text: str) -> None:
     assert numbers.quantity(value, "s").replace("\N{NO-BREAK SPACE}", " ") == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(1234567, "1,234,567"), (0.5, "0.5"), (1234.5, "1,234"), (14.23, "14.2")])
+NUMBERS = [(1234567, "1,234,567"), (0.5, "0.5"), (1234.5, "1,234"), (14.23, "14.2"), (99.96, "100"), (-1e3, "-1,000")]
+
+
+@pytest.mark.parametrize(("value", "text"), NUMBERS)
 def test_numbers_have_separators(value: float, text: str) -> None:
     assert numbers.number(value) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.001, "<1 %"), (0.614, "61 %"), (1.0, "100 %")])
+SHARES = [(0.0, "0 %"), (0.001, "<1 %"), (0.0049, "<1 %"), (0.0051, "1 %"), (0.614, "61 %"), (1.0, "100 %")]
+
+
+@pytest.mark.parametrize(("share", "text"), SHARES)
 def test_shares_are_percent(share: float, text: str) -> None:
     assert numbers.percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_shares_have_as_many_digits_as_asked_for() -> None:
+    assert numbers.percent(0.0012, 1) == "0.1\N{NO-BREAK SPACE}%"
+    assert numbers.signed(-0.0234) == "\N{MINUS SIGN}2.3\N{NO-BREAK SPACE}%"
+    assert numbers.signed(0.0234, 1) == "+2\N{NO-BREAK SPACE}%"
+
+
+def test_counts_have_a_plural() -> None:
+    assert [numbers.count(n, "core") for n in (0, 1, 4096)] == ["0 cores", "1 core", "4,096 cores"]

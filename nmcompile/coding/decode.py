@@ -9,7 +9,7 @@ import numpy as np
 
 from emulator.result import RunResult
 from emulator.spec.errors import InputError
-from emulator.spec.image import Image
+from emulator.spec.image import Image, whose
 
 READOUTS = ("count", "first-spike", "membrane")
 
@@ -18,14 +18,12 @@ def trains(image: Image, result: RunResult) -> np.ndarray:
     """(samples, timesteps, outputs) uint8: 1 where an output fired; needs a run with `record_spikes`."""
     if result.spikes is None:
         raise InputError("this run recorded no spikes; run it with record_spikes=True")
-    timesteps = int(result.meta["timesteps"])
-    place = np.full((image.arch.cores, image.arch.neurons), -1)
-    place[image.outputs[:, 0], image.outputs[:, 1]] = np.arange(len(image.outputs))
+    steps, window = result.notes.timesteps + image.latency, image.window(result.notes.timesteps)
     sample, t, core, neuron = result.spikes.T
-    output, t = place[core, neuron], t - image.latency
-    shown = (output >= 0) & (t >= 0) & (t < timesteps)
-    spikes = np.zeros((result.samples, timesteps, len(image.outputs)), np.uint8)
-    spikes[sample[shown], t[shown], output[shown]] = 1
+    output = whose([image.outputs], image.arch).neuron[core, neuron]
+    spikes = np.zeros((result.samples, steps, len(image.outputs)), np.uint8)
+    spikes[sample[output >= 0], t[output >= 0], output[output >= 0]] = 1
+    spikes = spikes[:, window]
     return spikes
 
 
