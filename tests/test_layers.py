@@ -10,7 +10,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # A room may import itself and the rooms before it. nmcompile's are in the order of the passes.
-MACHINES = ("spec", "processes", "cache", "prices", "metrics", "run_notes", "result", "energy", "reference", "kernel", "verilog")
+MACHINES = (
+    "spec",
+    "processes",
+    "cache",
+    "prices",
+    "metrics",
+    "run_notes",
+    "result",
+    "energy",
+    "reference",
+    "kernel",
+    "verilog",
+)
 PASSES = ("network", "neurons", "coding", "frontends", "learning", "discretize", "retime", "quantize", "place", "emit")
 COMPILER = (*PASSES, "pipeline", "results", "report", "fpga", "board", "study", "verbs", "cli")
 ROOMS = [*(f"emulator.{room}" for room in MACHINES), *(f"nmcompile.{room}" for room in COMPILER)]

@@ -111,7 +111,7 @@ def warm() -> float:
     silent = np.zeros(0, np.uint32)
     cores = tuple(empty_core(arch) for _ in range(arch.cores))
     run(
-        Image(arch, cores, np.zeros(2, np.int64), silent, np.zeros((1, 2), np.int32), 0, (), {}),
+        Image(arch, cores, np.zeros(2, np.int64), silent, np.zeros((1, 2), np.int32), 0, ()),
         np.zeros((1, 1, 1), int),
     )
     return time.perf_counter() - begun
