@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .spec.arch import Architecture
-from .spec.errors import InputError
 from .spec.notes import Notes
 
 
@@ -109,10 +108,3 @@ class RunNotes:
     accuracy: float | None = None
     float_accuracy: float | None = None
     neurobench: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def compiled(self) -> Notes:
-        """The compiler's notes; InputError if there are none."""
-        if self.image is None:
-            raise InputError("no compiler's notes in this result; run an image of nmc compile")
-        return self.image

@@ -72,13 +72,7 @@ def run(
     threads = max(1, min(threads, samples))
     places = [_Memories.of(machine, fabric) for _ in range(threads)]
     begun = time.perf_counter()
-    if threads == 1:
-        recorded = [places[0].run(0, samples, job)]
-    else:
-        cuts = [samples * i // threads for i in range(threads + 1)]
-        with ThreadPoolExecutor(threads) as pool:
-            parts = [pool.submit(places[i].run, cuts[i], cuts[i + 1], job) for i in range(threads)]
-            recorded = [part.result() for part in parts]
+    recorded = _run(places, samples, job)
     elapsed = time.perf_counter() - begun
     counted = _sum([place.counted() for place in places])
     ran = counting.executions(machine, counted, samples, length)
@@ -294,6 +288,16 @@ class _Memories(NamedTuple):
             self.state.busy,
             self.fired.chip,
         )
+
+
+def _run(places: list[_Memories], samples: int, job: Job) -> list[np.ndarray]:
+    """Run samples on as many threads as there are places; what each recorded."""
+    if len(places) == 1:
+        return [places[0].run(0, samples, job)]
+    cuts = [samples * i // len(places) for i in range(len(places) + 1)]
+    with ThreadPoolExecutor(len(places)) as pool:
+        parts = [pool.submit(place.run, cuts[i], cuts[i + 1], job) for i, place in enumerate(places)]
+        return [part.result() for part in parts]
 
 
 def _sum(parts: list[counting.Counted]) -> counting.Counted:

@@ -178,6 +178,8 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
     if compared:
         values["differences"] = 0
         values["compared"] = ["spikes", *(["cycles", "counters"] if counted else [])]
-        values["compared"] += ["output membranes"] if result.notes.compiled.readout == "membrane" else []
+        values["compared"] += (
+            ["output membranes"] if result.notes.image and result.notes.image.readout == "membrane" else []
+        )
         values["compared"] += ["what was learned"] if result.learned else []
     return values

@@ -32,7 +32,7 @@ def inspect_file(path: str) -> tuple[str, dict[str, Any]]:
     if "manifest.json" in names:
         return "image", inspect_image(load_compiled(path))
     result = load_result(path)
-    if not result.notes.costs and result.cycles_are != NOT_COUNTED:
+    if result.notes.energy is None and result.cycles_are != NOT_COUNTED:
         raise InputError(f"{path}: a machine's bare result, without costs and energy; make it with nmc emulate")
     return "result", inspect_result(result)
 
