@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,10 @@ from nirfiles import LAYERS, two_layers, write
 from test_fuzz import LONG
 
 from emulator.result import load_result
-from emulator.spec.image_file import load_image
+from emulator.spec.arch import load_architecture
+from emulator.spec.image_file import load_image, save_image
+from nmcompile.frontends import read_network
+from nmcompile.pipeline import compile_network
 
 NMC = [sys.executable, "-m", "nmcompile.cli"]
 KILLS = 30 if LONG else 2
@@ -35,16 +39,23 @@ limit = {limits}
 """
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    rng = np.random.default_rng(5)
+    write(folder / "net.nir", two_layers(rng), LAYERS)
+    np.savez(folder / "in.npz", spikes=(rng.random((40, 12, 6)) < 0.4).astype(np.uint8))
+    save_image(compile_network(read_network(folder / "net.nir"), load_architecture("up5k")).image, folder / "net.nmi")
+    (folder / "study.toml").write_text(STUDY.format(limits=[5]))
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(made, tmp_path, monkeypatch):
     """A folder with a network, its image and spikes, a study, and a cache that holds the kernel."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     own_cache(monkeypatch, tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(5)
-    write(tmp_path / "net.nir", two_layers(rng), LAYERS)
-    np.savez(tmp_path / "in.npz", spikes=(rng.random((40, 12, 6)) < 0.4).astype(np.uint8))
-    subprocess.run([*NMC, "compile", "net.nir", "-o", "net.nmi", "--arch", "up5k"], check=True, capture_output=True)
-    (tmp_path / "study.toml").write_text(STUDY.format(limits=[5]))
     return tmp_path
 
 
@@ -118,7 +129,6 @@ def test_a_killed_study_leaves_a_table_and_goes_on(folder):
 
 @pytest.mark.skipif(not LONG, reason="the long campaign")
 def test_a_killed_build_of_the_verilog_leaves_nothing(folder, monkeypatch):
-    import shutil
     import tempfile
 
     (folder / "tmp").mkdir()
