@@ -195,7 +195,8 @@ def _alone(client: Any, key: str, task: Task, inputs: Mapping[str, Inputs]) -> d
     """What a task finds while nothing else runs; None if it takes two workers along: one may have been dying."""
     data = inputs[task.inputs] if isinstance(task, Run) else None
     for attempt in range(2):
-        client.wait_for_workers(1)
+        with contextlib.suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=60)
         future = client.submit(perform, task, data, key=f"nmcompile-{key}-alone-{attempt}", pure=False)
         future.exception()  # waits
         result = _outcome(key, task, future)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from logging import WARNING
 from typing import Any
 
+import dask
 from distributed import Nanny, Scheduler, SpecCluster, Worker
 from distributed.security import Security
 
@@ -44,6 +45,7 @@ def local_cluster(processes: int) -> Iterator[SpecCluster]:
         }
         workers = {number: {"cls": Nanny, "options": options} for number in range(processes)}
         scheduler = {"cls": QuietScheduler, "options": common | {"dashboard": False, "dashboard_address": None}}
+        patience = dask.config.set({"distributed.deploy.lost-worker-timeout": "1h"})  # else a slow restart is the last
         named = {"security": security, "name": "nmcompile", "silence_logs": WARNING}
-        with SpecCluster(workers=workers, scheduler=scheduler, **named) as cluster:
+        with patience, SpecCluster(workers=workers, scheduler=scheduler, **named) as cluster:
             yield cluster
