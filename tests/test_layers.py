@@ -23,8 +23,8 @@ MACHINES = (
     "kernel",
     "verilog",
 )
-PASSES = ("network", "neurons", "coding", "frontends", "learning", "discretize", "retime", "quantize", "place", "emit")
-COMPILER = (*PASSES, "pipeline", "results", "report", "fpga", "board", "study", "verbs", "cli")
+PASSES = ("network", "neurons", "frontends", "coding", "learning", "discretize", "retime", "quantize", "place", "emit")
+COMPILER = (*PASSES, "user_models", "pipeline", "results", "report", "fpga", "board", "study", "verbs", "cli")
 ROOMS = [*(f"emulator.{room}" for room in MACHINES), *(f"nmcompile.{room}" for room in COMPILER)]
 LONGEST_FILE, LONGEST_FUNCTION = 450, 80
 WHOLE = {"emulator/reference.py"}  # a definition is read in one piece

@@ -131,7 +131,7 @@ def _result(
         architecture=image.arch,
         populations=tuple(p.name for p in image.populations),
         image=image.notes,
-        input_spikes=int(np.count_nonzero(data.spikes)),
+        input_spikes=data.spikes.count,
         energy=price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).note() if counted else None,
         **labelled(predictions, data),
     )

@@ -24,6 +24,7 @@ from ..network.semantics import Semantics
 from ..pipeline import compile_network
 from ..results.evaluate import evaluate
 from ..results.summary import summary
+from ..user_models import using
 from .plan import Inputs
 
 DIED: Final = "its worker died or was stopped; was memory short? try fewer workers"
@@ -52,6 +53,10 @@ class Run:
     learn: bool
 
     def __call__(self, inputs: Inputs) -> dict[str, Any]:
+        with using(inputs.models):
+            return self._run(inputs)
+
+    def _run(self, inputs: Inputs) -> dict[str, Any]:
         samples = None if inputs.calibrate is None else inputs.calibrate.spikes
         made = compile_network(inputs.network, self.arch, self.semantics, self.weight_bits, samples)
         result = evaluate(made.image, inputs.data, readout=self.readout, learn=self.learn)
