@@ -64,7 +64,7 @@ class Compilation:
             "latency_timesteps": self.image.latency,
             "memory_bits": self.image.memory_bits,
             "semantics": self.semantics.describe(),
-            "notes": list(self.network.notes),
+            "notes": [*self.network.notes, *self.discrete.rounded],
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
