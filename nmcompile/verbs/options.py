@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,11 +31,11 @@ class FileName(click.ParamType):
 
     name = "file"
 
-    def __init__(self, bundled: Callable[[], Iterable[str]] = tuple):
-        self.bundled = bundled  # names that a shell completes beside files
+    def __init__(self, table: str | None = None):
+        self.table = table  # of the bundled ones, as of `Name`
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        names = [CompletionItem(name) for name in self.bundled() if name.startswith(incomplete)]
+        names = Name(self.table).shell_complete(ctx, param, incomplete) if self.table else []
         return names or [CompletionItem(incomplete, type="file")]
 
 
@@ -43,50 +44,32 @@ class OutputName(FileName):
 
 
 class Name(click.ParamType):
-    """One of the names that are bundled, which a shell completes; whoever takes it says what is wrong with another."""
+    """A name of a table, which is imported when it is asked for: by help and by the shell, not when a verb is defined.
 
-    name = "text"
+    Args:
+        table: "module:attribute", the names or a function that returns them, in the order that people see.
+    """
 
-    def __init__(self, bundled: Callable[[], Iterable[str]]):
-        self.bundled = bundled
+    name = "name"
+
+    def __init__(self, table: str):
+        self.table = table
+
+    def names(self) -> list[str]:
+        module, attribute = self.table.split(":")
+        found = getattr(import_module(module), attribute)
+        return list(found() if callable(found) else found)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names())}]"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        return [CompletionItem(name) for name in self.bundled() if name.startswith(incomplete)]
-
-
-def _architectures() -> Iterable[str]:
-    from emulator.spec.arch import bundled_architectures
-
-    return bundled_architectures()
-
-
-def _prices() -> Iterable[str]:
-    from emulator.prices import bundled_prices
-
-    return bundled_prices()
-
-
-def _boards() -> Iterable[str]:
-    from ..fpga.boards import board_names
-
-    return board_names()
-
-
-def _targets() -> Iterable[str]:
-    from ..fpga.targets import TARGETS
-
-    return TARGETS
-
-
-def _examples() -> Iterable[str]:
-    from ..results.demo import EXAMPLES
-
-    return EXAMPLES
+        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
 
 
 FILE, OUTPUT = FileName(), OutputName()
-ARCHITECTURE, PRICE_TABLE = FileName(_architectures), FileName(_prices)
-BOARD, TARGET, EXAMPLE = Name(_boards), Name(_targets), Name(_examples)
+ARCHITECTURE = FileName("emulator.spec.arch:bundled_architectures")
+PRICE_TABLE = FileName("emulator.prices:bundled_prices")
 
 
 class Verb(click.Command):
