@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,21 @@ from emulator.result import RunResult
 from emulator.run_notes import Shown
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
+from emulator.spec.image_file import load_compiled
 from emulator.spec.notes import Notes
 
 from ..coding import decode
-from ..coding.spikes import SpikeData, largest_input
+from ..coding.spikes import SpikeData, largest_input, read_spikes
 from ..learning.learned import check_learns, set_learning
+from ..pipeline import Compilation
 from .costs import core_fill, neurobench, population_costs
 from .learning_costs import learning_run
 from .summary import DEFAULT_PRICES
 
 
 def evaluate(
-    image: Image,
-    data: SpikeData,
+    image: Image | Compilation | str | Path,
+    data: Any,
     *,
     threads: int = 1,
     probes: Sequence[str] = (),
@@ -39,6 +42,8 @@ def evaluate(
     """Run all samples; the notes then hold what `summary` and the report show.
 
     Args:
+        image: an image, what `compile_network` gave, or an .nmi file.
+        data: SpikeData, or whatever `read_spikes` takes: a path, an array (samples, timesteps, inputs), recordings.
         readout: how predictions are made, one of `decode.READOUTS`; None: what the image was compiled for, the
             membrane of outputs that do not spike, else the count.
         probes: "REGISTER:POPULATION" each.
@@ -50,7 +55,13 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
+    if isinstance(image, Compilation):
+        image = image.image
+    elif not isinstance(image, Image):
+        image = load_compiled(image)
     notes = image.compiled
+    if not isinstance(data, SpikeData):
+        data = read_spikes(data, image.n_inputs, largest_input(image))
     if learn:
         check_learns(image)
     image = set_learning(image, learn)
