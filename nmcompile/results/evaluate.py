@@ -66,24 +66,27 @@ def evaluate(
         check_learns(image)
     image = set_learning(image, learn)
     _check_inputs(image, data)
-    table, readout = load_prices(prices), _readout(notes, readout)
+    table, how = load_prices(prices), _readout(notes, readout)
     membrane = f"v:{notes.output}"
-    wanted = [*probes, *([membrane] if readout == "membrane" and membrane not in probes else [])]
+    wanted = [*probes, *([membrane] if how.of == "membranes" and membrane not in probes else [])]
     result = emulator.run(
         image,
         data.spikes,
         threads=threads,
         probes=wanted,
-        record_spikes=record_spikes or readout == "first-spike",
+        record_spikes=record_spikes or how.of == "trains",
         learn=learn,
         reward=data.extra.get("rewards", 0) if learn else 0,
     )
-    predictions = result.predictions
-    if readout == "membrane":
-        v = result.probes[membrane][:, image.window(result.notes.timesteps)]
-        predictions = decode.by_membrane(v / image.population(notes.output).scale)
-    elif readout == "first-spike":
-        predictions = decode.by_first_spike(decode.trains(image, result))
+    match how.of:
+        case "counts":
+            outputs = result.output_counts
+        case "trains":
+            outputs = decode.trains(image, result)
+        case "membranes":
+            v = result.probes[membrane][:, image.window(result.notes.timesteps)]
+            outputs = v / image.population(notes.output).scale
+    predictions = how.predict(outputs)
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     result = result.with_notes(
         input_spikes=data.spikes.count,
@@ -116,13 +119,14 @@ def _check_inputs(image: Image, data: SpikeData) -> None:
         )
 
 
-def _readout(notes: Notes, readout: str | None) -> str:
+def _readout(notes: Notes, name: str | None) -> decode.Readout:
     """The readout to use; UsageError if there is none of that name, or outputs have no spikes for it."""
-    readout = readout or notes.readout
-    if readout not in decode.READOUTS or (readout != "membrane" and notes.readout == "membrane"):
-        choices = ", ".join(decode.READOUTS) if notes.readout == "count" else "membrane, as its outputs do not spike"
-        raise UsageError(f"readout {readout!r} of {notes.output!r}; the choices are {choices}")
-    return readout
+    name, spiking = name or notes.readout, notes.readout == "count"
+    choices = {key: how for key, how in decode.READOUTS.items() if spiking or not how.spiking}
+    if name not in choices:
+        why = "" if spiking else ", as its outputs do not spike"
+        raise UsageError(f"readout {name!r} of {notes.output!r}; the choices are {', '.join(choices)}{why}")
+    return choices[name]
 
 
 def labelled(predictions: np.ndarray, data: SpikeData) -> dict[str, Any]:
