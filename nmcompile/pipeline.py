@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,8 @@ class Compilation:
             "latency_timesteps": self.image.latency,
             "memory_bits": memory_bits(self.image),
             "semantics": self.semantics.describe(),
+            "losses": [asdict(loss) for loss in self.quantized.losses],
+            "calibration_left_out": self.quantized.left_out,
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
@@ -121,7 +123,9 @@ def _check_inputs(network: Network, calibrate: np.ndarray) -> None:
         raise InputError(
             f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
         )
-    if calibrate.size and calibrate.max() > network.input_levels:
+    if not calibrate.size:
+        raise InputError(f"calibration inputs of shape {calibrate.shape} hold nothing; give a sample of a timestep")
+    if calibrate.max() > network.input_levels:
         raise InputError(
             f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
             "use --input-levels for analog ones"

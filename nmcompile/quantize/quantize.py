@@ -20,9 +20,11 @@ from ..network.network import Population
 from ..neurons.update import COEFFICIENT, STATE, Dynamics
 from ..retime import Timing
 from .fixed import fixed_weights
+from .losses import loss_of
 from .plastic import changing, check_plain, learns, plastic_layer
 from .quantized import (
     WEIGHT_BITS,
+    Loss,
     PlasticWeights,
     QuantizedLayer,
     QuantizedNetwork,
@@ -55,6 +57,8 @@ def quantize(
     populations = []
     projections: dict[int, QuantizedProjection] = {}
     warnings: list[str] = []
+    losses: list[Loss] = []
+    left_out: dict[str, str] = {}
     problems: list[str] = [
         f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
         for name, payload in discrete.payloads.items()
@@ -74,8 +78,6 @@ def quantize(
             incoming, layer.integers, layer.shifts, layer.bits, layer.plastic, strict=True
         ):
             p = network.projections[i]
-            if p.matrix.nnz and q.nnz == 0:
-                warnings.append(f"{p.name!r}: every weight rounds to 0 at {bits} bits; use more --weight-bits")
             projections[i] = QuantizedProjection(
                 name=p.name,
                 source=p.source,
@@ -96,6 +98,10 @@ def quantize(
             problems += error.problems
             continue
         populations.append(replace(integer, changing=changing(population.name, layer.plastic, d)))
+        onto = [network.projections[i] for i in incoming]
+        if calibration is not None and layer.left_out:
+            left_out[population.name] = layer.left_out
+        losses.append(loss_of(population, onto, d, layer, integer, arch, warnings))
     if problems:
         raise DoesNotFitError(problems)
     return QuantizedNetwork(
@@ -106,6 +112,8 @@ def quantize(
         timing,
         network.origin,
         tuple(warnings),
+        tuple(losses),
+        left_out,
     )
 
 
@@ -132,9 +140,9 @@ def _integers(
         arriving = [discrete.delays[i] for i in incoming]
         layer = Layer(population, onto, d, arch, weight_bits, calibration, sent, most_shift, arriving)
         scale, shifts, integers = layer.quantize(warnings, problems)
-        return QuantizedLayer(scale, shifts, integers, [weight_bits] * len(onto), none)
+        return QuantizedLayer(scale, shifts, integers, [weight_bits] * len(onto), none, layer.left_out)
     shifts, integers, bits = fixed_weights(population.name, onto, d, arch, weight_bits, sent, most_shift, problems)
-    return QuantizedLayer(np.full(population.n, d.scale), shifts, integers, bits, none)
+    return QuantizedLayer(np.full(population.n, d.scale), shifts, integers, bits, none, "its model fixes its units")
 
 
 def _population(

@@ -11,7 +11,7 @@ from rich.markup import escape
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
 from .options import FILE, JSON, OUTPUT, Verb, print_values
-from .tables import show_costs, show_drift, show_fill, show_fill_of, weight_step
+from .tables import show_costs, show_drift, show_fill, show_fill_of, show_losses, weight_step
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
@@ -114,8 +114,13 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
         *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
+        *(
+            ("calibration", f"rounding errors of {name} are not weighed against each other: {why}")
+            for name, why in values["calibration_left_out"].items()
+        ),
     )
     show_fill_of(image)
+    show_losses(values["losses"])
     if "drift" in values:
         show_drift(values["drift"])
     show_warnings(values["warnings"])
@@ -124,7 +129,8 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
 def _learns(p: dict[str, Any]) -> str:
     low, high = p["bounds"]
     steps = f"from {low:.4g} to {high:.4g} in steps of {weight_step(p):.3g}"
-    return f"{p['name']} by {p['learns']}, {p['weight_bits']} bits, {steps}"
+    pairs = f"{p['synapses']:,} of {p['connections']:,} pairs"
+    return f"{p['name']} by {p['learns']}, {pairs}, {p['weight_bits']} bits, {steps}"
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:

@@ -43,6 +43,20 @@ def show_drift(rows: list[dict[str, Any]]) -> None:
             console().print(f"[yellow]![/] {escape(row['advice'])}")
 
 
+def show_losses(rows: list[dict[str, Any]]) -> None:
+    table = new_table("population", "weights to 0", "of their sum", "least threshold", "parameters to 0")
+    table.title = "What rounding took"
+    for row in rows:
+        table.add_row(
+            escape(row["population"]),
+            share((row["zero_weights"], max(1, row["weights"]))),
+            f"{100 * row['zero_weight_sum']:.1f} %",
+            "" if row["threshold_units"] is None else f"{row['threshold_units'][0]:,} units",
+            escape(", ".join(f"{name} of {count:,}" for name, count in row["vanished"].items())),
+        )
+    show_table(table)
+
+
 def weight_step(p: dict[str, Any]) -> float:
     """The least difference between two weights of a projection that learns; a tag below them does not count."""
     return p["unit"] * 2 ** p["tag_bits"]
