@@ -12,7 +12,7 @@ from .spec import isa
 from .spec.arch import Architecture
 from .spec.fixedpoint import lfsr_draw, round_shift, saturate, wrap
 from .spec.image import CoreImage, Image
-from .spec.isa import EVENT_CYCLES, PIPELINE, PRED_NOT, PRED_PRE, SCALAR_CYCLES, Op
+from .spec.isa import PAYLOAD_BITS, PRED_NOT, PRED_PRE, Op
 from .spec.ledger import CHIP_COUNTERS, COUNTERS, UNITS
 
 Packet = tuple[int, int, int, int]  # core, axon, delay, payload
@@ -76,16 +76,13 @@ class Core:
         while True:
             op = self.program[pc]
             self.counters["instructions"] += 1
-            start, jump = pc, pc + 1
+            start, jump, cost = pc, pc + 1, isa.cycles(op, 0, self.arch.lanes)
             match op.name:
                 case "end":
                     self.emit_blocks = op.lo
-                    cost = isa.END_CYCLES
                 case "when":
-                    cost = SCALAR_CYCLES
                     jump += 0 if self.due(op) else op.skip
                 case "range":
-                    cost = SCALAR_CYCLES
                     self.space = op
                 case "integ":
                     cost = self.integ(op)
@@ -108,7 +105,7 @@ class Core:
     # ---------------------------------------------------------------------------------------------- integ
     def integ(self, op: Op) -> int:
         """Deliver what is pending now; ascending axons."""
-        cost = isa.INTEG_CYCLES + op.hi
+        cost = isa.cycles(op, 0, self.arch.lanes)
         pending, count = self.pending[self.slot], self.counters
         for granule in range(op.lo, op.lo + op.hi):
             count["pending_reads"] += 1
@@ -129,7 +126,7 @@ class Core:
         if op.flag:
             factor = self.payloads[self.slot][axon]
             if op.flag2:
-                factor = wrap(factor, 8)
+                factor = wrap(factor, PAYLOAD_BITS)
         count["events"] += 1
         beats = 0
         accumulator, lanes = self.accumulators[op.d], self.arch.lanes
@@ -147,7 +144,7 @@ class Core:
                     accumulator[n] = wrap(value, self.arch.acc_bits)
         count["beats"] += beats
         self.retire("event", self.number, axon, factor, beats)
-        return EVENT_CYCLES + beats
+        return isa.event_cycles(beats)
 
     def window(self, entry: dict[str, int]) -> Iterable[tuple[int, int, int]]:
         """The beats of an axon entry: (beat address, 1 where a new synapse word is read, block)."""
@@ -226,7 +223,7 @@ class Core:
                 for code in accumulators:
                     if code >= isa.SRC_ACC_CLEAR:
                         self.accumulators[code & 1][n] = 0
-        return max(len(blocks), PIPELINE)
+        return isa.cycles(op, len(blocks), lanes)
 
     def chosen(self, pred: int, n: int, axon: int) -> bool:
         """Is this lane selected by the predicate field?"""
@@ -240,7 +237,7 @@ class Core:
         """The full-width result of one lane, before saturation."""
         arch = self.arch
         a = source(op.a) if "a" in op.row.reads else 0
-        b = (op.imm if op.imm_b else source(op.imm & 15)) if "b" in op.row.reads else 0
+        b = (op.imm if op.b is None else source(op.b)) if "b" in op.row.reads else 0
         match op.name:
             case "mov":
                 return b
@@ -272,7 +269,9 @@ class Core:
                 if not op.flag:
                     return 1
                 value = source(op.a)
-                return max(-128, min(127, value)) & 0xFF if op.flag2 else max(0, min(255, value))
+                if op.flag2:
+                    return saturate(value, PAYLOAD_BITS) & isa.LARGEST_PAYLOAD
+                return max(0, min(isa.LARGEST_PAYLOAD, value))
         raise AssertionError(op.name)
 
     # ----------------------------------------------------------------------------------------------- rows
@@ -284,16 +283,15 @@ class Core:
         neurons = range(space.lo * lanes, (space.lo + space.hi - 1) * lanes + space.d + 1)
         did = any(self.predicates[op.a][n] for n in neurons)
         count["predicate_reads"] += space.hi
-        axon_blocks = -(-len(op.swept) // lanes)
-        count["trace_reads"] += axon_blocks
-        cost = isa.ROWS_CYCLES + max(space.hi, PIPELINE) + axon_blocks
+        count["trace_reads"] += -(-len(op.swept) // lanes)
+        cost = isa.cycles(op, space.hi, lanes)
         for axon in op.swept:
             select = op.shift & 8
             select = select or (op.shift & 1 and self.delivered[axon])
             select = select or (op.shift & 2 and did and self.traces[op.c][axon] != 0)
             select = select or (op.shift & 4 and self.reward != 0)
             if select:
-                cost += isa.ROW_CYCLES + 2 * space.hi + self.row(op, axon, pc + 1)
+                cost += isa.row_cycles(space.hi, self.row(op, axon, pc + 1))
         return cost, pc + 1 + op.body + 1
 
     def row(self, op: Op, axon: int, pc: int) -> int:
@@ -315,10 +313,10 @@ class Core:
             step = self.program[pc]
             count["instructions"] += 1
             if step.name == "endrows":
-                cost += SCALAR_CYCLES
+                cost += isa.cycles(step, space.hi, lanes)
                 break
             if step.name == "when":
-                cost += SCALAR_CYCLES
+                cost += isa.cycles(step, space.hi, lanes)
                 pc += 0 if self.due(step) else step.skip
             else:
                 cost += self.vector(step, row_axon=axon)
@@ -346,7 +344,7 @@ class Core:
         if not self.pending[slot][axon]:
             self.payloads[slot][axon] = 0
         self.pending[slot][axon] = 1
-        self.payloads[slot][axon] = (self.payloads[slot][axon] + payload) & 0xFF
+        self.payloads[slot][axon] = (self.payloads[slot][axon] + payload) & isa.LARGEST_PAYLOAD
 
     def emission(self) -> Iterable[tuple[int, Packet | None]]:
         """What the emitter does in the fabric phase: (cycles before this packet can be offered, packet).
@@ -377,11 +375,12 @@ class Core:
         self.predicates = [[0] * arch.neurons for _ in range(isa.N_PREDICATES)]
         self.delivered = [0] * arch.axons
         self.pending = [[0] * arch.axons for _ in range(arch.delay_slots)]
-        return isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules)
+        return isa.clear_cycles(arch.blocks, arch.delay_slots, arch.granules)
 
 
 # ----------------------------------------------------------------------------------------------- the fabric
-NORTH, EAST, SOUTH, WEST, LOCAL = range(5)  # router ports, in the order of their priority
+PORTS = ("north", "east", "south", "west", "local")  # of a router, in the order of their priority
+NORTH, EAST, SOUTH, WEST, LOCAL = range(len(PORTS))
 
 
 class Mesh:

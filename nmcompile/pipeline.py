@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
@@ -64,23 +63,13 @@ class Compilation:
                 sum(p["axons"] for c in self.image.meta["cores"] for q in c["parts"] for p in q["projections"])
             ),
             "latency_timesteps": self.image.latency,
-            "memory_bits": memory_bits(self.image),
+            "memory_bits": self.image.memory_bits,
             "semantics": self.semantics.describe(),
             "losses": [asdict(loss) for loss in self.quantized.losses],
             "calibration_left_out": self.quantized.left_out,
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
-
-
-def memory_bits(image: Image) -> int:
-    """Bits of memory that the image fills."""
-    arch, total = image.arch, 0
-    for core in image.cores:
-        total += len(core.program) * isa.WORD_BITS + len(core.axons) * 64 + core.synapses.size * 16
-        total += len(core.pointers) * 32 + len(core.routes) * 32
-        total += arch.registers * core.registers.shape[1] * arch.lanes * arch.state_bits
-    return total
 
 
 def compile_network(

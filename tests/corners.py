@@ -15,12 +15,12 @@ from nmcompile.frontends.linear import conv2d
 from nmcompile.learning.attach import attach
 from nmcompile.learning.library import RULES
 from nmcompile.network.limits import INPUT
-from nmcompile.network.network import MODELS, Network, Population, Projection
+from nmcompile.network.network import NIR_MODELS, Network, Population, Projection
 from nmcompile.network.rule import Rule
 from nmcompile.network.semantics import PRESETS, RESETS, Semantics, choose_semantics
 
 Rng = np.random.Generator
-PARAMETERS = MODELS | {"DiscreteLIF": ("decay", "v_threshold", "v_reset")}
+PARAMETERS = NIR_MODELS | {"DiscreteLIF": ("decay", "v_threshold", "v_reset")}
 TIMES = (1e-3, 5e-3, 5e-3, 0.02, 0.02, 0.02, 0.1, 10.0)
 DT = 1e-3
 

@@ -14,6 +14,7 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import MachineError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Instruction, Op
+from emulator.spec.listing import listing
 from emulator.verilog import host, icarus
 from emulator.verilog.verilated import Verilated
 from nmcompile.board.flash import flash
@@ -99,7 +100,7 @@ def test_the_random_programs_draw_every_format_of_an_axon(programs):
 
 # --------------------------------------------------------------------------- an instruction that nobody implements
 ABS = isa._vector("abs", 0x15, ("d", "a"), "d = |a|", ("a",), "add")
-NAP = Instruction("nap", 0x16, (), "nothing happens", "6")
+NAP = Instruction("nap", 0x16, (), "nothing happens", isa.Cost(6))
 
 
 @pytest.fixture
@@ -171,4 +172,38 @@ def test_a_row_of_the_table_names_only_what_there_is(wrong):
 
 def test_the_listing_of_a_new_instruction_shows_its_own_operands(strange):
     strange(ABS)
-    assert isa.listing(Op("abs", d=1, a=2)) == "abs   r1, r2"
+    assert listing(Op("abs", d=1, a=2)) == "abs   r1, r2"
+
+
+# ------------------------------------------------------------------------------------------------ facts by name
+def test_a_when_is_no_longer_than_its_fields():
+    assert isa.when(isa.LONGEST_SKIP, 1, 2, of_sample=True).skip == isa.LONGEST_SKIP == 255
+    with pytest.raises(ValueError, match=r"^a when skips at most 255 instructions and cannot skip 256$"):
+        isa.when(256, 1, 2, of_sample=True)
+
+
+def test_the_select_register_has_the_fields_of_the_verilog():
+    text = (host.rtl_directory() / "nm_host.v").read_text()
+    for low, width in host.SELECT_FIELDS.values():
+        assert f"req_data_i[{low + width - 1}:{low}]" in text
+
+
+def test_the_select_register_points_at_a_word():
+    assert host.select(3, "synapses", 5) == 0x03700005
+    with pytest.raises(ValueError, match=r"^field 'word' is 20 bits wide and cannot hold 1048576$"):
+        host.select(3, "synapses", 1 << 20)
+
+
+def test_the_memory_of_an_image_is_what_its_words_take():
+    arch = random_architecture(np.random.default_rng(0), mesh_width=1, mesh_height=1, lanes=4, state_bits=24)
+    core = replace(
+        empty_core(arch),
+        program=np.zeros(3, np.uint64),
+        axons=np.zeros(5, np.uint64),
+        synapses=np.zeros((7, 4), np.uint16),
+        registers=np.zeros((arch.registers, 2, 4), np.int32),
+        pointers=np.zeros(11, np.uint32),
+        routes=np.zeros(13, np.uint32),
+    )
+    image = Image(arch, (core,), np.zeros(1, int), np.zeros(0, np.uint32), np.zeros((0, 2), int), 0, (), {})
+    assert image.memory_bits == 3 * 64 + 5 * 64 + 7 * 4 * 16 + 11 * 32 + 13 * 32 + arch.registers * 2 * 4 * 24

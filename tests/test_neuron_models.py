@@ -46,7 +46,7 @@ def network(neurons, weights, levels=1):
 
 def test_every_example_is_tested_here():
     text = Path(__file__).read_text()
-    names = [name for name in models._discretize if f'"{name}"' not in text]
+    names = [name for name in models.MODELS if f'"{name}"' not in text]
     assert len(list(EXAMPLES.glob("*.py"))) >= 5
     assert set(names) <= {"I", "IF", "LI", "LIF", "CubaLI", "CubaLIF", "Loihi", "DiscreteLIF", "Threshold"}
 

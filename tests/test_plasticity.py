@@ -15,6 +15,7 @@ from emulator.spec.arch import load_architecture
 from emulator.spec.check import check_image
 from emulator.spec.errors import DoesNotFitError, InputError
 from emulator.spec.ledger import COUNTERS
+from emulator.spec.listing import listing
 from nmcompile.coding.spikes import SpikeData
 from nmcompile.learning import library as plasticity
 from nmcompile.learning.attach import attach
@@ -750,7 +751,7 @@ def test_neurons_of_fixed_units_or_of_two_spikes_do_not_learn(monkeypatch):
             threshold = {"threshold": Value(population.params["v_threshold"])}
             return Dynamics(fires_twice, threshold, gain=np.ones(population.n), **options)
 
-        monkeypatch.setitem(models._discretize, "LIF", discretize)
+        monkeypatch.setitem(models.MODELS, "LIF", dataclasses.replace(models.MODELS["LIF"], discretize=discretize))
         return refused(driven(2, 1, 0.001, pair_terms()))
 
     assert refusal(scale=256.0) == (
@@ -864,7 +865,7 @@ def corrupted(change):
     cores = list(image.cores)
     cores[number] = dataclasses.replace(core, axons=axons)
     (address,) = (i for i, word in enumerate(core.program) if isa.decode(word).name == "rows")
-    where = f"core {number}: program address {address} ({isa.listing(isa.decode(core.program[address]))}): "
+    where = f"core {number}: program address {address} ({listing(isa.decode(core.program[address]))}): "
     return where, dataclasses.replace(image, cores=tuple(cores))
 
 

@@ -17,8 +17,9 @@ from ..spec import isa
 from ..spec.isa import Op
 from .words import WORD
 
+DELAY_BITS: Final = isa.ROUTE_FIELDS["delay"][1]
 MOST_LANES: Final = 1 << 16  # of a bank: its targets are uint16
-MOST_CORES: Final = 64  # of a bank: they are bits of a word
+MOST_CORES: Final = WORD  # of a bank: they are bits of a word
 FOREVER: Final = 1 << 40
 
 
@@ -81,7 +82,7 @@ class Bank:
 
     Attributes:
         site: when and how; cores: (n,) busy cores, ascending; core: set for axons that a program delivers in order.
-        first, rows: its pending indices are first..first + rows - 1; `words` 64-bit words of the bitmap.
+        first, rows: its pending indices are first..first + rows - 1; `words` of the bitmap.
     """
 
     site: Site | None
@@ -103,7 +104,7 @@ class Pending:
         q, core, axon: (members,) the axons of the chip that can be pending: index, busy core, axon number;
             by ascending q, then core.
         lookup: (busy cores * axons,) q of each axon, -1 if nobody can ever hear it.
-        lanes: pending indices, a multiple of 64. cores: busy cores.
+        lanes: pending indices, a multiple of WORD. cores: busy cores.
         pending_first: (busy cores,) first index of a core that delivers in order, else 0.
     """
 
@@ -136,8 +137,8 @@ def gather(
     """
     sources = np.bincount(route_place, minlength=n_cores * n_axons)
     single = np.zeros(n_cores * n_axons, np.int64)
-    single[route_place] = route_source * 16 + route_delay
-    alone = 16 * (int(route_source.max(initial=0)) + 1)  # signatures from here on are not shared
+    single[route_place] = route_source << DELAY_BITS | route_delay
+    alone = (1 << DELAY_BITS) * (int(route_source.max(initial=0)) + 1)  # signatures from here on are not shared
     lookup = np.full(n_cores * n_axons, -1, np.int64)
 
     keys: dict[tuple[Site, int, int], int] = {}

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..spec.isa import GRANULE
+from ..spec.isa import GRANULE, LARGEST_PAYLOAD, PAYLOAD_BITS
 from . import synapses as s
 from . import tables as t
 from .vectors import (
@@ -39,8 +39,9 @@ from .vectors import (
     widen16,
     widen32,
 )
-from .words import ALL, ONE, VECTOR_BYTES
+from .words import ALL, BYTES8, BYTES16, LANE, LINE, ONE, VECTOR_BYTES, WORD, WORD_SHIFT
 
+LARGEST_SIGNED = LARGEST_PAYLOAD // 2
 AHEAD = 4  # rows that are prefetched before they are added
 
 
@@ -59,7 +60,7 @@ class Inbox(NamedTuple):
     dense_rows: np.ndarray
     dense_factors: np.ndarray
     sums: np.ndarray  # int16 sums of streamed rows
-    lanes: np.ndarray  # (64,) int32, one a core of a bank
+    lanes: np.ndarray  # (WORD,) int32, one a core of a bank
     stamps: np.ndarray  # (cores * granules,) int64 timestep in which a granule last held spikes
 
 
@@ -83,24 +84,24 @@ def take(row, slot, sizes, synapses, inbox):
     """List a bank's pending rows, ascending, and consume their bits; how many they are."""
     first, words = row[s.FIRST], row[s.WORDS]
     pointers, reaches = address(synapses.row_pointers), address(synapses.reaches)
-    costs, table = address(synapses.cost), address(synapses.costs) + (row[s.COST] - first) * 128
+    costs, table = address(synapses.cost), address(synapses.costs) + (row[s.COST] - first) * BYTES16
     vectors = row[s.CORES] > 1 and not row[s.UNIFORM]
-    at = slot * (sizes.pending >> 6) + (first >> 6)
+    at = slot * (sizes.pending >> WORD_SHIFT) + (first >> WORD_SHIFT)
     count = np.int64(0)
     for word in range(words):
         lanes = inbox.pending[at + word]
         if lanes:
             inbox.pending[at + word] = 0
             while lanes:
-                q = first + word * 64 + first_lane(lanes)
+                q = first + word * WORD + first_lane(lanes)
                 lanes &= lanes - ONE
                 inbox.events[q] += 1
                 inbox.rows[count] = q
                 count += 1
                 prefetch(pointers + q * 8)  # rows fire far apart: what the next passes read is not in the cache
                 if vectors:
-                    prefetch(table + q * 128)
-                    prefetch(table + q * 128 + 64)
+                    prefetch(table + q * BYTES16)
+                    prefetch(table + q * BYTES16 + LINE)
                     prefetch(reaches + q * 8)
                 else:
                     prefetch(costs + q * 4)
@@ -116,7 +117,7 @@ def take(row, slot, sizes, synapses, inbox):
 def factor_of(counts, at, signed):
     """The payload of a pending axon."""
     factor = np.int64(counts[at])
-    return factor - 256 if signed and factor > 127 else factor
+    return factor - (1 << PAYLOAD_BITS) if signed and factor > LARGEST_SIGNED else factor
 
 
 @inner
@@ -138,12 +139,12 @@ def charge(row, count, clock, synapses, inbox):
         return
     if row[s.UNIFORM]:
         for i in range(cores):
-            inbox.cost[synapses.bank_cores[first_core + i]] += count * np.int64(synapses.costs[row[s.COST] * 64 + i])
+            inbox.cost[synapses.bank_cores[first_core + i]] += count * np.int64(synapses.costs[row[s.COST] * WORD + i])
     else:
-        table = address(synapses.costs) + row[s.COST] * 128
+        table = address(synapses.costs) + row[s.COST] * BYTES16
         total = splat32(0)
         for i in range(count):
-            total = add(total, widen32(load16(table + (rows[i] - row[s.FIRST]) * 128)))
+            total = add(total, widen32(load16(table + (rows[i] - row[s.FIRST]) * BYTES16)))
         spread(total, cores, first_core, synapses, inbox.cost, inbox.lanes)
     if row[s.ALIGNED]:
         total, one, none = splat32(0), splat32(1), splat32(0)
@@ -232,7 +233,7 @@ def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
     word = 0
     while word < words:
         wide = words - word >= s.TILE
-        tile = weights + word * height * 64
+        tile = weights + word * height * BYTES8
         out = sums + word * VECTOR_BYTES
         for first in range(0, count, chunk):
             last = min(count, first + chunk)
@@ -241,8 +242,8 @@ def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
                 for i in range(first, last):
                     at = tile + rows[i] * 256
                     a = add(a, widen16(load8(at)))
-                    b = add(b, widen16(load8(at + 64)))
-                    c = add(c, widen16(load8(at + 128)))
+                    b = add(b, widen16(load8(at + BYTES8)))
+                    c = add(c, widen16(load8(at + 2 * BYTES8)))
                     d = add(d, widen16(load8(at + 192)))
                 store(out, add(load32(out), shl(widen32(a), up)))
                 store(out + VECTOR_BYTES, add(load32(out + VECTOR_BYTES), shl(widen32(b), up)))
@@ -251,7 +252,7 @@ def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
             else:
                 a = splat16(0)
                 for i in range(first, last):
-                    a = add(a, widen16(load8(tile + rows[i] * 64)))
+                    a = add(a, widen16(load8(tile + rows[i] * BYTES8)))
                 store(out, add(load32(out), shl(widen32(a), up)))
         word += s.TILE if wide else 1
 
@@ -260,28 +261,28 @@ def add_tiles(weights, height, words, rows, count, chunk, shift, sums):
 def add_stream(weights, words, rows, count, chunk, shift, sums, short):
     """Dense rows beyond the cache: whole rows, four a pass, 16-bit sums in memory."""
     up = splat32(shift)
-    width = words * 64
+    width = words * WORD
     for first in range(0, count, chunk):
         last = min(count, first + chunk)
         for word in range(words):
-            store(short + word * 128, splat16(0))
+            store(short + word * BYTES16, splat16(0))
         i = first
         while i + 4 <= last:
             a, b = weights + rows[i] * width, weights + rows[i + 1] * width
             c, d = weights + rows[i + 2] * width, weights + rows[i + 3] * width
             for word in range(words):
-                at = word * 64
+                at = word * BYTES8
                 two = add(widen16(load8(a + at)), widen16(load8(b + at)))
                 four = add(two, add(widen16(load8(c + at)), widen16(load8(d + at))))
-                store(short + word * 128, add(load16(short + word * 128), four))
+                store(short + word * BYTES16, add(load16(short + word * BYTES16), four))
             i += 4
         while i < last:
             a = weights + rows[i] * width
             for word in range(words):
-                store(short + word * 128, add(load16(short + word * 128), widen16(load8(a + word * 64))))
+                store(short + word * BYTES16, add(load16(short + word * BYTES16), widen16(load8(a + word * BYTES8))))
             i += 1
         for word in range(words):
-            total = shl(widen32(load16(short + word * 128)), up)
+            total = shl(widen32(load16(short + word * BYTES16)), up)
             store(sums + word * VECTOR_BYTES, add(load32(sums + word * VECTOR_BYTES), total))
 
 
@@ -290,10 +291,10 @@ def add_factors(weights, height, words, rows, factors, graded, count, shift, sum
     """Dense rows of 16-bit weights, times payloads if there are some."""
     up = splat32(shift)
     for word in range(words):
-        tile = weights + word * height * 128
+        tile = weights + word * height * BYTES16
         total = splat32(0)
         for i in range(count):
-            value = widen32(load16(tile + rows[i] * 128))
+            value = widen32(load16(tile + rows[i] * BYTES16))
             if graded:
                 value = mul(value, splat32(factors[i]))
             total = add(total, value)
@@ -308,9 +309,9 @@ def add_sparse(pointers, targets, weights, entry, wide, rows, factors, graded, c
     for i in range(count):
         if i + AHEAD < count:
             first, last = pointers[rows[i + AHEAD]], pointers[rows[i + AHEAD] + 1]
-            for at in range(where + first * 2, where + last * 2, 64):
+            for at in range(where + first * 2, where + last * 2, LINE):
                 prefetch(at)
-            for at in range(weights + (first - entry) * size, weights + (last - entry) * size, 64):
+            for at in range(weights + (first - entry) * size, weights + (last - entry) * size, LINE):
                 prefetch(at)
         first, last = pointers[rows[i]], pointers[rows[i] + 1]
         if graded or wide:
@@ -335,16 +336,16 @@ def integ(k, op, slot, sizes, cores, synapses, learning, inbox, weights, deliver
     shift, graded, signed = op[t.SHIFT], op[t.FLAG], op[t.FLAG2]
     learns = cores.axon_words[k] > 0
     cost = 0
-    for word in range(lo >> 6, (stop + 63) >> 6):
+    for word in range(lo >> WORD_SHIFT, (stop + LANE) >> WORD_SHIFT):
         lanes = ALL
-        if word == lo >> 6:
-            lanes &= ALL << np.uint64(lo & 63)
-        if word == stop >> 6:
-            lanes &= (ONE << np.uint64(stop & 63)) - ONE
-        at = slot * (sizes.pending >> 6) + (base >> 6) + word
+        if word == lo >> WORD_SHIFT:
+            lanes &= ALL << np.uint64(lo & LANE)
+        if word == stop >> WORD_SHIFT:
+            lanes &= (ONE << np.uint64(stop & LANE)) - ONE
+        at = slot * (sizes.pending >> WORD_SHIFT) + (base >> WORD_SHIFT) + word
         events = inbox.pending[at] & lanes
         if learns:
-            d = (cores.axon[k] >> 6) + word
+            d = (cores.axon[k] >> WORD_SHIFT) + word
             delivered[d] = (delivered[d] & ~lanes) | events
         if not events:
             continue
@@ -353,7 +354,7 @@ def integ(k, op, slot, sizes, cores, synapses, learning, inbox, weights, deliver
             if (events >> np.uint64(16 * granule)) & np.uint64(0xFFFF):
                 inbox.pending_writes[k] += 1
         while events:
-            q = base + word * 64 + first_lane(events)
+            q = base + word * WORD + first_lane(events)
             events &= events - ONE
             factor = 1
             if graded:
@@ -379,8 +380,8 @@ def add_row(row, sums, factor, shift, learning, weights):
     to = address(sums) + learning.word[row] * VECTOR_BYTES
     count, factor = np.int64(0), factor << shift
     for i in range(learning.words[row]):
-        short = load16(source + i * 128)
-        count += 64 - count_lanes(equal(short, splat16(0)))
+        short = load16(source + i * BYTES16)
+        count += WORD - count_lanes(equal(short, splat16(0)))
         weight = widen32(short)
         if factor != 1:
             weight = mul(weight, splat32(factor))

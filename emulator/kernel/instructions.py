@@ -17,6 +17,7 @@ from .tables import (
     COLUMNS,
     COST,
     DELIVERED,
+    EACH,
     FACTOR_HIGH,
     FIRST,
     FIRST_WORD,
@@ -105,10 +106,7 @@ def instruction_row(arch, op: Op, space: Op | None, address: int, graded: bool) 
     row[HIGH], row[FACTOR_HIGH] = (1 << (arch.state_bits - 1)) - 1, (1 << (arch.coef_bits - 1)) - 1
     for operand in (PRED, A, B, C):  # something that may be read
         row[operand : operand + 3] = BROADCASTS, ALWAYS, 0
-    row[COST] = {
-        "end": isa.END_CYCLES,
-        "integ": isa.INTEG_CYCLES + op.hi,
-    }.get(op.name, isa.SCALAR_CYCLES)
+    row[COST] = isa.cycles(op, 0 if space is None else space.hi, arch.lanes)
     if space is not None:
         first, last = space.lo * arch.lanes, (space.lo + space.hi) * arch.lanes
         inside = last - arch.lanes + space.d + 1
@@ -118,16 +116,17 @@ def instruction_row(arch, op: Op, space: Op | None, address: int, graded: bool) 
             row[A : A + 3] = PREDICATES, op.a, MASK_BYTES
             row[C : C + 3] = TRACES, op.c, 0
             row[OUT : OUT + 3] = REGISTERS, op.d, VECTOR_BYTES
-            row[COST] = isa.ROWS_CYCLES + max(space.hi, isa.PIPELINE) + -(-len(op.swept) // arch.lanes)
+            row[EACH] = isa.row_cycles(space.hi)
     if not op.row.vector or space is None:
         return row
-    row[COST] = max(space.hi, isa.PIPELINE)
     axon_space = bool(space.flag)
     row[INVERT] = -1 if op.pred & isa.PRED_NOT else 0
     row[PRED : PRED + 3] = _predicate(op.pred, axon_space)
     for name, at in (("a", A), ("b", B), ("c", C)):
         if name in op.row.reads or f"{name}?" in op.row.reads:
-            row[at : at + 3] = _source(op.imm & 15 if name == "b" else getattr(op, name), axon_space)
+            code = op.b if name == "b" else getattr(op, name)
+            if code is not None:
+                row[at : at + 3] = _source(code, axon_space)
     if op.imm_b:
         row[B : B + 3] = IMMEDIATES, address, 0
     row[OUT : OUT + 3] = TRACES if axon_space else REGISTERS, op.d, VECTOR_BYTES
@@ -157,7 +156,7 @@ def _widths(arch, op: Op, bias: int) -> tuple[int, bool]:
     def largest(code: int) -> int:
         return 1 << ((arch.acc_bits if isa.SRC_ACC <= code < isa.SRC_TRACE else arch.state_bits) - 1)
 
-    a, b = largest(op.a), abs(op.imm) if op.imm_b else largest(op.imm & 15)
+    a, b = largest(op.a), abs(op.imm) if op.b is None else largest(op.b)
     if op.name in ("add", "sub"):
         return SHORT, a + b < 1 << 31
     if op.name not in ("mul", "mac"):

@@ -30,13 +30,13 @@ from .vectors import (
     planes_down,
     shl,
 )
-from .words import ALL, NONE, ONE
+from .words import ALL, NONE, ONE, PLANES_BYTES
 
 assert (FIFO_DEPTH, SINK_CYCLES) == (2, 2), "heads and tails; busy for one cycle after a packet"
 
 
 def one_hot() -> np.ndarray:
-    """(64,) uint64: eight vectors of planes; in number i only plane i is there."""
+    """(PLANES * PLANES,) uint64: eight vectors of planes; in number i only plane i is there."""
     return (np.eye(8, dtype=np.uint64) * ALL).reshape(-1)
 
 
@@ -155,8 +155,8 @@ def slice_mesh(mesh, spikes, first, pointers, wires):
             pushing &= pushing - ONE
             step = np.int64(mesh.steps[wires.packet[core]])
             mine = planes(bit)
-            to_l_x = either(to_l_x, both(mine, load_planes(table + (step & 7) * 64)))
-            to_l_y = either(to_l_y, both(mine, load_planes(table + (step >> 3 & 7) * 64)))
+            to_l_x = either(to_l_x, both(mine, load_planes(table + (step & 7) * PLANES_BYTES)))
+            to_l_y = either(to_l_y, both(mine, load_planes(table + (step >> 3 & 7) * PLANES_BYTES)))
             to_l_east |= bit & np.uint64(-(step >> 6 & 1))
             to_l_south |= bit & np.uint64(-(step >> 7))
             later = sent(core, cycle, wires)

@@ -28,16 +28,16 @@ from .vectors import (
     planes,
     shl,
 )
-from .words import ALL, NONE, ONE
+from .words import ALL, NONE, ONE, PLANES_BYTES, WORD
 
 assert (FIFO_DEPTH, SINK_CYCLES) == (2, 2), "heads and tails; busy for one cycle after a packet"
 MOST_ROUTERS = 12
 
 
 def target_planes() -> np.ndarray:
-    """(64 * 8,) uint64: the planes of a packet to the core at x + 8 * y."""
-    code = np.arange(64)
-    bits = np.stack([np.ones(64, np.int64), *(code >> i & 1 for i in range(6)), np.zeros(64, np.int64)], axis=1)
+    """(WORD * PLANES,) uint64: the planes of a packet to the core at x + 8 * y."""
+    code = np.arange(WORD)
+    bits = np.stack([np.ones(WORD, np.int64), *(code >> i & 1 for i in range(6)), np.zeros(WORD, np.int64)], axis=1)
     return (bits.astype(np.uint64) * ALL).reshape(-1)
 
 
@@ -146,7 +146,7 @@ def word_mesh(mesh, spikes, first, pointers, wires):
             bit = pushing & (~pushing + ONE)
             pushing &= pushing - ONE
             code = np.int64(mesh.steps[wires.packet[core]])
-            arrive = either(arrive, both(planes(bit << n4), load_planes(table + code * 64)))
+            arrive = either(arrive, both(planes(bit << n4), load_planes(table + code * PLANES_BYTES)))
             later = sent(core, cycle, wires)
             if later:
                 ready &= ~bit

@@ -1,6 +1,6 @@
 """Load time: an Image becomes flat tables that the kernel can walk without looking anything up.
 
-Neurons of all busy cores lie side by side, each core on a whole number of 64-lane words. Pending axons do too:
+Neurons of all busy cores lie side by side, each core on a whole number of words. Pending axons do too:
 a pending index `q` stands for one axon of one core (or, in a bank, for axons that always fire together).
 """
 
@@ -12,7 +12,7 @@ from ..spec import isa
 from ..spec.image import CoreImage, Image
 from ..spec.isa import Op
 from ..spec.rows import beat_table, expand, unpack
-from .banks import Pending, ahead, gather
+from .banks import DELAY_BITS, Pending, ahead, gather
 from .instructions import instruction_row
 from .synapses import lay_out
 from .tables import (
@@ -140,7 +140,7 @@ def prepare(image: Image) -> Machine:
         trace_axons=int(axon_first[-1]),
         pending=pending.lanes,
         idle_cost=isa.END_CYCLES if len(busy) < arch.cores else 0,
-        clear_cost=isa.RESET_CYCLES + max(2 * arch.blocks, arch.delay_slots * arch.granules),
+        clear_cost=isa.clear_cycles(arch.blocks, arch.delay_slots, arch.granules),
         busy=len(busy),
         banks=len(synapses.banks),
         plastic=learnt[-1].stop if learnt else 0,
@@ -210,7 +210,7 @@ def _sends(pending: Pending, pointers: np.ndarray, place: np.ndarray, delay: np.
     leader[pending.q[first]] = (pending.core * (len(pending.lookup) // max(1, pending.cores)) + pending.axon)[first]
     kept = (q >= 0) & (leader[q] == place)
     counts = np.bincount(source[kept], minlength=len(pointers) - 1)
-    return _running(list(counts)), (q[kept] << 4 | delay[kept]).astype(np.uint32)
+    return _running(list(counts)), (q[kept] << DELAY_BITS | delay[kept]).astype(np.uint32)
 
 
 def _integ_reach(core: CoreImage, entries: np.ndarray, ops: list[Op]) -> dict[int, tuple[int, int]]:

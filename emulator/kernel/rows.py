@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec.isa import GRANULE, ROW_CYCLES
+from ..spec.isa import GRANULE
 from . import tables as t
 from .tables import WHEN
 from .vector_unit import vector
@@ -30,7 +30,7 @@ from .vectors import (
     store_word,
     widen32,
 )
-from .words import ALL, MASK_BYTES, NONE, ONE, VECTOR_BYTES
+from .words import ALL, BYTES16, LANE, MASK_BYTES, NONE, ONE, VECTOR_BYTES, WORD, WORD_SHIFT
 
 
 @inner
@@ -58,7 +58,7 @@ def any_holds(op):
 def load_row(weights, words, first, last, register):
     """r<d> := the weights of a plastic row."""
     for i in range(words):
-        weight = load16(weights + i * 128)
+        weight = load16(weights + i * BYTES16)
         at = register + i * VECTOR_BYTES
         lanes = first if i == 0 else ALL
         if i == words - 1:
@@ -78,7 +78,7 @@ def store_row(weights, words, first, inside, register, bits):
         if i == words - 1:
             lanes &= inside
         weight = narrow16(greater(lesser(load32(register + i * VECTOR_BYTES), splat32(high)), splat32(-high - 1)))
-        store(weights + i * 128, weight if lanes == ALL else choose(lanes, weight, splat16(0)))
+        store(weights + i * BYTES16, weight if lanes == ALL else choose(lanes, weight, splat16(0)))
 
 
 @inner
@@ -86,14 +86,14 @@ def selected(word, op, did, reward, axon0, learning, delivered):
     """The plastic axons of one word that a `rows` selects."""
     mask, lo = op[t.SHIFT], op[t.LO] * GRANULE
     stop = lo + op[t.HI] + 1
-    axons = learning.there[(axon0 >> 6) + word]
-    if word == lo >> 6:
-        axons &= ALL << np.uint64(lo & 63)
-    if word == stop >> 6:
-        axons &= (ONE << np.uint64(stop & 63)) - ONE
+    axons = learning.there[(axon0 >> WORD_SHIFT) + word]
+    if word == lo >> WORD_SHIFT:
+        axons &= ALL << np.uint64(lo & LANE)
+    if word == stop >> WORD_SHIFT:
+        axons &= (ONE << np.uint64(stop & LANE)) - ONE
     if mask & 8 or (mask & 4 and reward != 0):
         return axons
-    chosen = delivered[(axon0 >> 6) + word] if mask & 1 else NONE
+    chosen = delivered[(axon0 >> WORD_SHIFT) + word] if mask & 1 else NONE
     if mask & 2 and did:
         chosen |= ~equal(load32(op[t.C] + word * VECTOR_BYTES), splat32(0))
     return axons & chosen
@@ -109,20 +109,20 @@ def sweep(k, pc, now, timesteps, reward, code, sizes, cores, learning, state):
     register, axon0, words = op[t.OUT], cores.axon[k], cores.axon_words[k]
     broadcasts = address(state.broadcasts)
     lo = op[t.LO] * GRANULE
-    for word in range(lo >> 6, (lo + op[t.HI] + 64) >> 6):
+    for word in range(lo >> WORD_SHIFT, (lo + op[t.HI] + WORD) >> WORD_SHIFT):
         axons = selected(word, op, did, reward, axon0, learning, state.delivered)
-        pre = state.delivered[(axon0 >> 6) + word]
+        pre = state.delivered[(axon0 >> WORD_SHIFT) + word]
         while axons:
             bit = first_lane(axons)
             axons &= axons - ONE
-            row = learning.row[axon0 + word * 64 + bit]
+            row = learning.row[axon0 + word * WORD + bit]
             for x in range(op[t.TABLE]):
-                trace = np.int64(state.traces[axon0 * sizes.traces + (x * words + word) * 64 + bit])
+                trace = np.int64(state.traces[axon0 * sizes.traces + (x * words + word) * WORD + bit])
                 store(broadcasts + (t.ROW_TRACE + x) * VECTOR_BYTES, splat32(trace))
             store_word(broadcasts + t.ROW_PRE * VECTOR_BYTES, ALL if (pre >> np.uint64(bit)) & ONE else NONE)
             weights = address(state.weights) + learning.start[row] * 2
             load_row(weights, op[t.WORDS], first, last, register)
-            cost += ROW_CYCLES + 2 * op[t.BLOCKS]
+            cost += op[t.EACH]
             at = pc + 1
             while True:
                 step = behind(code, at * t.COLUMNS)

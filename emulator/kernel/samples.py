@@ -17,9 +17,10 @@ import numpy as np
 from numba import njit
 
 from ..spec.image import PAYLOADS
-from ..spec.isa import BARRIER_CYCLES, N_PREDICATES
+from ..spec.isa import BARRIER_CYCLES, LARGEST_PAYLOAD, N_PREDICATES, PAYLOAD_BITS
 from . import fabric
 from . import tables as t
+from .banks import DELAY_BITS
 from .delivery import deliver_banks, integ
 from .memories import BARRIER, COMPUTE, FABRIC, RESET
 from .rows import due, sweep
@@ -38,9 +39,11 @@ from .vectors import (
     store,
     store_word,
 )
-from .words import ALL, NONE, ONE, VECTOR_BYTES
+from .words import ALL, LANE, NONE, ONE, VECTOR_BYTES, WORD, WORD_SHIFT
 
 SIGNED = PAYLOADS.index("signed")
+SIGN = 1 << PAYLOAD_BITS - 1
+LONGEST_DELAY = (1 << DELAY_BITS) - 1
 
 
 @inner
@@ -71,11 +74,11 @@ def run_program(k, pc, now, timesteps, reward, code, sizes, cores, synapses, lea
 @inner
 def receive(inbox, sizes, slot, q, payload):
     """A spike becomes pending; payloads of one axon add, modulo 256."""
-    at, bit = slot * (sizes.pending >> 6) + (q >> 6), ONE << np.uint64(q & 63)
+    at, bit = slot * (sizes.pending >> WORD_SHIFT) + (q >> WORD_SHIFT), ONE << np.uint64(q & LANE)
     if sizes.graded:
         count = slot * sizes.pending + q
         before = np.int64(inbox.counts[count]) if inbox.pending[at] & bit else 0
-        inbox.counts[count] = before + payload & 255
+        inbox.counts[count] = before + payload & LARGEST_PAYLOAD
     inbox.pending[at] |= bit
 
 
@@ -97,7 +100,7 @@ def inject(sample, now, job, fired, routes, sizes, inbox):
         source, payload = fired.sources[spike] >> 8, fired.sources[spike] & 255
         for i in range(routes.input_pointers[source], routes.input_pointers[source + 1]):
             send = np.int64(routes.input_sends[i])
-            receive(inbox, sizes, (now + (send & 15)) % sizes.slots, send >> 4, payload)
+            receive(inbox, sizes, (now + (send & LONGEST_DELAY)) % sizes.slots, send >> DELAY_BITS, payload)
 
 
 @inner
@@ -107,13 +110,13 @@ def collect(sizes, cores, state, routes, fired):
     sends, packets, sample = address(routes.send_pointers), address(routes.pointers), address(fired.sample)
     for k in range(sizes.busy):
         fired.first[k] = count
-        first = cores.neuron[k] >> 6
+        first = cores.neuron[k] >> WORD_SHIFT
         for word in range(first, first + cores.neuron_words[k]):
             lanes = state.spikes[word]
             if lanes:
                 state.spikes[word] = NONE
                 while lanes:
-                    neuron = word * 64 + first_lane(lanes)
+                    neuron = word * WORD + first_lane(lanes)
                     fired.list[count] = neuron
                     count += 1
                     prefetch(sends + neuron * 8)
@@ -133,7 +136,7 @@ def send(count, now, payloads, routes, sizes, fired, inbox):
         payload = np.int64(payloads[neuron]) if sizes.graded else 1
         for j in range(routes.send_pointers[neuron], routes.send_pointers[neuron + 1]):
             to = np.int64(routes.sends[j])
-            receive(inbox, sizes, (now + 1 + (to & 15)) % sizes.slots, to >> 4, payload)
+            receive(inbox, sizes, (now + 1 + (to & LONGEST_DELAY)) % sizes.slots, to >> DELAY_BITS, payload)
 
 
 @inner
@@ -141,7 +144,7 @@ def carry(count, payloads, signed, fired):
     """Add up what spikes carry."""
     for i in range(count):
         payload = payloads[fired.list[i]]
-        fired.carried[fired.list[i]] += payload - ((payload & 128) << 1 if signed else 0)
+        fired.carried[fired.list[i]] += payload - ((payload & SIGN) << 1 if signed else 0)
 
 
 @inner

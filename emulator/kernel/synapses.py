@@ -19,7 +19,7 @@ from .words import WORD
 # Columns of the bank table, int64.
 (
     FIRST,  # pending index
-    WORDS,  # of 64 pending indices
+    WORDS,  # of pending indices
     LANE,  # first flat neuron; targets count from it
     SINCE,
     UNTIL,
@@ -39,7 +39,7 @@ from .words import WORD
     DENSE_ROWS,
     DENSE,  # first byte of the dense weights
     DENSE_LANE,  # first flat neuron of their columns
-    DENSE_WORDS,  # 64-lane words of a dense row
+    DENSE_WORDS,  # words of a dense row
     DENSE_KIND,
     CHUNK,  # dense rows whose sum fits 16 bits
     BANK_COLUMNS,
@@ -57,7 +57,7 @@ class Synapses(NamedTuple):
     banks: np.ndarray  # (banks, BANK_COLUMNS) int64, those that deliver ahead of the programs
     bank_cores: np.ndarray  # int64 busy cores of the banks
     cost: np.ndarray  # (pending,) int32 cycles of an event, if its row has one core
-    costs: np.ndarray  # (rows, 64) int16 cycles of an event on each core of its bank
+    costs: np.ndarray  # (rows, WORD) int16 cycles of an event on each core of its bank
     granule: np.ndarray  # (pending,) int32 of the axon, in aligned banks
     reaches: np.ndarray  # (pending,) uint64 cores of the bank that a row reaches
     member_pointers: np.ndarray  # (pending + 1,) int64 into the next two, for banks that are not aligned
@@ -157,7 +157,7 @@ class _Maker:
             row = np.zeros(BANK_COLUMNS, np.int64)
             self.rows(bank, row)
             if bank.site is None:
-                self.cost[bank.first : bank.first + bank.rows] = isa.EVENT_CYCLES + self.of(bank).beats
+                self.cost[bank.first : bank.first + bank.rows] = isa.event_cycles(self.of(bank).beats)
                 continue
             row[CORE], row[CORES] = sum(map(len, bank_cores)), len(bank.cores)
             bank_cores.append(bank.cores)
@@ -207,11 +207,11 @@ class _Maker:
         self.granule[mine.q] = granule
         row[ALIGNED] = bool(np.all(self.granule[mine.q] == granule))
         cost = np.zeros((bank.rows, MOST_CORES), np.int16)
-        cost[local, core] = isa.EVENT_CYCLES + mine.beats
+        cost[local, core] = isa.event_cycles(mine.beats)
         row[UNIFORM] = bank.rows > 0 and len(mine.q) == bank.rows * len(bank.cores) and not (cost - cost[:1]).any()
         row[COST] = sum(map(len, self.costs))
         if len(bank.cores) == 1:
-            self.cost[mine.q] = isa.EVENT_CYCLES + mine.beats
+            self.cost[mine.q] = isa.event_cycles(mine.beats)
         else:
             self.costs.append(cost[:1] if row[UNIFORM] else cost)
 

@@ -12,6 +12,7 @@ import numpy as np
 from ..spec.image import Image
 from ..spec.isa import BY_NAME, BY_OPCODE, Op
 from .synapses import Members, Synapses
+from .words import LINE
 
 END, WHEN, RANGE, INTEG, ROWS = (BY_NAME[name].opcode for name in ("end", "when", "range", "integ", "rows"))
 MOV, ADD, SUB, MUL, MAC = (BY_NAME[name].opcode for name in ("mov", "add", "sub", "mul", "mac"))
@@ -28,6 +29,7 @@ STREAMS: Final = 16  # random generators of a core, of which its lanes use the f
 (
     OP,
     COST,  # cycles that do not depend on events or rows
+    EACH,  # of rows: cycles of one, but its body
     PRED,  # memory of the predicate,
     PRED_INDEX,  # which row of it,
     PRED_STEP,  # bytes from one vector to the next, 0 for a broadcast; `bind` turns a memory into an address
@@ -72,7 +74,7 @@ STREAMS: Final = 16  # random generators of a core, of which its lanes use the f
     LANES,
     AHEAD,  # this integ is delivered by its bank, before the program
     COLUMNS,
-) = range(46)
+) = range(47)
 OPERANDS = (PRED, A, B, C, OUT, SUMS)
 SHORT, LONG = 0, -1  # of PRODUCT
 # Memories of operands.
@@ -136,7 +138,7 @@ class Program(NamedTuple):
     """The instructions of all busy cores."""
 
     code: np.ndarray  # (instructions, COLUMNS) int64, to be bound
-    splats: np.ndarray  # (instructions, 64) int32 immediates in all lanes
+    splats: np.ndarray  # (instructions, WORD) int32 immediates in all lanes
 
 
 class Learning(NamedTuple):
@@ -154,7 +156,7 @@ class Learning(NamedTuple):
 
 
 class Routes(NamedTuple):
-    """Where spikes go; `sends` are pending index << 4 | delay, `cores` the target core of every packet."""
+    """Where spikes go; `sends` are pending index << DELAY_BITS | delay, `cores` the target core of every packet."""
 
     send_pointers: np.ndarray  # (neurons + 1,) int64
     sends: np.ndarray  # uint32
@@ -192,6 +194,6 @@ class Machine(NamedTuple):
 def aligned(count: int, kind: type) -> np.ndarray:
     """Zeros that start on a cache line."""
     item = np.dtype(kind).itemsize
-    raw = np.zeros(count * item + 64, np.uint8)
-    skip = -raw.ctypes.data % 64
+    raw = np.zeros(count * item + LINE, np.uint8)
+    skip = -raw.ctypes.data % LINE
     return raw[skip : skip + count * item].view(kind)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..spec.fixedpoint import LFSR_BITS, LFSR_STEPS
+from ..spec.fixedpoint import LFSR_BITS, LFSR_SHIFTS, LFSR_STEPS
+from ..spec.isa import LARGEST_PAYLOAD
 from . import tables as t
 from .tables import ADD, CALCULATED, CEQ, CGE, CGT, COMPARED, MAC, MAX, MIN, MUL, PLOG, RND, SPK, SUB
 from .vectors import (
@@ -49,6 +50,7 @@ from .vectors import (
 from .words import ALL, MASK_BYTES, NONE, VECTOR_BYTES
 
 FRESH, STATE = (1 << LFSR_STEPS) - 1, (1 << LFSR_BITS) - 1  # bits of a draw, of a generator
+ONE_SHIFT, OTHER_SHIFT = LFSR_SHIFTS
 
 
 @inner
@@ -165,9 +167,10 @@ def spike(code):
             if code[t.FLAG]:
                 value = load32(code[t.A] + i * code[t.A_STEP])
                 if code[t.FLAG2]:
-                    value = both(greater(lesser(value, splat32(127)), splat32(-128)), splat32(255))
+                    value = greater(lesser(value, splat32(LARGEST_PAYLOAD // 2)), splat32(-(LARGEST_PAYLOAD // 2) - 1))
+                    value = both(value, splat32(LARGEST_PAYLOAD))
                 else:
-                    value = greater(lesser(value, splat32(255)), splat32(0))
+                    value = greater(lesser(value, splat32(LARGEST_PAYLOAD)), splat32(0))
             store(payloads, choose(lanes, value, load32(payloads)))
 
 
@@ -208,7 +211,9 @@ def draw(code):
         here = inrange(code, i)
         first = first_lane(here)
         for lane in range(first, first + count_lanes(here), lanes):
-            fresh = both(unlike(lshr(s, splat_streams(7)), lshr(s, splat_streams(4))), splat_streams(FRESH))
+            fresh = both(
+                unlike(lshr(s, splat_streams(ONE_SHIFT)), lshr(s, splat_streams(OTHER_SHIFT))), splat_streams(FRESH)
+            )
             s = both(either(shl(s, splat_streams(LFSR_STEPS)), fresh), splat_streams(STATE))
             # what lies beyond the lanes of the core is overwritten by the next block
             store(code[t.B] + lane * 4, both(fresh, mask))

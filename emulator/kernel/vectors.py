@@ -14,7 +14,7 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
-from .words import WORD
+from .words import PLANES, WORD
 
 # A function that only kernels call: nothing is compiled for calling it from Python.
 inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -49,7 +49,7 @@ class _VectorModel(models.PrimitiveModel):
 
 
 V16, V32, V64 = Vector(16), Vector(32), Vector(64)
-PLANES = Vector(64, 8)
+ROUTER = Vector(64, PLANES)
 STREAMS = Vector(32, 16)  # random generators, one a lane of a core
 
 
@@ -153,8 +153,8 @@ splat32 = _splatter(V32, "An int64 in all 64 int32 lanes.")
 load_streams = _loader(STREAMS, "16 int32 from an address.")
 splat_streams = _splatter(STREAMS, "An int64 in all 16 int32 lanes.")
 splat64 = _splatter(V64, "An int64 in all 64 int64 lanes.")
-planes = _splatter(PLANES, "A uint64 in all 8 planes.", types.uint64)
-load_planes = _loader(PLANES, "8 planes from an address.")
+planes = _splatter(ROUTER, "A uint64 in all 8 planes.", types.uint64)
+load_planes = _loader(ROUTER, "8 planes from an address.")
 
 
 def _binary(operation: str, doc: str):

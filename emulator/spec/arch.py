@@ -95,14 +95,14 @@ class Architecture:
             "predicates": (self.blocks, self.lanes * isa.N_PREDICATES),
             "spikes": (self.blocks, self.lanes),
             "pending": (self.delay_slots * self.granules, isa.GRANULE),
-            "axons": (self.axons, 64),
-            "synapses": (self.synapse_words, 16 * self.lanes),
-            "pointers": (self.neurons, 32),
-            "routes": (self.routes, 32),
+            "axons": (self.axons, isa.word_bits(isa.AXON_FIELDS)),
+            "synapses": (self.synapse_words, isa.SLOT_BITS * self.lanes),
+            "pointers": (self.neurons, isa.word_bits(isa.POINTER_FIELDS)),
+            "routes": (self.routes, isa.word_bits(isa.ROUTE_FIELDS)),
         }
         if self.graded:
-            table["payloads"] = (self.delay_slots * self.axons, 8)
-            table["spike_payloads"] = (self.blocks, 8 * self.lanes)
+            table["payloads"] = (self.delay_slots * self.axons, isa.PAYLOAD_BITS)
+            table["spike_payloads"] = (self.blocks, isa.PAYLOAD_BITS * self.lanes)
         if self.traces:
             table["traces"] = (self.traces * self.axon_blocks, self.lanes * self.state_bits)
             table["delivered"] = (self.granules, isa.GRANULE)

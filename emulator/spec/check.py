@@ -14,7 +14,8 @@ from .arch import Architecture
 from .errors import InputError, MachineError
 from .fixedpoint import LFSR_BITS, LFSR_STEPS
 from .image import CORE_ARRAYS, CoreImage, Image
-from .rows import beat_table
+from .listing import listing
+from .rows import beat_table, unpack
 
 Complain = Callable[[str], InputError]  # names the instruction and says what is wrong with it
 
@@ -67,20 +68,21 @@ def _check_core(arch: Architecture, core: CoreImage) -> None:
         raise InputError(f"{arch.lanes} random seeds of {LFSR_BITS} bits are needed, none of them 0")
     check_axons(arch, core)
     check_program(arch, core)
-    count, first = core.pointers >> 20, core.pointers & 0xFFFFF
-    if np.any((count > 0) & (first + count > len(core.routes))):
+    pointer = unpack(isa.POINTER_FIELDS, core.pointers)
+    if np.any((pointer["count"] > 0) & (pointer["first"] + pointer["count"] > len(core.routes))):
         raise InputError("a route pointer runs past the routes")
 
 
 def _check_routes(arch: Architecture, routes: np.ndarray) -> None:
     if len(routes) == 0:
         return
-    if (routes >> 24).max() >= arch.cores:
-        raise InputError(f"a route to core {int((routes >> 24).max())}, {arch.name!r} has {arch.cores}")
-    if ((routes >> 20) & 15).max() >= arch.delay_slots:
-        raise InputError(f"a route with delay {int(((routes >> 20) & 15).max())}, {arch.delay_slots} slots")
-    if (routes & 0xFFFFF).max() >= arch.axons:
-        raise InputError(f"a route to axon {int((routes & 0xFFFFF).max())}, a core has {arch.axons}")
+    core, delay, axon = (int(values.max()) for values in unpack(isa.ROUTE_FIELDS, routes).values())
+    if core >= arch.cores:
+        raise InputError(f"a route to core {core}, {arch.name!r} has {arch.cores}")
+    if delay >= arch.delay_slots:
+        raise InputError(f"a route with delay {delay}, {arch.delay_slots} slots")
+    if axon >= arch.axons:
+        raise InputError(f"a route to axon {axon}, a core has {arch.axons}")
 
 
 def check_axons(arch: Architecture, core: CoreImage) -> None:
@@ -88,10 +90,7 @@ def check_axons(arch: Architecture, core: CoreImage) -> None:
     entry = core.axons
     if len(entry) == 0:
         return
-    part = {
-        name: ((entry >> np.uint64(low)) & np.uint64((1 << width) - 1)).astype(np.int64)
-        for name, (low, width) in isa.AXON_FIELDS.items()
-    }
+    part = unpack(isa.AXON_FIELDS, entry)
     used = part["format"] != isa.NONE
     if np.any(part["format"] >= len(isa.FORMATS)):
         raise InputError(f"axon {int(np.argmax(part['format'] >= len(isa.FORMATS)))} has an unknown format")
@@ -161,7 +160,7 @@ def _walk(arch: Architecture, core: CoreImage, ops: list[isa.Op], start: int, re
         op = ops[where]
 
         def bad(text: str, op: isa.Op = op, where: int = where) -> InputError:
-            return InputError(f"program address {where} ({isa.listing(op)}): {text}")
+            return InputError(f"program address {where} ({listing(op)}): {text}")
 
         if where in forget:
             space = None

@@ -38,17 +38,19 @@ def round_shift(value: int, shift: int, mode: int) -> int:
     return value >> shift
 
 
-LFSR_BITS = 31  # of a generator's state
+LFSR_TAPS = (31, 28)  # powers of x in the generator's polynomial, beside 1
+LFSR_BITS = max(LFSR_TAPS)  # of a generator's state
 LFSR_STEPS = 24  # fresh bits per draw: the widest state whose every bit a draw can fill
+LFSR_SHIFTS = tuple(tap - LFSR_STEPS for tap in LFSR_TAPS)  # of the two states that a draw is the XOR of
 
 
 def lfsr_draw(state: int) -> tuple[int, int]:
-    """Advance one lane's generator by 24 steps: (24 fresh bits, next state of 31 bits).
+    """Advance one lane's generator by LFSR_STEPS steps: (as many fresh bits, next state of LFSR_BITS bits).
 
     x^31 + x^28 + 1 is primitive, so the period is 2^31 - 1; as no tap lies below 24, all 24 new bits come from one
     layer of two-input XORs.
     Source: P. Alfke, Xilinx XAPP 210 (leap-forward LFSR); primitivity is checked in tests/test_kernel.py.
     """
-    fresh = (state >> 7) ^ (state >> 4)
+    fresh = (state >> LFSR_SHIFTS[0]) ^ (state >> LFSR_SHIFTS[1])
     fresh &= (1 << LFSR_STEPS) - 1
     return fresh, ((state << LFSR_STEPS) | fresh) & ((1 << LFSR_BITS) - 1)

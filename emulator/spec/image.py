@@ -95,6 +95,18 @@ class Image:
     def n_inputs(self) -> int:
         return len(self.input_pointers) - 1
 
+    @property
+    def memory_bits(self) -> int:
+        """Bits of memory that the image fills, in words as wide as its architecture's."""
+        bits = {name: width for name, (_, width) in self.arch.memories().items()}
+        total = 0
+        for core in self.cores:
+            total += sum(
+                len(getattr(core, name)) * bits[name] for name in ("program", "axons", "synapses", "pointers", "routes")
+            )
+            total += self.arch.registers * core.registers.shape[1] * bits["registers"]
+        return total
+
     def population(self, name: str) -> PopulationMap:
         """The population of that name; InputError lists the names there are."""
         for population in self.populations:

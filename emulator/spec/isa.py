@@ -4,22 +4,27 @@ An instruction is one 64-bit word, so that any immediate fits (a 24-bit threshol
 constant table is needed. A core runs its program from address 0 to `end` once a timestep; vector
 instructions work on all lanes of the blocks named by the last `range`.
 
-The cycle column is the contract with the RTL: the cost of an instruction from its issue to the issue of the
-next one, in closed form, with B the blocks in range. Everything a core does in a timestep is their sum.
+The cycles are the contract with the RTL: the cost of an instruction from its issue to the issue of the next one, in
+closed form (`Cost`), with B the blocks in range. Everything a core does in a timestep is their sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+from .cost import Cost
 from .errors import InputError, MachineError
+from .fixedpoint import LFSR_STEPS
 from .ledger import UNITS
 
 ISA_VERSION: Final = 3
 WORD_BITS: Final = 64
 GRANULE: Final = 16  # axons per word of the pending bitmap; `integ` and `rows` name axons in granules
+PAYLOAD_BITS: Final = 8
+LARGEST_PAYLOAD: Final = (1 << PAYLOAD_BITS) - 1  # unsigned; signed ones reach half as far
+SLOT_BITS: Final = 16  # of a synapse word, which has one slot a lane
 # ------------------------------------------------------------------------------------------------- timing
 PIPELINE: Final = 7  # stages of the vector unit: an instruction on fewer blocks still takes this long
 SCALAR_CYCLES: Final = 6  # fetch, decode and issue; and a vector after a `range` reads what the one before it wrote
@@ -47,6 +52,11 @@ FIELDS: Final[dict[str, tuple[int, int]]] = {  # name: (lowest bit, width)
     "flag2": (32, 1),
     "imm": (0, 32),  # two's complement; or two unsigned halves, lo = [15:0] and hi = [31:16]
 }
+HALF_BITS: Final = FIELDS["imm"][1] // 2
+SKIP_STEP: Final = 1 << FIELDS["a"][1]  # a `when` skips SKIP_STEP * d + a instructions
+LONGEST_SKIP: Final = SKIP_STEP * (1 << FIELDS["d"][1]) - 1
+BODY_STEP: Final = 1 << FIELDS["round"][1]  # the body of a `rows` has BODY_STEP * pred + round
+LONGEST_BODY: Final = BODY_STEP * (1 << FIELDS["pred"][1]) - 1
 # ------------------------------------------------------------------------------------------ operand codes
 N_REGISTERS: Final = 8
 N_PREDICATES: Final = 4
@@ -66,8 +76,20 @@ SRC_ACC, SRC_ACC_CLEAR, SRC_TRACE, SRC_REWARD = 8, 10, 12, 15
 PREDICATES: Final = ("", "p0", "p1", "p2", "p3", "pre")
 PRED_PRE: Final = 5
 PRED_NOT: Final = 8
+SOURCE_BITS: Final = (len(SOURCES) - 1).bit_length()  # of the immediate, where the second operand is a source
 READS: Final = ("a", "a?", "b", "c")  # a?: only with flag
 WRITES: Final = ("", "register", "predicate", "spike")
+
+
+VECTOR_BLOCKS: Final = f"max(B, {PIPELINE})"
+EVENT: Final = Cost(EVENT_CYCLES, (("beats", 1),))
+ROW: Final = Cost(ROW_CYCLES, (("B", 2), ("body", 1)))
+CLEAR: Final = Cost(RESET_CYCLES, (("max(2 * blocks, D * granules)", 1),))
+
+
+def largest_shift(state_bits: int, payload: bool) -> int:
+    """The largest shift of `integ`: 1, or a payload from -128 to 255, shifted left by it still fits a state."""
+    return state_bits - 1 - (PAYLOAD_BITS if payload else 1)
 
 
 @dataclass(frozen=True)
@@ -76,7 +98,7 @@ class Instruction:
 
     Attributes:
         fields: the fields it uses beside `op`; all others must be zero.
-        cycles: its cost, B = blocks in range.
+        cycles: its cost, B = blocks in range; each: what it works on beside, and the cost of each of them.
         vector: it runs over the blocks of the last `range`, predicated.
         reads: which of READS it reads as vectors.
         writes: one of WRITES.
@@ -87,12 +109,18 @@ class Instruction:
     opcode: int
     fields: tuple[str, ...]
     meaning: str
-    cycles: str
+    cycles: Cost
     vector: bool = False
     reads: tuple[str, ...] = ()
     writes: str = ""
     unit: str = ""
     notes: str = ""
+    each: tuple[str, Cost] | None = None
+
+    @property
+    def closed_form(self) -> str:
+        """Its cycles in the manual's words."""
+        return f"{self.cycles}" + (f" + sum over {self.each[0]} of ({self.each[1]})" if self.each else "")
 
     def __post_init__(self) -> None:
         known = set(self.fields) <= FIELDS.keys() and set(self.reads) <= set(READS)
@@ -104,7 +132,7 @@ class Instruction:
 
 def _vector(name, opcode, fields, meaning, reads, unit, writes="register", notes=""):
     fields = ("pred", *fields)
-    return Instruction(name, opcode, fields, meaning, f"max(B, {PIPELINE})", True, reads, writes, unit, notes)
+    return Instruction(name, opcode, fields, meaning, Cost(0, ((VECTOR_BLOCKS, 1),)), True, reads, writes, unit, notes)
 
 
 _AB = ("d", "a", "imm_b", "imm")
@@ -115,14 +143,14 @@ TABLE: Final[tuple[Instruction, ...]] = (
         0x00,
         ("imm",),
         "the timestep's program ends here; spikes of blocks 0..lo-1 leave in the fabric phase",
-        str(END_CYCLES),
+        Cost(END_CYCLES),
     ),
     Instruction(
         "when",
         0x01,
         ("imm", "d", "a", "flag"),
-        "skip the next 16*d+a instructions unless lo <= t < hi (+ T if flag)",
-        str(SCALAR_CYCLES),
+        f"skip the next {SKIP_STEP}*d+a instructions unless lo <= t < hi (+ T if flag)",
+        Cost(SCALAR_CYCLES),
         notes="T, the timesteps of the sample, is a host register. A population d hops deep runs for "
         "d <= t < d + T, as it would in the framework.",
     ),
@@ -132,9 +160,9 @@ TABLE: Final[tuple[Instruction, ...]] = (
         ("imm", "d", "flag"),
         "the following vectors touch blocks lo..lo+hi-1; d+1 lanes of the last one belong to the "
         "population; flag: blocks of axons instead of neurons",
-        str(SCALAR_CYCLES),
-        notes="In axon space r0..r2 are the traces, only `pre` predicates, and accumulators, compares and "
-        "spikes are illegal.",
+        Cost(SCALAR_CYCLES),
+        notes=f"In axon space r0..r{N_ROW_TRACES - 1} are the traces, only `pre` predicates, and accumulators, "
+        "compares and spikes are illegal.",
     ),
     Instruction(
         "integ",
@@ -142,24 +170,27 @@ TABLE: Final[tuple[Instruction, ...]] = (
         ("imm", "d", "shift", "flag", "flag2"),
         "deliver the pending axons of granules lo..lo+hi-1, ascending: a<d>[target] += weight << shift, "
         "times the payload if flag (signed if flag2); their pending bits are consumed",
-        f"{INTEG_CYCLES} + granules + sum over events of ({EVENT_CYCLES} + beats)",
+        Cost(INTEG_CYCLES, (("granules", 1),)),
+        each=("events", EVENT),
         notes="`pre` of every axon in the granules becomes 1 if it was delivered, else 0. A pending bit that "
         "no integ consumes stays and comes round again after D timesteps. What multiplies the weights, the largest "
-        "payload << shift, fits a state: shift is state_bits - 2 at most, with payloads state_bits - 9.",
+        f"payload << shift, fits a state: shift is state_bits - {-largest_shift(0, False)} at most, with payloads "
+        f"state_bits - {-largest_shift(0, True)}.",
     ),
     Instruction(
         "rows",
         0x04,
         ("imm", "d", "a", "c", "shift", "pred", "round"),
-        "for each of the axons 16*lo..16*lo+hi, ascending, that is selected: r<d> := its weights, run "
-        "the body of 4*pred+round instructions and its endrows, weights := saturated r<d>",
-        f"{ROWS_CYCLES} + max(B, {PIPELINE}) + axon blocks + sum over selected rows of ({ROW_CYCLES} + 2*B + body)",
+        f"for each of the axons {GRANULE}*lo..{GRANULE}*lo+hi, ascending, that is selected: r<d> := its weights, run "
+        f"the body of {BODY_STEP}*pred+round instructions and its endrows, weights := saturated r<d>",
+        Cost(ROWS_CYCLES, ((VECTOR_BLOCKS, 1), ("axon blocks", 1))),
+        each=("selected rows", ROW),
         notes="shift is a mask of what selects an axon: 1 it was delivered in this timestep (pre); 2 any neuron in "
         "range holds predicate p<a> and trace x<c> is not zero; 4 the reward is not zero; 8 every one. "
         "All these axons have rows, which are dense, of 8 or 16 bits, unshared, and cover the blocks in range; "
         "lanes beyond the population are stored as 0. The body can use x0..x2 and `pre`.",
     ),
-    Instruction("endrows", 0x05, (), "end of the body of rows", str(SCALAR_CYCLES)),
+    Instruction("endrows", 0x05, (), "end of the body of rows", Cost(SCALAR_CYCLES)),
     _vector("mov", 0x08, ("d", "imm_b", "imm"), "d = b", ("b",), "move"),
     _vector("add", 0x09, _AB, "d = sat(a + b)", ("a", "b"), "add"),
     _vector("sub", 0x0A, _AB, "d = sat(a - b)", ("a", "b"), "add"),
@@ -171,7 +202,8 @@ TABLE: Final[tuple[Instruction, ...]] = (
         "rnd",
         0x0F,
         ("d", "shift"),
-        "d = shift random bits, unsigned (1..23); every lane of every block in range draws, predicated or not",
+        f"d = shift random bits, unsigned (1..{LFSR_STEPS - 1}); every lane of every block in range draws, predicated "
+        "or not",
         (),
         "random",
     ),
@@ -192,7 +224,8 @@ TABLE: Final[tuple[Instruction, ...]] = (
         "spk",
         0x14,
         ("a", "flag", "flag2"),
-        "spike, where predicated; with flag the payload is a clamped to 0..255, or to -128..127 if flag2",
+        f"spike, where predicated; with flag the payload is a clamped to 0..{LARGEST_PAYLOAD}, or to "
+        f"{-(LARGEST_PAYLOAD // 2) - 1}..{LARGEST_PAYLOAD // 2} if flag2",
         ("a?",),
         "",
         "spike",
@@ -218,9 +251,14 @@ AXON_FIELDS: Final[dict[str, tuple[int, int]]] = {
 NONE, SPARSE, DENSE16, DENSE8, DENSE4, DENSE2, DENSE1 = range(7)
 FORMATS: Final = ("none", "sparse", "d16", "d8", "d4", "d2", "d1")
 FORMAT_BITS: Final = (0, 16, 16, 8, 4, 2, 1)  # of a slot; a sparse slot is 8 bits of block, 8 bits of weight
-BEATS_PER_WORD: Final = (1, 1, 1, 2, 4, 8, 16)
+BEATS_PER_WORD: Final = tuple(SLOT_BITS // bits if bits else 1 for bits in FORMAT_BITS)
 ROUTE_FIELDS: Final[dict[str, tuple[int, int]]] = {"core": (24, 8), "delay": (20, 4), "axon": (0, 20)}
 POINTER_FIELDS: Final[dict[str, tuple[int, int]]] = {"count": (20, 12), "first": (0, 20)}
+
+
+def word_bits(layout: dict[str, tuple[int, int]]) -> int:
+    """Bits of a word of this layout."""
+    return max(low + width for low, width in layout.values())
 
 
 def pack_fields(layout: dict[str, tuple[int, int]], **values: int) -> int:
@@ -261,16 +299,16 @@ class Op:
 
     @property
     def lo(self) -> int:
-        return self.imm & 0xFFFF
+        return self.imm & ((1 << HALF_BITS) - 1)
 
     @property
     def hi(self) -> int:
-        return (self.imm >> 16) & 0xFFFF
+        return (self.imm >> HALF_BITS) & ((1 << HALF_BITS) - 1)
 
     @property
     def b(self) -> int | None:
         """Source code of the second operand, or None when it is the immediate."""
-        return None if self.imm_b else self.imm & 15
+        return None if self.imm_b else self.imm & ((1 << SOURCE_BITS) - 1)
 
     @property
     def sources(self) -> tuple[int, ...]:
@@ -279,8 +317,8 @@ class Op:
         for name in self.row.reads:
             if name == "a" or (name == "a?" and self.flag):
                 codes.append(self.a)
-            elif name == "b" and not self.imm_b:
-                codes.append(self.imm & 15)
+            elif name == "b" and self.b is not None:
+                codes.append(self.b)
             elif name == "c":
                 codes.append(self.c)
         return tuple(codes)
@@ -293,12 +331,12 @@ class Op:
     @property
     def body(self) -> int:
         """Instructions between a `rows` and its `endrows`."""
-        return 4 * self.pred + self.round
+        return BODY_STEP * self.pred + self.round
 
     @property
     def skip(self) -> int:
         """Instructions that a failing `when` skips."""
-        return 16 * self.d + self.a
+        return SKIP_STEP * self.d + self.a
 
 
 def refuse_unknown(machine: str, known: Collection[str], ops: Iterable[Op]) -> None:
@@ -308,27 +346,57 @@ def refuse_unknown(machine: str, known: Collection[str], ops: Iterable[Op]) -> N
             raise MachineError(f"{machine} does not implement {op.name!r}")
 
 
-def largest_shift(state_bits: int, payload: bool) -> int:
-    """The largest shift of `integ`: 1, or a payload from -128 to 255, shifted left by it still fits a state."""
-    return state_bits - (9 if payload else 2)
+def cycles(op: Op, blocks: int, lanes: int) -> int:
+    """Cycles of an instruction with so many blocks in range, but those of its events or rows."""
+    quantities = {
+        "B": blocks,
+        VECTOR_BLOCKS: max(blocks, PIPELINE),
+        "granules": op.hi,
+        "axon blocks": -(-len(op.swept) // lanes),
+    }
+    return op.row.cycles.of(quantities)
 
 
-LONGEST_BODY: Final = 63  # instructions of a rows body
+def event_cycles(beats: Any) -> Any:
+    """Cycles of each event of an `integ`: an integer, or an array like `beats`."""
+    return EVENT.of({"beats": beats})
+
+
+def row_cycles(blocks: int, body: int = 0) -> int:
+    """Cycles of each row of a `rows`; `body`: those of the instructions of its body and its `endrows`."""
+    return ROW.of({"B": blocks, "body": body})
+
+
+def clear_cycles(blocks: int, slots: int, granules: int) -> int:
+    """Cycles of the clearing between samples: memories are cleared side by side, one word a cycle."""
+    return CLEAR.of({CLEAR.times[0][0]: max(2 * blocks, slots * granules)})
 
 
 def rows(body: list[Op], **fields: int) -> list[Op]:
     """`rows` with these fields, its body and `endrows`; ValueError if the body is longer than LONGEST_BODY."""
     if len(body) > LONGEST_BODY:
         raise ValueError(f"a rows body has at most {LONGEST_BODY} instructions and cannot have {len(body)}")
-    return [Op("rows", pred=len(body) // 4, round=len(body) % 4, **fields), *body, Op("endrows")]
+    pred, rest = divmod(len(body), BODY_STEP)
+    return [Op("rows", pred=pred, round=rest, **fields), *body, Op("endrows")]
+
+
+def when(skipped: int, since: int, until: int, of_sample: bool) -> Op:
+    """A `when` of so many instructions: they run for since <= t < until, + T if `of_sample`.
+
+    ValueError if they are more than LONGEST_SKIP.
+    """
+    if skipped > LONGEST_SKIP:
+        raise ValueError(f"a when skips at most {LONGEST_SKIP} instructions and cannot skip {skipped}")
+    d, a = divmod(skipped, SKIP_STEP)
+    return Op("when", imm=halves(since, until), flag=int(of_sample), d=d, a=a)
 
 
 def halves(lo: int, hi: int) -> int:
     """The immediate whose unsigned halves are lo and hi."""
     for value in (lo, hi):
-        if not 0 <= value < 1 << 16:
-            raise ValueError(f"an immediate half is 16 bits wide and cannot hold {value}")
-    word = hi << 16 | lo
+        if not 0 <= value < 1 << HALF_BITS:
+            raise ValueError(f"an immediate half is {HALF_BITS} bits wide and cannot hold {value}")
+    word = hi << HALF_BITS | lo
     return word - (1 << 32) if word >> 31 else word
 
 
@@ -366,61 +434,3 @@ def decode(word: int) -> Op:
     imm = values["imm"]
     values["imm"] = imm - (1 << 32) if imm >> 31 else imm
     return Op(row.name, **values)
-
-
-# -------------------------------------------------------------------------------------------------- listing
-def predicate_name(code: int) -> str:
-    known = code & 7 < len(PREDICATES)  # the listing of an illegal instruction is part of what refuses it
-    return ("!" if code & PRED_NOT else "") + (PREDICATES[code & 7] if known else f"predicate {code & 7}")
-
-
-def listing(op: Op) -> str:
-    """One readable line, for example `mac   r0, r0, #29491 >> 15 nearest, a0!  ?!p1`."""
-    from .fixedpoint import ROUNDING
-
-    def b() -> str:
-        return f"#{op.imm}" if op.imm_b else SOURCES[op.imm & 15]
-
-    match op.name:
-        case "end":
-            text = f"blocks 0..{op.lo - 1}" if op.lo else ""
-        case "when":
-            text = f"{op.lo} <= t < {op.hi}{' + T' if op.flag else ''}, else skip {op.skip}"
-        case "range":
-            space = "axon" if op.flag else "neuron"
-            text = f"{space} blocks {op.lo}..{op.lo + op.hi - 1}, {op.d + 1} lanes in the last"
-        case "integ":
-            payload = (" * signed payload" if op.flag2 else " * payload") if op.flag else ""
-            text = f"a{op.d} += axons {op.lo * GRANULE}..{(op.lo + op.hi) * GRANULE - 1}{payload} << {op.shift}"
-        case "rows":
-            chosen = [
-                text
-                for bit, text in (
-                    (1, "pre"),
-                    (2, f"any p{op.a} and x{op.c}"),
-                    (4, "reward"),
-                    (8, "all"),
-                )
-                if op.shift & bit
-            ]
-            text = f"r{op.d} = weights of axons {op.swept.start}..{op.swept.stop - 1} if {', '.join(chosen)}"
-        case "endrows":
-            text = ""
-        case "mul" | "mac":
-            text = f"r{op.d}, {SOURCES[op.a]}, {b()} >> {op.shift}"
-            text += f" {ROUNDING[op.round]}" if op.shift else ""
-            text += f", {SOURCES[op.c]}" if op.name == "mac" else ""
-        case "rnd":
-            text = f"r{op.d}, {op.shift} bits"
-        case "plog":
-            text = f"p{op.d}, p{op.a}, p{op.c}, table {op.imm & 15:04b}"
-        case "spk":
-            text = (f"{SOURCES[op.a]}{' signed' if op.flag2 else ''}") if op.flag else ""
-        case _:
-            named = {"a": SOURCES[op.a], "b": b(), "c": SOURCES[op.c]}
-            to = {"register": [f"r{op.d}"], "predicate": [f"p{op.d}"]}.get(op.row.writes, [])
-            text = ", ".join([*to, *(named[name] for name in op.row.reads)])
-    line = f"{op.name:<6}{text}"
-    if op.row.vector and op.pred:
-        line += f"  ?{predicate_name(op.pred)}"
-    return line.rstrip()

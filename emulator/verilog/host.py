@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -30,9 +32,24 @@ FAULTS: Final = (
 
 def host_constants() -> dict[str, int]:
     """The numbers of rtl/nm_host.vh, without their prefix."""
-    text = (rtl_directory() / "nm_host.vh").read_text()
-    found = re.findall(r"`define NM_(\w+) \d+'([hd])(\w+)", text)
+    return _constants(rtl_directory() / "nm_host.vh")
+
+
+@functools.cache
+def _constants(path: Path) -> dict[str, int]:
+    found = re.findall(r"`define NM_(\w+) \d+'([hd])(\w+)", path.read_text())
     return {name: int(value, 16 if base == "h" else 10) for name, base, value in found}
+
+
+# Of the select register: it points at a word of a memory of a core.
+SELECT_FIELDS: Final[dict[str, tuple[int, int]]] = {"core": (24, 8), "memory": (20, 4), "word": (0, 20)}
+HOST_CORE: Final = (1 << SELECT_FIELDS["core"][1]) - 1  # whose control is the host port's own
+
+
+def select(core: int, memory: str, word: int) -> int:
+    """The value of the select register that points at a word."""
+    number = host_constants()[f"MEM_{memory.upper()}"]
+    return isa.pack_fields(SELECT_FIELDS, core=core, memory=number, word=word)
 
 
 def instructions() -> set[str]:

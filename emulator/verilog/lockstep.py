@@ -18,6 +18,7 @@ from ..reference import Core, Reference
 from ..spec import isa
 from ..spec.errors import MachineError
 from ..spec.image import Image
+from ..spec.listing import listing
 from .verilated import Verilated
 
 
@@ -256,7 +257,7 @@ class Lockstep:
 
     def listing(self, core: int, addresses: set[int]) -> list[str]:
         program = self.image.cores[core].program
-        return [f"  {a:4}  {isa.listing(isa.decode(int(program[a])))}" for a in sorted(addresses) if a < len(program)]
+        return [f"  {a:4}  {listing(isa.decode(int(program[a])))}" for a in sorted(addresses) if a < len(program)]
 
     def writers(self, name: str, index: int | None) -> list[str]:
         """The instructions of this timestep that can have written the state of that name."""

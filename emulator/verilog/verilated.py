@@ -19,7 +19,17 @@ from ..spec.errors import MachineError
 from ..spec.image import Image
 from ..spec.ledger import CHIP_COUNTERS, COUNTERS
 from .build import rtl_parameters
-from .host import FAULTS, LANES_APART, HostPort, host_constants, memory_parts, memory_values, refuse_unknown
+from .host import (
+    FAULTS,
+    HOST_CORE,
+    LANES_APART,
+    HostPort,
+    host_constants,
+    memory_parts,
+    memory_values,
+    refuse_unknown,
+    select,
+)
 
 
 class VerilatedCore:
@@ -54,8 +64,7 @@ class Verilated:
 
     # --------------------------------------------------------------------------------------------- memories
     def _select(self, core: int, memory: str, word: int) -> None:
-        number = self._host[f"MEM_{memory.upper()}"]
-        self.port.write(self._host["H_SELECT"], core << 24 | number << 20 | word)
+        self.port.write(self._host["H_SELECT"], select(core, memory, word))
 
     def write_memory(self, core: int, memory: str, word: int, values: np.ndarray, bits: int) -> None:
         """Write (words, fields) of `bits` bits each, from a word on."""
@@ -214,7 +223,7 @@ class Verilated:
         if not status & 2:
             return None
         for core in range(self.arch.cores + 1):
-            self._select(min(core, 255), "control", 33)
+            self._select(core if core < self.arch.cores else HOST_CORE, "control", 33)
             code = self.port.read(self._host["H_FAULT"])
             if code:
                 return core, code

@@ -10,7 +10,7 @@ import numpy as np
 
 from emulator.spec.errors import DeviceError, MachineError
 from emulator.spec.image import Image
-from emulator.verilog.host import FAULTS, host_constants, refuse_unknown
+from emulator.verilog.host import FAULTS, HOST_CORE, host_constants, refuse_unknown, select
 
 from .link import Board
 from .protocol import MOST, WORD, fold
@@ -43,9 +43,9 @@ def check_match(board: Board, image: Image) -> None:
         )
 
 
-def select(segment: Segment, word: int) -> int:
+def _select(segment: Segment, word: int) -> int:
     """The value of the select register that points at a word of a segment."""
-    return segment.core << 24 | host_constants()[f"MEM_{segment.memory.upper()}"] << 20 | segment.first + word
+    return select(segment.core, segment.memory, segment.first + word)
 
 
 def differing(board: Board, wanted: Sequence[Segment]) -> list[Chunk]:
@@ -56,7 +56,7 @@ def differing(board: Board, wanted: Sequence[Segment]) -> list[Chunk]:
     for segment, start, stop in chunks:
         if not script.fits(10, 4):
             script.cut()
-        script.write(host["H_SELECT"], [select(segment, start)])
+        script.write(host["H_SELECT"], [_select(segment, start)])
         script.digest(host["H_DATA"], (stop - start) * segment.parts.shape[1])
     script.cut()
     found = np.frombuffer(b"".join(board.run(script.requests)), ">u4")
@@ -88,7 +88,7 @@ def _write_words(script: Script, segment: Segment, start: int, stop: int) -> Non
         stretch = int(edges[k] + lengths[k]) - at
         if not script.fits(6 + 2 + 4 * max(parts, 8)):
             script.cut()
-        script.write(host["H_SELECT"], [select(segment, start + at)])
+        script.write(host["H_SELECT"], [_select(segment, start + at)])
         if stretch * parts >= 8:
             count = min(stretch, 256 // parts)
             script.write(host["H_DATA"], [int(words[at, 0])] * (count * parts))
@@ -111,7 +111,7 @@ def read_words(board: Board, wanted: Sequence[Segment]) -> list[np.ndarray]:
             count = min(most, words - start) * parts
             if not script.fits(6 + 2, 4 * count):
                 script.cut()
-            script.write(host["H_SELECT"], [select(segment, start)])
+            script.write(host["H_SELECT"], [_select(segment, start)])
             script.read(host["H_DATA"], count, WORD)
     script.cut()
     found = np.frombuffer(b"".join(board.run(script.requests)), ">u4").astype(np.uint32)
@@ -127,9 +127,9 @@ def check_fault(board: Board, doing: str, cores: int) -> None:
     script.cut()
     if not board.run(script.requests)[0][0] & 2:
         return
-    for core in [*range(cores), 255]:
+    for core in [*range(cores), HOST_CORE]:
         script = Script(board.identity, again=True)
-        script.write(host["H_SELECT"], [core << 24])
+        script.write(host["H_SELECT"], [select(core, "control", 0)])
         script.read(host["H_FAULT"], 1, 0)
         script.cut()
         code = board.run(script.requests)[0][0]

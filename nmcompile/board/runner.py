@@ -7,7 +7,7 @@ import numpy as np
 from emulator.spec.errors import DeviceError
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
-from emulator.verilog.host import host_constants, memory_values
+from emulator.verilog.host import host_constants, memory_values, select
 
 from ..learning.learned import set_learning
 from .flash import Chunk, check_fault, check_match, clear_fault, differing, write_chunks
@@ -73,8 +73,7 @@ class Runner:
                 self._inject(script, spikes[t])
             script.write(self.host["H_COMMAND"], [self.host["CMD_STEP"] | 1 << 8])
             for window in self.windows:
-                number = self.host[f"MEM_{window.memory.upper()}"]
-                script.write(self.host["H_SELECT"], [window.core << 24 | number << 20 | window.first])
+                script.write(self.host["H_SELECT"], [select(window.core, window.memory, window.first)])
                 script.read(self.host["H_DATA"], window.words * window.parts, window.mode)
         script.write(self.host["H_SELECT"], [0])
         script.read(self.host["H_DATA"], 1, STEP)  # waits for the last timestep, as counters and status do not
@@ -167,7 +166,7 @@ class Runner:
         """(counters, cores) int64."""
         script = Script(self.board.identity, again=True)
         for core in range(self.image.arch.cores):
-            script.write(self.host["H_SELECT"], [core << 24 | self.host["MEM_CONTROL"] << 20])
+            script.write(self.host["H_SELECT"], [select(core, "control", 0)])
             script.read(self.host["H_DATA"], 2 * len(COUNTERS))
             script.cut()
         data = np.frombuffer(b"".join(self.board.run(script.requests)), ">u4").astype(np.int64)

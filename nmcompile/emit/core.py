@@ -90,15 +90,15 @@ def core_image(
             learning = {"learning": len(program) + 1 + len(body)}
             body += steps
             starting += more
-        if len(body) > 255:
+        if len(body) > isa.LONGEST_SKIP:
             problems.append(
-                f"{part.population!r} needs {len(body)} instructions in a timestep, a `when` skips 255; use a simpler "
-                "neuron model or learning rule"
+                f"{part.population!r} needs {len(body)} instructions in a timestep, a `when` skips "
+                f"{isa.LONGEST_SKIP}; use a simpler neuron model or learning rule"
             )
             continue
         _load_registers(registers, update, part, arch)
         start = len(program)
-        program.append(Op("when", imm=halves(depth, depth), flag=1, d=len(body) // 16, a=len(body) % 16))
+        program.append(isa.when(len(body), depth, depth, of_sample=True))
         program += body
         reset += starting
         maps.append(

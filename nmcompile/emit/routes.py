@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from emulator.spec import isa
 from emulator.spec.arch import Architecture
 from emulator.spec.image import CoreImage
+
+COUNT_LOW, COUNT_BITS = isa.POINTER_FIELDS["count"]
+MOST_ROUTES = (1 << COUNT_BITS) - 1  # of a neuron
 
 
 def csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -17,7 +21,7 @@ def csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.ndar
     source = np.concatenate([s for _, s, _, _ in chunks])
     route = np.concatenate(
         [
-            (np.uint32(core << 24 | delay << 20) + np.arange(first, first + len(s), dtype=np.uint32))
+            isa.pack_fields(isa.ROUTE_FIELDS, core=core, delay=delay, axon=first) + np.arange(len(s))
             for core, s, first, delay in chunks
         ]
     ).astype(np.uint32)
@@ -38,7 +42,7 @@ def neuron_routes(cores: list[CoreImage], location: np.ndarray, chunks: list[tup
         take = np.concatenate([np.arange(pointers[i], pointers[i + 1]) for i in mine])
         first = len(core.routes) + np.cumsum(count[mine]) - count[mine]
         table = core.pointers.astype(np.uint64)
-        table[location[mine, 1]] = (count[mine].astype(np.uint64) << np.uint64(20)) | first.astype(np.uint64)
+        table[location[mine, 1]] = (count[mine] << COUNT_LOW | first).astype(np.uint64)
         cores[number] = replace(core, pointers=table, routes=np.concatenate([core.routes, routes[take]]))
 
 
@@ -48,9 +52,8 @@ def join_routes(core: CoreImage, number: int, arch: Architecture, problems: list
             f"core {number} needs {len(core.routes):,} routes, it holds {arch.routes:,}; "
             "use an architecture with more routes"
         )
-    longest = int((core.pointers.astype(np.uint64) >> np.uint64(20)).max(initial=0))
-    if longest >= 1 << 12:
-        problems.append(f"core {number} has a neuron with {longest:,} routes, a pointer counts up to 4,095")
-    if core.pointers.max(initial=0) >= 1 << 32:
+    longest = int((core.pointers.astype(np.int64) >> COUNT_LOW).max(initial=0))
+    if longest > MOST_ROUTES:
+        problems.append(f"core {number} has a neuron with {longest:,} routes, a pointer counts up to {MOST_ROUTES:,}")
         return core
     return replace(core, pointers=core.pointers.astype(np.uint32))

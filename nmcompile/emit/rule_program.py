@@ -74,20 +74,20 @@ def learning_program(program: Program, here: Op, depth: int, axons: list[Axons])
         steps += writer.per_timestep()
         reset += writer.reset()
     if len(first) > 1:
-        steps[:0] = [_when(program, halves(depth, depth + 1), 0, first), *first]
-    switch = _when(program, ALWAYS, 1, steps)
+        steps[:0] = [_when(program, first, depth, depth + 1), *first]
+    switch = _when(program, steps, *ALWAYS)
     return [switch, *steps], [*reset, here]
 
 
-def _when(program: Program, imm: int, flag: int, body: list[Op]) -> Op:
-    if len(body) > 255:
+def _when(program: Program, body: list[Op], since: int, until: int, of_sample: bool = False) -> Op:
+    if len(body) > isa.LONGEST_SKIP:
         raise DoesNotFitError(
             [
                 f"{program.population.name!r} needs {len(body)} instructions to learn in a timestep, a `when` skips "
-                "255; use rules with fewer traces and terms"
+                f"{isa.LONGEST_SKIP}; use rules with fewer traces and terms"
             ]
         )
-    return Op("when", imm=imm, flag=flag, d=len(body) // 16, a=len(body) % 16)
+    return isa.when(len(body), since, until, of_sample)
 
 
 class _Writer:

@@ -40,7 +40,7 @@ from emulator.spec.errors import InputError
 from emulator.spec.files import input_file, printable
 
 from ..network.limits import INPUT
-from ..network.network import Network, Population, Projection, model_parameters
+from ..network.network import MODELS, Network, Population, Projection
 
 DEFAULTS = {"decay": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "r": 1.0, "w_in": 1.0}
 LARGEST_TEXT = 1 << 28  # bytes of a file: some million synapses
@@ -95,7 +95,6 @@ class _Reader:
         return InputError(f"{self.origin}: {text}")
 
     def network(self) -> Network:
-        known = model_parameters()
         for node, attributes in self.graph.nodes(data=True):
             role = str(attributes.get("role", ""))
             if role not in _ROLES:
@@ -104,8 +103,8 @@ class _Reader:
                 self.inputs[node] = len(self.inputs)
                 continue
             model = str(attributes.get("model", self.shared.get("model", "DiscreteLIF")))
-            if model not in known:
-                raise self.fail(f"node {node!r} is a {model!r}; neuron models are {', '.join(known)}")
+            if model not in MODELS:
+                raise self.fail(f"node {node!r} is a {model!r}; neuron models are {', '.join(MODELS)}")
             self.groups.setdefault((model, role == "output"), []).append(node)
         outputs = [key for key in self.groups if key[1]]
         if not self.inputs or not outputs:
@@ -144,7 +143,7 @@ class _Reader:
         def values(key: str, default: float | None) -> np.ndarray:
             return np.array([self.number(node, key, default) for node in nodes])
 
-        params = {key: values(key, DEFAULTS.get(key)) for key in model_parameters()[model]}
+        params = {key: values(key, DEFAULTS.get(key)) for key in MODELS[model].parameters}
         return Population(name, (len(nodes),), model, params, values("bias", 0.0))
 
     def number(self, node: Any, key: str, default: float | None) -> float:

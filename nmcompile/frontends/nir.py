@@ -16,7 +16,7 @@ from emulator.spec.errors import InputError
 from emulator.spec.files import printable
 
 from ..network.limits import INPUT
-from ..network.network import MODELS, Network, Population, Projection
+from ..network.network import NIR_MODELS, Network, Population, Projection
 from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
 from .linear import conv2d, pool2d
@@ -85,8 +85,8 @@ class _Reader:
 
     def network(self) -> Network:
         for name, node in self.nodes.items():
-            if node.kind not in (*MODELS, *LINEAR, "Delay", "Input", "Output"):
-                reads = ", ".join((*MODELS, *LINEAR, "Delay"))
+            if node.kind not in (*NIR_MODELS, *LINEAR, "Delay", "Input", "Output"):
+                reads = ", ".join((*NIR_MODELS, *LINEAR, "Delay"))
                 raise self.fail(
                     f"{name!r} is of type {node.kind}, which this compiler cannot express; put it in terms of {reads}"
                 )
@@ -98,7 +98,7 @@ class _Reader:
                 "a network needs one Input and one Output"
             )
         self.shapes = self.find_shapes()
-        neurons = [name for name, node in self.nodes.items() if node.kind in MODELS]
+        neurons = [name for name, node in self.nodes.items() if node.kind in NIR_MODELS]
         signals = {name: self.gather(name) for name in neurons}
         populations = {name: self.population(name, signals[name]) for name in neurons}
         links = [(term, target, signal.convolutional) for target, signal in signals.items() for term in signal.terms]
@@ -203,7 +203,7 @@ class _Reader:
             signal = _Signal(shape, (_Term(INPUT),), np.zeros(math.prod(shape)))
         elif node.kind in ("Input", "Output"):
             signal = self.gather(name)
-        elif node.kind in MODELS:
+        elif node.kind in NIR_MODELS:
             shape = self.shapes.get(name, self.neuron_size(node))
             signal = _Signal(shape, (_Term(name),), np.zeros(math.prod(shape)))
         elif node.kind == "Delay":
@@ -251,7 +251,7 @@ class _Reader:
         node = self.nodes[name]
         if node.kind in LINEAR:
             return self.operate(node, given)[2]
-        size = self.neuron_size(node) if node.kind in MODELS else ()
+        size = self.neuron_size(node) if node.kind in NIR_MODELS else ()
         if math.prod(size) == 1:
             return given
         if math.prod(given) != math.prod(size):
@@ -264,7 +264,7 @@ class _Reader:
     def neuron_size(self, node: Node) -> tuple[int, ...]:
         """The shape of the largest parameter, without axes of one that stand for a batch or a time."""
         shape: tuple[int, ...] = max(
-            (v.shape for k, v in node.values.items() if k in MODELS[node.kind]), key=math.prod, default=(1,)
+            (v.shape for k, v in node.values.items() if k in NIR_MODELS[node.kind]), key=math.prod, default=(1,)
         )
         return trim(shape)
 
@@ -381,7 +381,7 @@ class _Reader:
         node, n = self.nodes[name], math.prod(signal.shape)
         shape = signal.shape
         params = {}
-        for key in MODELS[node.kind]:
+        for key in NIR_MODELS[node.kind]:
             if key not in node.values and key not in _OPTIONAL:
                 raise self.fail(f"{name!r} ({node.kind}) has no {key!r}; export it again")
             try:

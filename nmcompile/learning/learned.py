@@ -11,7 +11,6 @@ import numpy as np
 from emulator.spec import isa
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
-from emulator.spec.isa import halves
 from emulator.spec.rows import expand, unpack
 
 from ..network.limits import INPUT
@@ -26,7 +25,7 @@ def set_learning(image: Image, on: bool) -> Image:
                 continue
             program = cores[number].program.copy()
             op = isa.decode(program[part["learning"]])
-            program[part["learning"]] = isa.encode(replace(op, imm=ALWAYS if on else NEVER, flag=int(on)))
+            program[part["learning"]] = isa.encode(isa.when(op.skip, *(ALWAYS if on else NEVER)))
             cores[number] = replace(cores[number], program=program)
     return replace(image, cores=tuple(cores))
 
@@ -89,7 +88,7 @@ def learned_thresholds(image: Image) -> dict[str, np.ndarray]:
     return found
 
 
-ALWAYS, NEVER = halves(0, 0xFFFF), halves(0, 0)  # timesteps of the switch
+ALWAYS, NEVER = (0, (1 << isa.HALF_BITS) - 1, True), (0, 0, False)  # when the switch lets learn: as `isa.when` has it
 
 
 def _sources(image: Image, source: str, number: int, first: int, count: int) -> np.ndarray:

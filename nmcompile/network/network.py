@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .rule import Rule
 
 # Parameters of each of NIR's neuron models, all (n,) float64: its names and units (seconds, volts, ohms).
-MODELS: dict[str, tuple[str, ...]] = {
+NIR_MODELS: dict[str, tuple[str, ...]] = {
     "I": ("r",),
     "IF": ("r", "v_threshold", "v_reset"),
     "LI": ("tau", "r", "v_leak"),
@@ -29,18 +29,28 @@ MODELS: dict[str, tuple[str, ...]] = {
     "CubaLIF": ("tau_mem", "tau_syn", "r", "v_leak", "w_in", "v_threshold", "v_reset"),
     "Threshold": ("threshold",),
 }
-SPIKING = frozenset(name for name, params in MODELS.items() if {"v_threshold", "threshold"} & set(params))
-_registered: dict[str, tuple[tuple[str, ...], bool]] = {}  # models beyond NIR's: their parameters, do they spike
 
 
-def declare_model(name: str, parameters: tuple[str, ...], spiking: bool = True) -> None:
-    """Make a model known beyond NIR's; `models.register` calls this."""
-    _registered[name] = (parameters, spiking)
+@dataclass(frozen=True)
+class Model:
+    """A neuron model.
+
+    Attributes:
+        parameters: names of its arrays, each (n,) float64.
+        spiking: does it ever spike?
+        discretize: its `neurons.update.Dynamics` for a population and semantics; NIR's get theirs in neurons/models.py.
+    """
+
+    parameters: tuple[str, ...]
+    spiking: bool
+    discretize: Callable[[Population, Semantics], Any] | None = None
 
 
-def model_parameters() -> Mapping[str, tuple[str, ...]]:
-    """Parameter names of every model, NIR's first."""
-    return MODELS | {name: parameters for name, (parameters, _) in _registered.items()}
+# Every neuron model there is, by name, NIR's first; `neurons.models.register` adds more.
+MODELS: dict[str, Model] = {
+    name: Model(parameters, not {"v_threshold", "threshold"}.isdisjoint(parameters))
+    for name, parameters in NIR_MODELS.items()
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +61,7 @@ class Population:
         name: the user's name for it.
         shape: (n,), or channels first, for example (channels, height, width).
         model: a key of MODELS; its equations are NIR's.
-        params: by name of MODELS[model], each (n,) float64.
+        params: by name of MODELS[model].parameters, each (n,) float64.
         bias: (n,) float64, added to the weighted input in every timestep.
         late_bias: (n,) float64 of it that comes with recurrent connections, which some frameworks leave out in the
             first timestep; None: the population does not feed itself.
@@ -70,7 +80,7 @@ class Population:
 
     @property
     def spiking(self) -> bool:
-        return self.model in SPIKING or (self.model in _registered and _registered[self.model][1])
+        return self.model in MODELS and MODELS[self.model].spiking
 
 
 @dataclass(frozen=True)
@@ -188,10 +198,9 @@ class Network:
 
     def _check_population(self, population: Population) -> None:
         where = f"{self.origin}: {population.name!r}"
-        known = model_parameters()
-        if population.model not in known:
-            raise InputError(f"{where} is a {population.model!r}; neuron models are {', '.join(known)}")
-        wanted = known[population.model]
+        if population.model not in MODELS:
+            raise InputError(f"{where} is a {population.model!r}; neuron models are {', '.join(MODELS)}")
+        wanted = MODELS[population.model].parameters
         if set(population.params) != set(wanted):
             raise InputError(f"{where} needs the parameters {wanted}, it has {tuple(population.params)}")
         late = [] if population.late_bias is None else [("late_bias", population.late_bias)]

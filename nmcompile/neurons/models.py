@@ -12,34 +12,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from ..network.network import MODELS, Population, declare_model
+from ..network.network import MODELS, NIR_MODELS, Model, Population
 from ..network.semantics import Semantics
 from . import lif, loihi, threshold
 from .update import Dynamics
 
 Discretize = Callable[[Population, Semantics], Dynamics]
-_discretize: dict[str, Discretize] = dict.fromkeys(MODELS, lif.discretize)
-_discretize["Threshold"] = threshold.discretize
 
 
 def register(name: str, parameters: tuple[str, ...], discretize: Discretize, spiking: bool = True) -> None:
-    """Add a neuron model, or replace one.
+    """Add a neuron model, or replace one; NIR's keep their parameters.
 
     Args:
         parameters: names of its arrays, each (n,) float64; times end in the name's own unit, seconds by habit.
         discretize: the update of a timestep of `semantics.dt` seconds.
         spiking: does it ever call `Update.spike`?
     """
-    if name not in MODELS:
-        declare_model(name, parameters, spiking)
-    _discretize[name] = discretize
+    model = MODELS[name] if name in NIR_MODELS else Model(parameters, spiking)
+    MODELS[name] = replace(model, discretize=discretize)
 
 
 def dynamics(population: Population, semantics: Semantics) -> Dynamics:
     """A population's discrete update under these semantics."""
-    return _discretize[population.model](population, semantics)
+    discretize = MODELS[population.model].discretize
+    assert discretize is not None, "the models of NIR have theirs from below"
+    return discretize(population, semantics)
 
 
+for _name, _parameters in NIR_MODELS.items():
+    register(_name, _parameters, threshold.discretize if _name == "Threshold" else lif.discretize)
 register("DiscreteLIF", ("decay", "v_threshold", "v_reset"), lif.discretize)
 register("Loihi", loihi.PARAMETERS, loihi.discretize)

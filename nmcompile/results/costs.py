@@ -13,8 +13,6 @@ from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
 from emulator.spec.rows import expand
 
-from ..pipeline import memory_bits
-
 
 @dataclass(frozen=True)
 class PopulationCost:
@@ -50,18 +48,12 @@ def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, ev
         op = isa.decode(word)
         if op.name == "range":
             blocks = op.hi
-        if op.name == "end":
-            each = isa.END_CYCLES
-        elif op.name == "integ":
-            each = isa.INTEG_CYCLES + op.hi
+        each = isa.cycles(op, blocks, image.arch.lanes)
+        if op.name == "integ":
             span = slice(op.lo * isa.GRANULE, (op.lo + op.hi) * isa.GRANULE)
-            cycles[address] += int((events[span] * (isa.EVENT_CYCLES + beats[span])).sum())
-        elif op.name == "rows":
-            each = isa.ROWS_CYCLES + max(blocks, isa.PIPELINE) - (-len(op.swept) // image.arch.lanes)
+            cycles[address] += int((events[span] * isa.event_cycles(beats[span])).sum())
         elif op.name == "endrows":
-            each = isa.SCALAR_CYCLES + isa.ROW_CYCLES + 2 * blocks
-        else:
-            each = max(blocks, isa.PIPELINE) if op.row.vector else isa.SCALAR_CYCLES
+            each += isa.row_cycles(blocks)
         cycles[address] += each * int(executions[address])
     return cycles
 
@@ -151,4 +143,4 @@ def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
                 spiking=image.meta["readout"] == "count" or population.name != image.meta["output"],
             )
         )
-    return metrics(layers, timesteps, result.samples, footprint_bytes=memory_bits(image) / 8)
+    return metrics(layers, timesteps, result.samples, footprint_bytes=image.memory_bits / 8)

@@ -10,9 +10,9 @@ from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 from emulator.spec.image_file import load_image
+from emulator.spec.listing import listing
 
 from ..learning.learned import learned_thresholds, weight_range
-from ..pipeline import memory_bits
 from .costs import core_fill
 from .summary import summary
 
@@ -67,7 +67,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
                     "core": number,
                     "parts": where["parts"],
                     "reset_entry": core.reset_entry,
-                    "program": [isa.listing(isa.decode(word)) for word in core.program],
+                    "program": [listing(isa.decode(word)) for word in core.program],
                 }
             )
     return {
@@ -79,7 +79,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
         "inputs": image.n_inputs,
         "outputs": len(image.outputs),
         "latency_timesteps": image.latency,
-        "memory_bits": memory_bits(image),
+        "memory_bits": image.memory_bits,
         "populations": [
             {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
             for p in image.populations

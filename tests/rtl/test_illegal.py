@@ -6,8 +6,8 @@ import pytest
 from cases import architecture
 from illegal import FAULTS, check_fault, illegal_cases, refused
 
-from emulator.spec import isa
 from emulator.spec.isa import Op
+from emulator.spec.listing import listing
 
 
 @pytest.mark.parametrize("name", ["one narrow lane", "like up5k", "like ecp5"])
@@ -21,4 +21,4 @@ def test_illegal_images_fault_with_their_code(name):
 
 
 def test_an_illegal_predicate_has_a_listing():
-    assert isa.listing(Op("mov", pred=6, imm_b=1)) == "mov   r0, #0  ?predicate 6"
+    assert listing(Op("mov", pred=6, imm_b=1)) == "mov   r0, #0  ?predicate 6"

@@ -7,6 +7,7 @@ from emulator.reference import Core
 from emulator.spec import isa
 from emulator.spec.fixedpoint import wrap
 from emulator.spec.isa import Op
+from emulator.spec.listing import listing
 
 MEMORY = {"axons": 6, "synapses": 7}
 UNKNOWN = 7  # a format that is not
@@ -153,7 +154,7 @@ async def runs(dut, faulty):
             flag=flag, flag2=flag and rng.randrange(2),
         )  # fmt: skip
         got = await integrate.run(op, pending, payloads)
-        assert got == integrate.expect(op, pending, payloads), isa.listing(op)
+        assert got == integrate.expect(op, pending, payloads), listing(op)
 
 
 @cocotb.test(timeout_time=20, timeout_unit="ms")
