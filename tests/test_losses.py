@@ -44,7 +44,7 @@ def test_weights_beside_a_heavy_one_round_away_and_more_bits_are_named():
     assert (loss.weights, loss.zero_weights) == (64, 60)
     assert loss.zero_weight_sum == pytest.approx(15 / 1015)
     assert warnings == [
-        "'a': 60 of 64 weights, 1.5 % of their absolute sum, round to 0 at 8 bits; use --weight-bits 16"
+        "'a': 60 of 64 weights, 1.48 % of their absolute sum, round to 0 at 8 bits; use --weight-bits 16"
     ]
 
 
@@ -72,7 +72,7 @@ def test_weights_that_the_state_has_no_bits_for_ask_for_a_wider_one():
     assert warnings == [
         "'a': the 16-bit state leaves 3.5 of 8 weight bits; use an architecture with more state_bits, or fewer "
         "--weight-bits",
-        "'a': 2 of 3 weights, 7.4 % of their absolute sum, round to 0 at 8 bits; use an architecture with more "
+        "'a': 2 of 3 weights, 7.41 % of their absolute sum, round to 0 at 8 bits; use an architecture with more "
         "state_bits or acc_bits than 'up5k'",
     ]
 
@@ -114,12 +114,13 @@ def test_what_an_exporter_rounds_is_no_loss():
 
 
 def test_weights_of_a_model_that_fixes_its_units_are_told(monkeypatch):
-    discretize = models._discretize["LIF"]
-    monkeypatch.setitem(models._discretize, "LIF", lambda p, s: replace(discretize(p, s), scale=16.0))
+    lif_model = models.MODELS["LIF"]
+    fixed = replace(lif_model, discretize=lambda p, s: replace(lif_model.discretize(p, s), scale=16.0))
+    monkeypatch.setitem(models.MODELS, "LIF", fixed)
     _, warnings = lost(compiled([[0.01], [1.0], [0.01]]))
     assert warnings == [
-        "'a': 2 of 3 weights, 2 % of their absolute sum, round to 0 at 8 bits; rescale them: 0.0625 is a unit of this "
-        "neuron model"
+        "'a': 2 of 3 weights, 1.96 % of their absolute sum, round to 0 at 8 bits; rescale them: 0.0625 is a unit of "
+        "this neuron model"
     ]
 
 

@@ -17,6 +17,7 @@ from emulator.result import NOT_COUNTED, RunResult
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
+from ..coding import decode
 from ..coding.spikes import SpikeData
 from ..results.learning_costs import learned_meta
 from ..results.summary import DEFAULT_PRICES
@@ -87,9 +88,9 @@ def run_on_board(
     elapsed = time.monotonic() - started
     if wanted is not None and wrap:
         compare_counters(ledger, ledger_chip, wanted)
-    predictions = (scores if runner.membrane is not None else counts).argmax(axis=1)
     found = np.concatenate(spikes)
-    result = _result(image, data, counts, predictions, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
+    scored = counts if runner.membrane is None else scores
+    result = _result(image, data, counts, scored, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
     if not everything:
         result = replace(result, spikes=None)
     if not learn:
@@ -106,7 +107,7 @@ def _result(
     image: Image,
     data: SpikeData,
     counts: np.ndarray,
-    predictions: np.ndarray,
+    scores: np.ndarray,
     spikes: np.ndarray,
     cycles: np.ndarray,
     ledger: dict[str, np.ndarray],
@@ -121,6 +122,8 @@ def _result(
     by_sample = np.bincount(key, minlength=len(cycles) * image.arch.cores * image.arch.neurons)
     by_sample = by_sample.reshape(len(cycles), image.arch.cores, image.arch.neurons)
     populations = [by_sample[:, p.location[:, 0], p.location[:, 1]].sum(axis=1) for p in image.populations]
+    spoke = None if image.meta.get("readout") == "membrane" else np.asarray(counts.any(axis=1))
+    predictions = decode.chosen(scores, spoke)
     meta: dict[str, Any] = {
         "timesteps": data.spikes.shape[1],
         "latency": image.latency,
@@ -129,12 +132,9 @@ def _result(
         "architecture": image.arch.as_dict(),
         "input_spikes": int(np.count_nonzero(data.spikes)),
         "costs": [],
-        "predictions": predictions.tolist(),
-    }
+    } | decode.verdict(scores, predictions, data.labels)
     if counted:
         meta["energy"] = price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).as_dict()
-    if data.labels is not None:
-        meta |= {"labels": data.labels.tolist(), "accuracy": float((predictions == data.labels).mean())}
     return RunResult(
         output_counts=counts,
         predictions=predictions,
@@ -171,8 +171,9 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
         "retries": board.retries,
         "elapsed_s": result.elapsed_s,
     }
-    if "accuracy" in result.meta:
-        values["accuracy"] = result.meta["accuracy"]
+    for name in ("accuracy", "silent_samples", "tied_samples"):
+        if name in result.meta:
+            values[name] = result.meta[name]
     if "rows" in result.meta.get("learning", {}):
         values["row_updates"] = result.meta["learning"]["rows"]
     if compared:

@@ -1,9 +1,11 @@
-"""Decoders: what output neurons did becomes a class for each sample, the lowest index of equals.
+"""Decoders: what output neurons did becomes a class for each sample: the lowest index of equals, -1 where none spiked.
 
 Spikes are (samples, timesteps, outputs) numbers, what they carry or 0; `trains` makes them of a recorded run.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from emulator.result import RunResult
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image
 
+UNDECIDED = -1  # the class of a sample without an output spike
 READOUTS = ("count", "first-spike", "membrane")
 
 
@@ -31,15 +34,39 @@ def trains(image: Image, result: RunResult) -> np.ndarray:
 
 def by_count(spikes: np.ndarray) -> np.ndarray:
     """(samples,) the output that sent most."""
-    return spikes.sum(axis=1, dtype=np.int64).argmax(axis=1)
+    return chosen(spikes.sum(axis=1, dtype=np.int64), np.asarray(spikes.any(axis=(1, 2))))
 
 
 def by_first_spike(spikes: np.ndarray) -> np.ndarray:
     """(samples,) the output that fired first; one that never did comes last."""
-    when = np.where(spikes.any(axis=1), (spikes != 0).argmax(axis=1), spikes.shape[1])
-    return when.argmin(axis=1)
+    return chosen(earliness(spikes), np.asarray(spikes.any(axis=(1, 2))))
 
 
 def by_membrane(v: np.ndarray) -> np.ndarray:
     """(samples,) the output with the largest sum of its potentials v (samples, timesteps, outputs)."""
-    return v.sum(axis=1, dtype=np.float64).argmax(axis=1)
+    return chosen(v.sum(axis=1, dtype=np.float64))
+
+
+def earliness(spikes: np.ndarray) -> np.ndarray:
+    """(samples, outputs) timesteps from an output's first spike to the end; 0 without one."""
+    return np.where(spikes.any(axis=1), spikes.shape[1] - (spikes != 0).argmax(axis=1), 0)
+
+
+def chosen(scores: np.ndarray, spoke: np.ndarray | None = None) -> np.ndarray:
+    """(samples,) the output of the largest score (samples, outputs), -1 where `spoke` (samples,) is false."""
+    best = scores.argmax(axis=1) if scores.shape[1] else np.full(len(scores), UNDECIDED)
+    return best if spoke is None else np.where(spoke, best, UNDECIDED)
+
+
+def verdict(scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
+    """What a run keeps of its predictions, as plain values. A sample that nothing decides counts as wrong."""
+    decided = predictions != UNDECIDED
+    equal = (scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    kept: dict[str, Any] = {
+        "predictions": predictions.tolist(),
+        "silent_samples": int((~decided).sum()),
+        "tied_samples": int((equal & decided).sum()),
+    }
+    if labels is not None:
+        kept |= {"labels": labels.tolist(), "accuracy": float((predictions == labels).mean())}
+    return kept

@@ -404,7 +404,7 @@ class _Writer:
                 ops.append(Op("add", pred=pred, d=into, a=into, imm_b=1, imm=self._whole(round(amount))))
             else:
                 scaled = self._scaled(amount / value.unit)
-                if not scaled["imm"]:
+                if amount and not scaled["imm"]:
                     raise DoesNotFitError(
                         [
                             f"{self.name!r}: rule {self.rule.name!r} needs a factor of {amount / value.unit:.3g}, "

@@ -49,7 +49,8 @@ def learned_weights(image: Image, name: str) -> np.ndarray:
         raise InputError(f"no projection {name!r} that learns in this image; it has {learning}")
     target = image.population(meta["target"])
     neuron = {(int(core), int(n)): i for i, (core, n) in enumerate(target.location)}
-    weights = np.zeros((meta["connections"] // len(target.location), len(target.location)))
+    n_source = image.n_inputs if meta["source"] == INPUT else len(image.population(meta["source"]).location)
+    weights = np.zeros((n_source, len(target.location)))
     for number, where in enumerate(image.meta["cores"]):
         core = image.cores[number]
         for part in where["parts"]:

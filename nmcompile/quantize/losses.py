@@ -44,7 +44,7 @@ def loss_of(
     name = population.name
     if there and (zero > MANY * there or share > MUCH):
         warnings.append(
-            f"{name!r}: {zero:,} of {there:,} weights, {100 * share:.2g} % of their absolute sum, round to 0 at "
+            f"{name!r}: {zero:,} of {there:,} weights, {100 * share:.3g} % of their absolute sum, round to 0 at "
             f"{max(layer.bits)} bits; {_remedy(weights, d, layer, arch)}"
         )
     units = made.threshold

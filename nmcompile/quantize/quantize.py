@@ -6,7 +6,9 @@ by one amount per projection; a convolution's neurons share a scale per channel,
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from emulator.spec.errors import DoesNotFitError, UsageError
 
 from ..discretize.discretize import DiscreteNetwork
 from ..discretize.floatsim import FloatRun
-from ..network.network import Population
+from ..network.network import Population, Projection
 from ..neurons.update import COEFFICIENT, STATE, Dynamics
 from ..retime import Timing
 from .fixed import fixed_weights
@@ -86,11 +88,8 @@ def quantize(
                 shift=shift,
                 bits=bits,
                 delay=timing.delays[i],
-                convolutional=p.convolutional,
-                parameters=p.matrix.nnz if p.parameters is None else p.parameters,
-                payload=discrete.payloads[p.source],
-                signed=discrete.signed(p.source),
                 plastic=plastic,
+                **_kept(p, discrete),
             )
         try:
             integer = _population(population, d, layer.scale, arch, warnings)
@@ -115,6 +114,19 @@ def quantize(
         tuple(losses),
         left_out,
     )
+
+
+def _kept(p: Projection, discrete: DiscreteNetwork) -> dict[str, Any]:
+    """What a quantized projection keeps of its own."""
+    uses = p.matrix.nnz if p.convolutional else math.prod(p.matrix.shape)
+    return {
+        "convolutional": p.convolutional,
+        "parameters": p.matrix.nnz if p.parameters is None else p.parameters,
+        "connections": uses if p.connections is None else p.connections,
+        "pooled": p.pooled,
+        "payload": discrete.payloads[p.source],
+        "signed": discrete.signed(p.source),
+    }
 
 
 def _integers(

@@ -78,7 +78,8 @@ class QuantizedProjection:
     """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`.
 
     They are multiplied by what a spike carries where that can be more than 1 (`payload`, its largest magnitude) or less
-    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too.
+    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too. `connections` and
+    `pooled` are `network.Projection`'s.
     """
 
     name: str
@@ -93,6 +94,8 @@ class QuantizedProjection:
     payload: int = 1
     signed: bool = False
     plastic: PlasticWeights | None = None
+    connections: int = 0
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

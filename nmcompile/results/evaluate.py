@@ -79,12 +79,13 @@ def evaluate(
         reward=reward,
     )
     recorded = result.probes
-    predictions = result.predictions
+    scores = result.output_counts
     if readout == "membrane":
         scale = image.population(image.meta["output"]).scale
-        predictions = decode.by_membrane(recorded[membrane][:, image.latency :][:, : spikes.shape[1]] / scale)
+        scores = (recorded[membrane][:, image.latency :][:, : spikes.shape[1]] / scale).sum(axis=1)
     elif readout == "first-spike":
-        predictions = decode.by_first_spike(decode.trains(image, result))
+        scores = decode.earliness(decode.trains(image, result))
+    predictions = decode.chosen(scores, None if readout == "membrane" else np.asarray(scores.any(axis=1)))
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     energy = price(image.arch, result.counters, int(result.sample_cycles.sum()), table)
     meta: dict[str, Any] = {
@@ -94,8 +95,7 @@ def evaluate(
         "costs": [],
         "fill": core_fill(image),
         "energy": energy.as_dict(),
-        "predictions": predictions.tolist(),
-    }
+    } | decode.verdict(scores, predictions, data.labels)
     if result.learned is not None:
         meta["learning"] = learning_meta(image, result, "rewards" in data.extra, table)
     if record_spikes:  # and what the report's pictures show: one sample, its inputs and every membrane
@@ -103,9 +103,6 @@ def evaluate(
         recorded = traced.probes | recorded
         meta["shown"] = {"sample": 0, "inputs": np.argwhere(spikes[0]).tolist()}
         meta["locations"] = {p.name: p.location.tolist() for p in image.populations}
-    if data.labels is not None:
-        meta["labels"] = data.labels.tolist()
-        meta["accuracy"] = float((predictions == data.labels).mean())
     if "float_accuracy" in data.extra:
         meta["float_accuracy"] = float(data.extra["float_accuracy"])
     result = replace(result.with_meta(**meta), probes=recorded)

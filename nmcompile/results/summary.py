@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from emulator.result import NOT_COUNTED, RunResult
@@ -29,8 +30,9 @@ def summary(result: RunResult) -> dict[str, Any]:
         "rtl": result.rtl,
         "elapsed_s": result.elapsed_s,
     }
-    if "accuracy" in meta:
-        values["accuracy"] = meta["accuracy"]
+    for name in ("accuracy", "silent_samples", "tied_samples", "neurobench"):
+        if name in meta:
+            values[name] = meta[name]
     learning = meta.get("learning", {})
     if "cycles" in learning:  # a board does not know what each instruction took
         values["learning_cycles_per_sample"] = learning["cycles"] / samples
@@ -38,3 +40,14 @@ def summary(result: RunResult) -> dict[str, Any]:
     if "rows" in learning:
         values["row_updates"] = learning["rows"]
     return values
+
+
+def undecided_facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What to say of samples whose class nothing decides, by a summary or a result's meta."""
+    silent, tied = values.get("silent_samples", 0), values.get("tied_samples", 0)
+    samples, rows = values.get("samples", len(values.get("predictions", ()))), []
+    if silent:
+        rows.append(("silent", f"{silent:,} of {samples:,} samples have no output spike: undecided, counted as wrong"))
+    if tied:
+        rows.append(("tied", f"{tied:,} of {samples:,} samples have equal largest outputs: the lowest index is taken"))
+    return rows

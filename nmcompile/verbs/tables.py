@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ..results.numbers import quantity
+from ..results.summary import undecided_facts
 from .terminal import console, new_table, share, show_table, show_warnings
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
         if "float_accuracy" in meta:
             rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
+    rows += undecided_facts(values)
     clock, energy = meta["architecture"]["clock_hz"], meta["energy"]
     rows += [
         ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
