@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .prices import EVIDENCE, Price, PriceTable
+from .run_notes import EnergyNote
 from .spec.arch import Architecture
 from .spec.errors import InputError
 from .spec.ledger import COUNTERS
@@ -61,19 +62,19 @@ class EnergyReport:
         """(cores,) joules of each core, all components."""
         return self.parts_j.sum(axis=0)
 
-    def as_dict(self) -> dict:
-        """Plain values, for JSON."""
-        return {
-            "table": self.table,
-            "scope": self.scope,
-            "evidence": self.evidence,
-            "total_j": self.total_j,
-            "incremental_j": self.incremental_j,
-            "static_j": self.static_j,
-            "components_j": self.by_component(),
-            "cores_j": self.by_core().tolist(),
-            "warnings": list(self.warnings),
-        }
+    def note(self) -> EnergyNote:
+        """What a result keeps of it."""
+        return EnergyNote(
+            table=self.table,
+            scope=self.scope,
+            evidence=self.evidence,
+            total_j=self.total_j,
+            incremental_j=self.incremental_j,
+            static_j=self.static_j,
+            components_j=self.by_component(),
+            cores_j=tuple(self.by_core().tolist()),
+            warnings=self.warnings,
+        )
 
 
 # ------------------------------------------------------------------------------------------------- pricing

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from .run_notes import RunNotes
 from .spec.archive import Archive
 from .spec.errors import InputError
 from .spec.files import printable, writing
 from .spec.image import Image
 from .spec.ledger import CHIP_COUNTERS, COUNTERS
+from .spec.notes import from_plain, to_plain
 
 FORMAT: Final = "nmcompile result"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 LARGEST_META: Final = 1 << 26  # bytes of the JSON text
 NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without counters
 
@@ -46,7 +48,7 @@ class RunResult:
             anything else, by a board without counters.
         rtl: the bundled Verilog implements exactly this architecture.
         elapsed_s: seconds in the machine itself; loading and compiling left out.
-        meta: JSON values: timesteps, latency, the names of populations and what the caller adds.
+        notes: what is known of the run beside that.
         learned: the image with the weights, registers and random state that the run left behind (only from
             `learn=True`); never saved.
     """
@@ -65,7 +67,7 @@ class RunResult:
     cycles_are: str
     rtl: bool
     elapsed_s: float
-    meta: dict[str, Any] = field(default_factory=dict)
+    notes: RunNotes
     learned: Image | None = None
 
     @property
@@ -76,9 +78,9 @@ class RunResult:
         """A counter of the ledger, summed over cores."""
         return self.chip[name] if name in self.chip else int(self.counters[name].sum())
 
-    def with_meta(self, **values: Any) -> RunResult:
-        """The same result with more meta."""
-        return replace(self, meta={**self.meta, **values})
+    def with_notes(self, **values: Any) -> RunResult:
+        """The same result with more notes."""
+        return replace(self, notes=replace(self.notes, **values))
 
 
 def save_result(result: RunResult, path: str | Path) -> None:
@@ -107,9 +109,9 @@ def save_result(result: RunResult, path: str | Path) -> None:
         "cycles_are": result.cycles_are,
         "rtl": result.rtl,
         "elapsed_s": result.elapsed_s,
-        "meta": result.meta,
+        "notes": to_plain(result.notes),
     }
-    arrays["meta"] = np.array(json.dumps(manifest, sort_keys=True))
+    arrays["meta"] = np.array(json.dumps(manifest))
     with writing(path) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
@@ -142,6 +144,8 @@ def load_result(path: str | Path) -> RunResult:
 
     try:
         _check_shapes(arrays)
+        notes = from_plain(RunNotes, manifest["notes"], f"{path}: what it tells of the run")
+        _check_notes(notes, arrays)
         return RunResult(
             output_counts=arrays["output_counts"],
             predictions=arrays["predictions"],
@@ -157,7 +161,7 @@ def load_result(path: str | Path) -> RunResult:
             cycles_are=printable(manifest["cycles_are"]),
             rtl=manifest["rtl"],
             elapsed_s=manifest["elapsed_s"],
-            meta=manifest["meta"],
+            notes=notes,
         )
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path}: a result with parts missing; run it again") from None
@@ -187,3 +191,38 @@ def _check_shapes(arrays: dict[str, np.ndarray]) -> None:
         fits = found.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, found.shape, strict=True))
         if not fits or found.dtype.kind not in "iu" or samples == 0:
             raise ValueError(f"{name} is {found.dtype} of shape {found.shape}")
+
+
+def _check_notes(notes: RunNotes, arrays: dict[str, np.ndarray]) -> None:
+    """ValueError where notes are not of these arrays."""
+    samples, arch, names = len(arrays["sample_cycles"]), notes.architecture, set(notes.populations)
+    places = [place for some in (notes.locations or {}).values() for place in some]
+    fits = [
+        arrays["neuron_spikes"].shape == (arch.cores, arch.neurons),
+        len(notes.populations) == arrays["sample_spikes"].shape[1],
+        notes.timesteps >= 0 <= notes.latency,
+        notes.labels is None or len(notes.labels) == samples,
+        notes.energy is None or len(notes.energy.cores_j) == arch.cores,
+        notes.shown is None or (0 <= notes.shown.sample < samples and all(t >= 0 <= i for t, i in notes.shown.inputs)),
+        {cost.name for cost in notes.costs} | set(notes.locations or ()) <= names,
+        all(0 <= core < arch.cores for cost in notes.costs for core in cost.cores),
+        all(0 <= fill.core < arch.cores and fill.resources for fill in notes.fill),
+        all(there > 0 for fill in notes.fill for _, there in fill.resources.values()),
+        all(0 <= core < arch.cores and 0 <= neuron < arch.neurons for core, neuron in places),
+        notes.learning is None or (notes.image and set(notes.learning.mean_weights) <= set(notes.image.plastic)),
+    ]
+    if notes.image:
+        sizes = dict.fromkeys(notes.populations, 0)
+        for _, part in notes.image.placed:
+            fits.append(
+                part.population in sizes and 0 <= part.first_block < part.first_block + part.blocks <= arch.blocks
+            )
+            sizes[part.population] = sizes.get(part.population, 0) + part.neurons
+        fits += [
+            len(notes.image.parts) == arch.cores,
+            notes.image.output in names,
+            all(size >= 0 for size in notes.image.input_shape),
+            *(not isinstance(v, tuple) or len(v) == sizes.get(name) for name, v in notes.image.thresholds.items()),
+        ]
+    if not all(fits):
+        raise ValueError("notes")

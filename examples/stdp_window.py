@@ -56,7 +56,7 @@ def measure(arch: str = "ecp5", bits: int = 8) -> tuple[np.ndarray, np.ndarray, 
     after = learned_weights(emulator.run(compilation.image, spikes, learn=True).learned, "w")[:n, 0]
     t = steps * DT
     equation = np.where(t >= 0, A_PLUS * np.exp(-t / TAU_PLUS), -A_MINUS * np.exp(t / TAU_MINUS))
-    return t, after - before, equation, compilation.image.meta["projections"][0]["unit"]
+    return t, after - before, equation, compilation.image.compiled.projections[0].learning.unit
 
 
 def draw(t: np.ndarray, change: np.ndarray, equation: np.ndarray, unit: float) -> str:

@@ -54,14 +54,13 @@ class Compilation:
 
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc compile --json`."""
+        notes = self.image.compiled
         return {
             "architecture": self.image.arch.name,
-            "cores": sum(bool(c["parts"]) for c in self.image.meta["cores"]),
+            "cores": sum(bool(parts) for parts in notes.parts),
             "neurons": sum(p.n for p in self.quantized.populations),
             "synapses": int(sum(p.matrix.nnz for p in self.quantized.projections)),
-            "axons": int(
-                sum(p["axons"] for c in self.image.meta["cores"] for q in c["parts"] for p in q["projections"])
-            ),
+            "axons": sum(p.axons for _, part in notes.placed for p in part.projections),
             "latency_timesteps": self.image.latency,
             "memory_bits": self.image.memory_bits,
             "semantics": self.semantics.describe(),
@@ -124,36 +123,14 @@ def _check_inputs(network: Network, calibrate: np.ndarray) -> None:
 def _lower(
     discrete: DiscreteNetwork, arch: Architecture, weight_bits: int, calibration: FloatRun | None
 ) -> tuple[Placement, Image]:
-    network = discrete.network
     quantized = quantize(discrete, arch, weight_bits, retime(discrete, arch.delay_slots), calibration)
     placement = place(quantized, arch)
-    meta = {
-        "network": network.origin,
-        "input_shape": list(network.input_shape),
-        "input_levels": network.input_levels,
-        "output": network.output,
-        "readout": "count" if network.population(network.output).spiking else "membrane",
-        "semantics": discrete.semantics.describe(),
-        "weight_bits": weight_bits,
-        "warnings": list(quantized.warnings),
-        "thresholds": _thresholds(quantized),
-    }
-    image = emit(placement, meta)
+    image = emit(placement, discrete, weight_bits)
     try:
         check_image(image)
     except InputError as error:
         raise CompilerError(
-            f"{network.origin}: the compiler made an image that its own check refuses ({error}); this is our bug, not "
-            "yours: please report it with the network, the command and what nmc --version says"
+            f"{discrete.network.origin}: the compiler made an image that its own check refuses ({error}); this is our "
+            "bug, not yours: please report it with the network, the command and what nmc --version says"
         ) from None
     return placement, image
-
-
-def _thresholds(network: QuantizedNetwork) -> dict[str, Any]:
-    """Of each spiking population, in state units: one number where its neurons agree, else a list."""
-    found: dict[str, Any] = {}
-    for population in network.populations:
-        if population.threshold is not None:
-            values = population.threshold.tolist()
-            found[population.name] = values[0] if len(set(values)) == 1 else values
-    return found

@@ -138,16 +138,15 @@ def on_machine(compilation, spikes):
     probes = [f"v:{p.name}" for p in image.populations]
     result = emulator.run(image, spikes[None], record_spikes=True, probes=probes)
     sent, v = {}, {}
-    for p in image.populations:
-        depth = compilation.quantized.timing.depth[p.name]
-        flat = np.full((image.arch.cores, image.arch.neurons), -1)
-        flat[p.location[:, 0], p.location[:, 1]] = np.arange(len(p.location))
-        neuron = flat[result.spikes[:, 2], result.spikes[:, 3]]
-        mine = (neuron >= 0) & (result.spikes[:, 1] - depth < timesteps)
+    whose = image.whose()
+    for number, p in enumerate(image.populations):
+        depth = p.depth
+        places = whose.population[result.spikes[:, 2], result.spikes[:, 3]]
+        mine = (places == number) & (result.spikes[:, 1] - depth < timesteps)
         sent[p.name] = np.zeros((timesteps, len(p.location)), bool)
-        sent[p.name][result.spikes[mine, 1] - depth, neuron[mine]] = True
-        trace = result.probes[f"v:{p.name}"][0, depth : depth + timesteps]
-        v[p.name] = trace
+        _, t, core, neuron = result.spikes[mine].T
+        sent[p.name][t - depth, whose.neuron[core, neuron]] = True
+        v[p.name] = result.probes[f"v:{p.name}"][0, depth : depth + timesteps]
     return sent, v, result
 
 

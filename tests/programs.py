@@ -112,6 +112,7 @@ def random_image(
             f"population{i}",
             (len(place),),
             int(rng.integers(0, 3)),
+            int(rng.integers(0, 3)),
             place,
             {"v": int(rng.integers(arch.registers))},
             np.ones(len(place)),
@@ -126,7 +127,6 @@ def random_image(
         outputs,
         int(rng.integers(0, 3)),
         populations,
-        {},
     )
     check_image(image)
     return image

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from emulator.energy import price
 from emulator.prices import load_prices
 from emulator.result import RunResult
+from emulator.run_notes import CoreFill, PopulationCost, RunNotes, Shown
 from emulator.spec.arch import Architecture, load_architecture
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
+from emulator.spec.notes import DriftNote, Notes, PartNote
 
 
 def made(
@@ -26,22 +26,20 @@ def made(
     arch = arch or load_architecture("up5k")
     rng = np.random.default_rng(0)
     names = names or tuple(f"layer{i}" for i in range(len(sizes)))
-    cores: list[dict[str, Any]] = [{"parts": []} for _ in range(arch.cores)]
-    locations: dict[str, Any] = {}
+    cores: list[list[PartNote]] = [[] for _ in range(arch.cores)]
+    locations: dict[str, tuple[tuple[int, int], ...]] = {}
     core = block = 0
     for name, size in zip(names, sizes, strict=True):
-        left, where = size, []
+        left, where = size, list[tuple[int, int]]()
         while left:
             if block == arch.blocks:
                 core, block = core + 1, 0
             blocks = min(-(-left // arch.lanes), arch.blocks - block)
             here = min(left, blocks * arch.lanes)
-            where += [[core, block * arch.lanes + i] for i in range(here)]
-            cores[core]["parts"].append(
-                {"population": name, "first_block": block, "blocks": blocks, "neurons": here, "projections": []}
-            )
+            where += [(core, block * arch.lanes + i) for i in range(here)]
+            cores[core].append(PartNote(name, block, blocks, here, (0, 1), ()))
             block, left = block + blocks, left - here
-        locations[name] = where
+        locations[name] = tuple(where)
     steps = timesteps + 1
     places = np.array([place for name in names for place in locations[name]])
     fired = np.argwhere(rng.random((samples, steps, len(places))) < rate)
@@ -62,47 +60,49 @@ def made(
     predictions = output_counts.argmax(axis=1)
     labels = predictions.copy()
     labels[0] = (labels[0] + 1) % sizes[-1]
-    used = [i for i, where in enumerate(cores) if where["parts"]]
-    fill = [
-        {
-            "core": i,
-            "populations": [part["population"] for part in cores[i]["parts"]],
-            "neurons": [sum(part["blocks"] for part in cores[i]["parts"]) * arch.lanes, arch.neurons],
-            "axons": [32, arch.axons],
-            "synapse words": [100, arch.synapse_words],
-            "routes": [20, arch.routes],
-            "program words": [14, arch.program_words],
-        }
-        for i in used
-    ]
-    costs = [
-        {
-            "name": name,
-            "neurons": size,
-            "cores": sorted({core for core, _ in locations[name]}),
-            "busy_cycles": 1000 * (i + 1),
-            "events": 100,
-            "synaptic_operations": 500 * size,
-            "spikes": int(sample_spikes[:, i].sum()),
-            "synapse_words": 64,
-        }
+    fill = tuple(
+        CoreFill(
+            i,
+            tuple(part.population for part in parts),
+            {
+                "neurons": (sum(part.blocks for part in parts) * arch.lanes, arch.neurons),
+                "axons": (32, arch.axons),
+                "synapse words": (100, arch.synapse_words),
+                "routes": (20, arch.routes),
+                "program words": (14, arch.program_words),
+            },
+        )
+        for i, parts in enumerate(cores)
+        if parts
+    )
+    costs = tuple(
+        PopulationCost(
+            name=name,
+            neurons=size,
+            cores=tuple(sorted({core for core, _ in locations[name]})),
+            busy_cycles=1000 * (i + 1),
+            events=100,
+            synaptic_operations=500 * size,
+            spikes=int(sample_spikes[:, i].sum()),
+            synapse_words=64,
+        )
         for i, (name, size) in enumerate(zip(names, sizes, strict=True))
-    ]
-    drift = [
-        {
-            "name": name,
-            "neurons": size,
-            "float_spikes": 100 * (i + 1),
-            "fixed_spikes": 98 * (i + 1),
-            "count_error": 0.02,
-            "saturations": 0,
-            "silent_neurons": 0,
-            "new_neurons": 0,
-            "zero_weights": 0.1,
-            "advice": f"{name!r} bursts; use --weight-bits 8" if i == 0 else "",
-        }
+    )
+    drift = tuple(
+        DriftNote(
+            name=name,
+            neurons=size,
+            float_spikes=100 * (i + 1),
+            fixed_spikes=98 * (i + 1),
+            count_error=0.02,
+            saturations=0,
+            silent_neurons=0,
+            new_neurons=0,
+            zero_weights=0.1,
+            advice=f"{name!r} bursts; use --weight-bits 8" if i == 0 else "",
+        )
         for i, (name, size) in enumerate(zip(names, sizes, strict=True))
-    ]
+    )
     one = {"bit_budget": 80, "input_rate": 0.1, "s_ace": 9600, "ns_ace": 960.0, "synaptic_operations": 99.5}
     neurobench = {
         "footprint_bytes": 2048.0,
@@ -118,40 +118,39 @@ def made(
         "step_pj": 1e6,
         "layers": dict.fromkeys(names, one),
     }
-    image = {
-        "title": "A network made by hand",
-        "network": "/home/somebody/nets/hand.nir",
-        "input_shape": [64],
-        "output": names[-1],
-        "readout": "count",
-        "semantics": "nir: dt 0.001 s",
-        "weight_bits": 8,
-        "warnings": [],
-        "thresholds": dict.fromkeys(names, 100),
-        "cores": cores,
-        "projections": [],
-        "drift": drift,
-    }
+    image = Notes(
+        title="A network made by hand",
+        network="/home/somebody/nets/hand.nir",
+        input_shape=(64,),
+        input_levels=1,
+        output=names[-1],
+        readout="count",
+        semantics="nir: dt 0.001 s",
+        weight_bits=8,
+        warnings=(),
+        thresholds=dict.fromkeys(names, 100),
+        parts=tuple(map(tuple, cores)),
+        projections=(),
+        drift=drift,
+    )
     sample_cycles = rng.integers(100_000, 200_000, samples)
-    energy = price(arch, counters, int(sample_cycles.sum()), load_prices(prices)).as_dict()
-    meta = {
-        "timesteps": timesteps,
-        "latency": 1,
-        "populations": list(names),
-        "image": image,
-        "architecture": arch.as_dict(),
-        "input_spikes": 400,
-        "costs": costs,
-        "fill": fill,
-        "energy": energy,
-        "predictions": predictions.tolist(),
-        "labels": labels.tolist(),
-        "accuracy": float((predictions == labels).mean()),
-        "float_accuracy": 0.8,
-        "neurobench": neurobench,
-        "locations": locations,
-        "shown": {"sample": 0, "inputs": [[t, 3 * t % 64] for t in range(timesteps)]},
-    }
+    notes = RunNotes(
+        timesteps=timesteps,
+        latency=1,
+        architecture=arch,
+        populations=tuple(names),
+        image=image,
+        input_spikes=400,
+        costs=costs,
+        fill=fill,
+        energy=price(arch, counters, int(sample_cycles.sum()), load_prices(prices)).note(),
+        labels=tuple(labels.tolist()),
+        accuracy=float((predictions == labels).mean()),
+        float_accuracy=0.8,
+        neurobench=neurobench,
+        locations=locations,
+        shown=Shown(0, tuple((t, 3 * t % 64) for t in range(timesteps))),
+    )
     return RunResult(
         output_counts=output_counts,
         predictions=predictions,
@@ -170,5 +169,5 @@ def made(
         cycles_are="exact",
         rtl=arch.rtl,
         elapsed_s=0.012,
-        meta=meta,
+        notes=notes,
     )

@@ -297,7 +297,7 @@ def random_programs_equal_the_emulator(simulated_board, programs):
         values = summary(line, result, compared=True)
         assert values["spikes"] == len(result.spikes)
         if not line.identity.counter_bits:  # what a board does not count is not made up
-            assert {values["cycles_per_sample"], values["synaptic_operations"], result.meta.get("energy")} == {None}
+            assert {values["cycles_per_sample"], values["synaptic_operations"], result.notes.energy} == {None}
             assert result.cycles_are == "not counted"
             assert {"cycles", "counters"}.isdisjoint(values["compared"])
     assert line.retries == 0

@@ -313,7 +313,7 @@ def test_what_the_reset_program_made_is_this_samples(up5k):
         np.zeros(0, np.uint32),
         np.ones(4, np.uint32),
     )
-    image = Image(up5k, (core,), np.zeros(2, np.int64), np.zeros(0, np.uint32), np.array([[0, 0]], np.int32), 0, (), {})
+    image = Image(up5k, (core,), np.zeros(2, np.int64), np.zeros(0, np.uint32), np.array([[0, 0]], np.int32), 0, ())
     board = Board(SimulatedTransport(SimulatedBoard(up5k)))
     flash(board, image)
     data = SpikeData(np.zeros((3, 2, 1), np.uint8), None, {"rewards": np.array([1, 0, -1])})

@@ -152,8 +152,8 @@ def test_compile_obeys_every_option(nmc, made, tmp_path):
     options += ["--reset", "subtract", "--compare", ">=", "--integrator", "exponential"]
     code, _, err = nmc("compile", made / "net.nir", "-o", tmp_path / "x.nmi", *options)
     image = load_image(tmp_path / "x.nmi")
-    assert (code, err, image.arch.name, image.meta["weight_bits"]) == (0, "", "large", 4)
-    assert image.meta["semantics"] == ("snntorch: dt 0.0002 s, exponential, reset subtract, fires at v >= v_th")
+    assert (code, err, image.arch.name, image.notes.weight_bits) == (0, "", "large", 4)
+    assert image.notes.semantics == ("snntorch: dt 0.0002 s, exponential, reset subtract, fires at v >= v_th")
 
 
 def test_compile_takes_an_architecture_from_a_file(nmc, made, tmp_path):
@@ -668,7 +668,7 @@ DAMAGED = "an image with parts missing or of a wrong kind; compile it again"
             "compile it again",
         ),
         (set_key("format", "a cake"), True, "not an nmcompile image; compile a network first"),
-        (set_key("format_version", 99), True, "format_version 99, this version reads 1; compile it again"),
+        (set_key("format_version", 99), True, "format_version 99, this version reads 2; compile it again"),
         (set_key("latency", -1), True, DAMAGED),
         (set_key("latency", 1 << 40), True, DAMAGED),
         (set_key("populations", [{"name": "x"}]), True, DAMAGED),
@@ -756,7 +756,7 @@ def test_a_truncated_image_is_refused(fails, made, tmp_path, keep):
 
 
 def test_an_image_that_no_compiler_wrote_is_refused_by_emulate(fails, made, tmp_path):
-    path = rewritten(made / "net.nmi", tmp_path / "x.nmi", set_key("meta", {}))
+    path = rewritten(made / "net.nmi", tmp_path / "x.nmi", set_key("notes", None))
     fails(
         3,
         f"{path}: no compiler's notes in this image; compile it again, or run it with emulator.run",

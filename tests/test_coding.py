@@ -138,10 +138,9 @@ def test_the_lowest_index_of_equals_is_taken_and_counted():
     scores = np.array([[0, 2, 2], [3, 1, 0], [0, 0, 0]])
     found = decode.verdict(scores, decode.chosen(scores, scores.any(axis=1)), np.array([1, 0, 0]))
     assert found == {
-        "predictions": [1, 0, -1],
         "silent_samples": 1,
         "tied_samples": 1,
-        "labels": [1, 0, 0],
+        "labels": (1, 0, 0),
         "accuracy": 2 / 3,
     }
 

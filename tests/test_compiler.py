@@ -110,13 +110,7 @@ def unpacked(packed, lanes, columns):
 def test_a_convolution_stores_its_kernels_once(channels, stride):
     network = conv_network(np.random.default_rng(3), channels=channels, size=12, stride=stride)
     image = compile_network(network, ECP5).image
-    words = sum(
-        p["words"]
-        for c in image.meta["cores"]
-        for part in c["parts"]
-        for p in part["projections"]
-        if p["name"] == "conv"
-    )
+    words = sum(p.words for _, part in image.notes.placed for p in part.projections if p.name == "conv")
     if channels % 8 == 0:  # the kernels, and as much again for rounding to words
         assert words * 128 <= 2 * channels * 2 * 9 * 8
     assert words * 128 <= 0.5 * network.projections[0].matrix.nnz * 8
@@ -355,7 +349,7 @@ def test_windows_survive_a_projection_object():
 def test_programs_keep_to_four_passes_for_a_plain_lif():
     network = random_network(np.random.default_rng(21))
     image = compile_network(network, load_architecture("large")).image
-    core = next(c for c, m in zip(image.cores, image.meta["cores"], strict=True) if m["parts"])
+    core = next(c for c, parts in zip(image.cores, image.notes.parts, strict=True) if parts)
     ops = [isa.decode(word) for word in core.program]
     first_end = next(i for i, op in enumerate(ops) if op.name == "end")
     vectors = [op.name for op in ops[:first_end] if op.row.vector]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from importlib import resources
 
@@ -12,12 +13,14 @@ import pytest
 from emulator.energy import price
 from emulator.prices import EVIDENCE, Curve, PriceTable, bundled_prices, load_prices, prices_from_dict
 from emulator.reference import Reference
+from emulator.run_notes import EnergyNote
 from emulator.spec import isa
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Op
 from emulator.spec.ledger import COUNTERS
+from emulator.spec.notes import from_plain, to_plain
 
 TABLES = ("horowitz45", "loihi14", "odin28", "truenorth28")
 
@@ -241,7 +244,8 @@ def test_report_is_frozen_and_plain_in_json():
         report.parts_j[0, 0] = 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.table = "other"
-    plain = report.as_dict()
+    plain = to_plain(report.note())
+    assert from_plain(EnergyNote, json.loads(json.dumps(plain)), "the energy") == report.note()
     assert plain["table"] == "loihi14"
     assert plain["scope"] == "all-in"
     assert plain["total_j"] == pytest.approx(sum(plain["components_j"].values()))
@@ -271,7 +275,7 @@ def test_a_run_of_the_reference_is_priced_by_hand():
     )
     routes = np.array([isa.pack_fields(isa.ROUTE_FIELDS, core=0, delay=0, axon=a) for a in (0, 1)], np.uint32)
     nothing = np.zeros((0, 2), np.int32)
-    image = Image(arch, (core,), np.array([0, 1, 2]), routes, nothing, 0, (), {})
+    image = Image(arch, (core,), np.array([0, 1, 2]), routes, nothing, 0, ())
     machine = Reference(image)
     machine.reset(4)
     machine.inject(int(routes[0]))

@@ -84,13 +84,13 @@ def test_a_population_without_synapses_runs_and_is_counted():
     network = Network((1,), populations, (dense("w", "pace", "out", [[2.0]]),), "out")
     result = run(network, np.zeros((1, 20, 1)))
     assert result.output_counts.tolist() == [[5]]
-    assert result.meta["neurobench"]["layers"]["pace"]["s_ace"] == 0
+    assert result.notes.neurobench["layers"]["pace"]["s_ace"] == 0
 
 
 def test_a_network_without_any_synapse_has_metrics():
-    found = run(Network((1,), (lif("pace", (1,), bias=0.3, model="IF"),), (), "pace"), np.zeros((1, 8, 1))).meta[
-        "neurobench"
-    ]
+    found = run(
+        Network((1,), (lif("pace", (1,), bias=0.3, model="IF"),), (), "pace"), np.zeros((1, 8, 1))
+    ).notes.neurobench
     assert (found["dense_operations"], found["connection_sparsity"], found["activation_sparsity"]) == (0, 0.0, 0.75)
 
 
@@ -118,7 +118,7 @@ def test_dense_operations_of_a_convolution_are_its_uses_inside_the_image(stride,
     matrix, shape = conv2d(KERNEL, image, *places)
     uses = uses2d(KERNEL, image, *places)
     projection = Projection("w", INPUT, "out", matrix, 0, True, KERNEL.size, connections=uses)
-    found = run(Network(image, (lif("out", shape),), (projection,), "out"), np.ones((2, 3, 20))).meta["neurobench"]
+    found = run(Network(image, (lif("out", shape),), (projection,), "out"), np.ones((2, 3, 20))).notes.neurobench
     assert found["dense_operations"] == 3 * uses_by_hand(KERNEL, 4, 5, stride, padding)
     assert found["s_ace"] == found["dense_operations"] * 16
 
@@ -141,14 +141,14 @@ def test_zeros_of_a_kernel_are_uses_and_pools_are_said_to_be_folded(tmp_path, po
     write_report(result, tmp_path / "page.html")
     said = "Pools in front of neurons are folded into weights" in (tmp_path / "page.html").read_text()
     assert said == pool
-    assert result.meta["neurobench"]["pooled"] == (["neurons"] if pool else [])
+    assert result.notes.neurobench["pooled"] == (["neurons"] if pool else [])
     if not pool:
-        assert result.meta["neurobench"]["dense_operations"] == 3 * 9 * KERNEL.size
+        assert result.notes.neurobench["dense_operations"] == 3 * 9 * KERNEL.size
 
 
 def test_graded_inputs_multiply():
     network = replace(two_outputs(np.eye(2)), input_levels=255)
-    found = run(network, np.full((1, 4, 2), 200)).meta["neurobench"]
+    found = run(network, np.full((1, 4, 2), 200)).notes.neurobench
     assert (found["effective_acs"], found["effective_macs"]) == (0, 8)
     assert found["layers"]["out"]["bit_budget"] == 4 * 16 * 8
 
@@ -159,5 +159,5 @@ def test_metrics_stand_in_the_json_of_a_run_and_of_its_file(tmp_path, monkeypatc
     monkeypatch.setattr(sys, "argv", ["nmc", "inspect", str(tmp_path / "run.npz"), "--json"])
     cli.main()
     shown = json.loads(capsys.readouterr().out)["neurobench"]
-    assert shown == summary(result)["neurobench"] == load_result(tmp_path / "run.npz").meta["neurobench"]
+    assert shown == summary(result)["neurobench"] == load_result(tmp_path / "run.npz").notes.neurobench
     assert shown["dense_operations"] == 16

@@ -194,7 +194,7 @@ def crowded_image(rng: np.random.Generator, width: int, height: int, crowd: int)
                 seeds=rng.integers(1, 1 << 31, 4).astype(np.uint32),
             )
         )
-    image = Image(arch, tuple(cores), np.arange(2), np.zeros(1, np.uint32), np.zeros((1, 2), np.int32), 3, (), {})
+    image = Image(arch, tuple(cores), np.arange(2), np.zeros(1, np.uint32), np.zeros((1, 2), np.int32), 3, ())
     check_image(image)
     return image
 
@@ -277,7 +277,6 @@ def spread_image(rng: np.random.Generator) -> Image:
         np.array([[0, 0], [arch.cores - 1, arch.neurons - 1]], np.int32),
         0,
         (),
-        {},
     )
     check_image(image)
     return image
@@ -323,12 +322,12 @@ def test_timesteps_cut_or_extend_the_input(image):
 def test_a_result_survives_its_file(image, tmp_path):
     spikes = random_inputs(np.random.default_rng(3), image, 5, 2)
     result = emulator.run(image, spikes, record_spikes=True, probes=["v:population0"])
-    emulator.save_result(result.with_meta(note="kept"), tmp_path / "run.npz")
+    emulator.save_result(result.with_notes(float_accuracy=0.5), tmp_path / "run.npz")
     loaded = emulator.load_result(tmp_path / "run.npz")
     for f in dataclasses.fields(result):
         mine, theirs = getattr(result, f.name), getattr(loaded, f.name)
-        if f.name == "meta":
-            assert theirs == {**mine, "note": "kept"}
+        if f.name == "notes":
+            assert theirs == dataclasses.replace(mine, float_accuracy=0.5)
         elif isinstance(mine, (dict, tuple)):
             pairs = zip(mine, theirs, strict=True) if isinstance(mine, tuple) else ((mine[k], theirs[k]) for k in mine)
             assert len(mine) == len(theirs)
@@ -411,7 +410,7 @@ def test_a_machine_of_idle_cores_equals_the_reference():
     arch = random_architecture(np.random.default_rng(2), mesh_width=2, mesh_height=1, graded=False)
     cores = (empty_core(arch), empty_core(arch))
     routes = np.array([0, 1 << 24], np.uint32)
-    image = Image(arch, cores, np.array([0, 2]), routes, np.array([[1, 0]], np.int32), 1, (), {})
+    image = Image(arch, cores, np.array([0, 2]), routes, np.array([[1, 0]], np.int32), 1, ())
     check_image_equal(image, np.random.default_rng(0), "idle cores")
 
 
@@ -447,7 +446,7 @@ def test_what_no_lane_can_do_is_refused(what, op, message):
     core = replace(empty_core(arch), program=program, reset_entry=len(ops) - 1)
     if op is None:
         core = replace(core, seeds=np.full(arch.lanes, 1 << 31, np.uint32))
-    image = Image(arch, (core,), np.array([0, 1]), np.zeros(1, np.uint32), np.zeros((0, 2), np.int32), 1, (), {})
+    image = Image(arch, (core,), np.array([0, 1]), np.zeros(1, np.uint32), np.zeros((0, 2), np.int32), 1, ())
     with pytest.raises(InputError, match=message):
         check_image(image)
     if op is not None and op.name == "integ":  # one less is legal

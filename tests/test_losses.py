@@ -32,7 +32,7 @@ def compiled(weights, neurons=None, arch=UP5K, bits=8, **more):
 def lost(made):
     """(the loss of `a`, the warnings)."""
     (loss,) = made.quantized.losses
-    assert made.image.meta["warnings"] == list(made.quantized.warnings) == made.summary()["warnings"]
+    assert list(made.image.compiled.warnings) == list(made.quantized.warnings) == made.summary()["warnings"]
     return loss, made.summary()["warnings"]
 
 

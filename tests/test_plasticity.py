@@ -61,7 +61,7 @@ def learn(network, pre, post, arch=LARGE, bits=16, **options):
     for _, t, core, neuron in result.spikes:
         fired[t, location.index((core, neuron))] = True
     np.testing.assert_array_equal(fired, post)  # nothing but the drive makes neurons fire
-    return learned_weights(result.learned, "w")[: pre.shape[1]], image.meta["projections"][0]["unit"], result
+    return learned_weights(result.learned, "w")[: pre.shape[1]], image.notes.projections[0].learning.unit, result
 
 
 def trains(seed, steps=200, n_pre=6, n_post=5, rate=0.08):
@@ -227,7 +227,7 @@ def test_sdsp_follows_membrane_and_calcium():
     v = result.probes["v:out"][0] / image.population("out").scale
     start = np.full((8, n), TINY / 2)
     expected = reference.sdsp(pre, post, start, LOW, HIGH, DT, v, A, A, 0.5, (0.5, 3.0), (0.2, 2.0), 0.03)
-    close(learned_weights(result.learned, "w")[:8], image.meta["projections"][0]["unit"], expected)
+    close(learned_weights(result.learned, "w")[:8], image.notes.projections[0].learning.unit, expected)
 
 
 def test_drift_moves_weights_to_the_nearer_bound_once_a_sample():
@@ -379,12 +379,12 @@ def test_only_the_rows_of_a_projection_that_learns_change():
     pre, post = trains(3)
     inputs = np.concatenate([pre, post], axis=1).astype(np.uint8)[None]
     learned = emulator.run(image, inputs, learn=True).learned
-    number = next(i for i, where in enumerate(image.meta["cores"]) if where["parts"])
-    first, second = image.meta["cores"][number]["parts"][0]["projections"]
+    number = next(i for i, parts in enumerate(image.notes.parts) if parts)
+    first, second = image.notes.parts[number][0].projections
     changed = np.flatnonzero((image.cores[number].synapses != learned.cores[number].synapses).any(axis=1))
     assert len(changed) >= 6
-    assert first["name"] == "w"
-    assert changed.max() < first["first_word"] + first["words"] <= second["first_word"]
+    assert first.name == "w"
+    assert changed.max() < first.first_word + first.words <= second.first_word
 
 
 def test_missing_synapses_stay_missing_and_others_do_not_die():
@@ -579,7 +579,7 @@ def test_kernel_equals_reference_on_networks_that_learn(name, bits):
         chosen["lateral"] = rule
     network = attach(network, chosen)
     image = compiled(network, small, bits).image
-    assert sum(bool(core["parts"]) for core in image.meta["cores"]) == 2
+    assert sum(map(bool, image.notes.parts)) == 2
     spikes = (rng.random((3, 12, 12)) < 0.4).astype(np.uint8)
     rewards = np.array([0, 3, -2])
     expected = run_reference(image, spikes, True, rewards)
@@ -605,7 +605,7 @@ def test_cycles_of_learning_add_up():
     for number, core in enumerate(image.cores):
         ran = result.executions[number].copy()
         ran[core.reset_entry :] = 0
-        if image.meta["cores"][number]["parts"]:
+        if image.notes.parts[number]:
             cycles = instruction_cycles(image, core, ran, result.axon_events[number]).sum()
             assert cycles == result.counters["busy_cycles"][number]
 
@@ -622,11 +622,11 @@ def test_what_learning_cost_is_what_a_run_without_it_lacks(name):
     found = learning_counters(image, learning)
     for counter in COUNTERS:
         np.testing.assert_array_equal(learning.counters[counter] - still.counters[counter], found[counter], counter)
-    meta = learning.meta["learning"]
-    assert meta["cycles"] == found["busy_cycles"].sum() > 0
-    assert meta["rows"] == found["rows"].sum() > 0
-    difference = learning.meta["energy"]["incremental_j"] - still.meta["energy"]["incremental_j"]
-    assert meta["energy_j"] == pytest.approx(difference, rel=1e-9)
+    found_run = learning.notes.learning
+    assert found_run.cycles == found["busy_cycles"].sum() > 0
+    assert found_run.rows == found["rows"].sum() > 0
+    difference = learning.notes.energy.incremental_j - still.notes.energy.incremental_j
+    assert found_run.energy_j == pytest.approx(difference, rel=1e-9)
 
 
 # ------------------------------------------------------------------------------------------------ messages
@@ -857,7 +857,7 @@ def test_nothing_learns_beside_a_convolution():
 def corrupted(change):
     """An image that learns, with the fields of its second plastic axon changed."""
     image = compiled(driven(2, 9, 0.001, pair_terms()), ECP5, 8).image
-    number = next(i for i, where in enumerate(image.meta["cores"]) if where["parts"])
+    number = next(i for i, parts in enumerate(image.notes.parts) if parts)
     core = image.cores[number]
     axons = core.axons.copy()
     fields = isa.unpack_fields(isa.AXON_FIELDS, int(axons[1]))

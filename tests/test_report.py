@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from runs import made
 from emulator.energy import price
 from emulator.prices import load_prices
 from emulator.result import RunResult, load_result, save_result
+from emulator.run_notes import RunNotes
 from emulator.spec.arch import load_architecture
 from emulator.spec.ledger import CHIP_COUNTERS
+from emulator.spec.notes import ProjectionNote
 from nmcompile.report.report import write_report
 from nmcompile.results import numbers
 
@@ -102,8 +105,8 @@ def test_cycles_without_the_fabric_are_said_to_be_too_few(tmp_path: Path) -> Non
 def test_warnings_of_the_prices_are_on_the_page(tmp_path: Path) -> None:
     result = made()
     words = written(result, tmp_path)[1].text
-    assert result.meta["energy"]["warnings"]
-    for warning in result.meta["energy"]["warnings"]:
+    assert result.notes.energy.warnings
+    for warning in result.notes.energy.warnings:
         assert warning in words
 
 
@@ -131,6 +134,11 @@ def test_folders_of_the_users_machine_stay_off_the_page(tmp_path: Path) -> None:
     assert "hand.nir" in reader.text
 
 
+def noted(result: RunResult, **changes: Any) -> RunResult:
+    """The result of an image with other notes."""
+    return result.with_notes(image=replace(result.notes.image, **changes))
+
+
 def test_the_same_result_gives_the_same_page_after_a_file(tmp_path: Path) -> None:
     save_result(made(), tmp_path / "run.npz")
     assert written(load_result(tmp_path / "run.npz"), tmp_path)[0] == written(made(), tmp_path)[0]
@@ -139,8 +147,8 @@ def test_the_same_result_gives_the_same_page_after_a_file(tmp_path: Path) -> Non
 def test_names_are_escaped(tmp_path: Path) -> None:
     nasty = '<b onclick="x">&\'\x00\ud800'
     result = made(names=(nasty, "out</style>"))
-    result.meta["image"] |= {"title": "<script>alert(1)</script>", "semantics": "<i>", "warnings": ["<u>"]}
-    result.meta["architecture"]["name"] = "<em>"
+    result = noted(result, title="<script>alert(1)</script>", semantics="<i>", warnings=("<u>",))
+    result = result.with_notes(architecture=replace(result.notes.architecture, name="<em>"))
     text, reader = written(result, tmp_path)
     assert "onclick" not in re.sub(r"&lt;b onclick=&quot;", "", text)
     assert "<script>alert(1)</script>" in "".join(reader.words)  # as words, not as markup
@@ -154,7 +162,7 @@ def test_raster_draws_every_spike_of_a_small_population(tmp_path: Path) -> None:
     assert result.spikes is not None
     raster = text[text.index('id="raster"') : text.index('id="membranes"')]
     drawn = sum(path.count("M") for path in re.findall(r'<path d="([^"]*)" style="stroke:var\(--c\)', raster))
-    assert drawn == (result.spikes[:, 0] == 0).sum() + len(result.meta["shown"]["inputs"])
+    assert drawn == (result.spikes[:, 0] == 0).sum() + len(result.notes.shown.inputs)
 
 
 def test_another_sample_can_be_shown(tmp_path: Path) -> None:
@@ -164,9 +172,8 @@ def test_another_sample_can_be_shown(tmp_path: Path) -> None:
 
 
 def test_what_was_not_recorded_says_how_to_get_it(tmp_path: Path) -> None:
-    result = replace(made(), spikes=None, probes={})
-    result.meta["image"]["drift"] = []
-    del result.meta["labels"], result.meta["accuracy"], result.meta["float_accuracy"]
+    result = noted(replace(made(), spikes=None, probes={}), drift=())
+    result = result.with_notes(labels=None, accuracy=None, float_accuracy=None)
     words = written(result, tmp_path)[1].text
     assert "No spikes were recorded" in words
     assert "nmc emulate --probe v:LAYER -o RUN.npz" in words
@@ -176,9 +183,8 @@ def test_what_was_not_recorded_says_how_to_get_it(tmp_path: Path) -> None:
 
 def test_bare_run_has_a_page(tmp_path: Path) -> None:
     result = made()
-    kept = {key: result.meta[key] for key in ("timesteps", "latency", "populations")}
-    kept |= {"architecture": "up5k", "network": {"output": "layer1", "cores": result.meta["image"]["cores"]}}
-    _, reader = written(replace(result, meta=kept, probes={}), tmp_path)
+    kept = RunNotes(10, 1, load_architecture("up5k"), result.notes.populations, result.notes.image)
+    _, reader = written(replace(result, notes=kept, probes={}), tmp_path)
     assert {"raster", "work", "energy", "drift"} <= set(reader.ids)
 
 
@@ -208,9 +214,7 @@ def test_core_of_one_has_bars_and_no_mesh(tmp_path: Path) -> None:
 
 
 def test_output_that_does_not_spike_is_chosen_by_its_potential(tmp_path: Path) -> None:
-    result = made()
-    result.meta["image"]["readout"] = "membrane"
-    del result.meta["image"]["thresholds"]["layer1"]
+    result = noted(made(), readout="membrane", thresholds={"layer0": 100})
     silent = replace(result, output_counts=np.zeros_like(result.output_counts))
     assert "the answer" in written(silent, tmp_path)[1].text
 
@@ -218,18 +222,17 @@ def test_output_that_does_not_spike_is_chosen_by_its_potential(tmp_path: Path) -
 def test_silence_has_a_page(tmp_path: Path) -> None:
     result = made(rate=0.0)
     quiet = {name: np.zeros_like(values) for name, values in result.counters.items()}
-    energy = price(load_architecture("up5k"), quiet, 1, load_prices("horowitz45")).as_dict()
-    for row in result.meta["image"]["drift"]:
-        row["float_spikes"] = 0
-    for cost in result.meta["costs"]:
-        cost |= dict.fromkeys(("busy_cycles", "events", "synaptic_operations", "spikes"), 0)
-    still = replace(result, counters=quiet, chip=dict.fromkeys(CHIP_COUNTERS, 0)).with_meta(energy=energy)
+    energy = price(load_architecture("up5k"), quiet, 1, load_prices("horowitz45")).note()
+    result = noted(result, drift=tuple(replace(row, float_spikes=0) for row in result.notes.image.drift))
+    nothing = dict.fromkeys(("busy_cycles", "events", "synaptic_operations", "spikes"), 0)
+    costs = tuple(replace(cost, **nothing) for cost in result.notes.costs)
+    still = replace(result, counters=quiet, chip=dict.fromkeys(CHIP_COUNTERS, 0)).with_notes(energy=energy, costs=costs)
     assert "Nothing that was counted costs energy" in written(still, tmp_path)[1].text
 
 
 def test_many_classes_show_the_worst_ones(tmp_path: Path) -> None:
     result = made((6, 200), load_architecture("ecp5"), samples=60)
-    result.meta["labels"] = list(range(60))
+    result = result.with_notes(labels=tuple(range(60)))
     text, reader = written(result, tmp_path)
     assert "Right, of the 20 worst of 60 classes" in reader.text
     assert 'class="matrix"' not in text
@@ -238,14 +241,14 @@ def test_many_classes_show_the_worst_ones(tmp_path: Path) -> None:
 def test_places_without_locations_are_found_by_their_parts(tmp_path: Path) -> None:
     result = made((9, 3))
     located = written(result, tmp_path)[0]
-    del result.meta["locations"]
+    result = result.with_notes(locations=None)
     assert written(result, tmp_path)[0] == located
 
 
 def test_rows_in_the_order_of_places_are_said_to_be_so(tmp_path: Path) -> None:
     result = made((9, 3))
-    del result.meta["locations"]
-    result.meta["image"]["projections"] = [{"target": "layer0", "convolutional": True}]
+    projection = ProjectionNote("conv", "input", "layer0", 9, 576, 9, 8, 0, convolutional=True)
+    result = noted(result.with_notes(locations=None), projections=(projection,))
     words = written(result, tmp_path)[1].text
     assert "Rows follow the places in the cores" in words
     assert "its spikes are not known" in words

@@ -397,7 +397,7 @@ def layer_image(net: dict[str, np.ndarray]) -> Image:
     )
     outputs = np.stack([np.zeros(10), 768 + np.arange(10)], axis=1).astype(np.int32)
     cores = (core, *(empty_core(arch) for _ in range(arch.cores - 1)))
-    return Image(arch, cores, np.arange(785), np.arange(784, dtype=np.uint32), outputs, 2, (), {})
+    return Image(arch, cores, np.arange(785), np.arange(784, dtype=np.uint32), outputs, 2, ())
 
 
 def recurrent_image(net: dict[str, np.ndarray], side: int, dense: bool) -> Image:
@@ -467,7 +467,7 @@ def recurrent_image(net: dict[str, np.ndarray], side: int, dense: bool) -> Image
         )
     inputs = np.arange(n)
     routes = (inputs // per_core << 24 | (n + inputs % per_core)).astype(np.uint32)
-    return Image(arch, tuple(cores), np.arange(n + 1), routes, np.zeros((0, 2), np.int32), 0, (), {})
+    return Image(arch, tuple(cores), np.arange(n + 1), routes, np.zeros((0, 2), np.int32), 0, ())
 
 
 def learning_image(net: dict[str, np.ndarray], at_random: bool) -> Image:
@@ -510,7 +510,7 @@ def learning_image(net: dict[str, np.ndarray], at_random: bool) -> Image:
         np.ones(8, np.uint32),
     )
     cores = (core, *(empty_core(arch) for _ in range(arch.cores - 1)))
-    return Image(arch, cores, np.arange(785), np.arange(784, dtype=np.uint32), np.zeros((0, 2), np.int32), 0, (), {})
+    return Image(arch, cores, np.arange(785), np.arange(784, dtype=np.uint32), np.zeros((0, 2), np.int32), 0, ())
 
 
 def pack_sparse(source, local, weight, n: int, lanes: int) -> tuple[np.ndarray, np.ndarray]:

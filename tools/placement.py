@@ -137,7 +137,7 @@ def measure(name: str, image: Image, spikes: np.ndarray) -> None:
     ours = float((flow * hops).sum())
     assert ours == emulator.run(image, spikes).total("hops")
     least = anneal(flow, hops)
-    used = sum(bool(core["parts"]) for core in image.meta["cores"])
+    used = sum(map(bool, image.compiled.parts))
     ratio = f"{ours / least:.2f}" if least else "no hops"
     print(f"| {name} | {image.arch.name} | {used} | {ours:,.0f} | {least:,.0f} | {ratio} |", flush=True)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..result import RunResult
+from ..run_notes import RunNotes
 from ..spec import isa
 from ..spec.errors import InputError, UsageError
 from ..spec.image import PAYLOADS, Image, PopulationMap
@@ -97,13 +98,7 @@ def run(
         cycles_are="exact" if fabric == "exact" else "without the fabric",
         rtl=image.arch.rtl,
         elapsed_s=elapsed,
-        meta={
-            "timesteps": steps,
-            "latency": image.latency,
-            "populations": [p.name for p in image.populations],
-            "architecture": image.arch.name,
-            "network": image.meta,
-        },
+        notes=RunNotes(steps, image.latency, image.arch, tuple(p.name for p in image.populations), image.notes),
         learned=counting.learned(machine, places[0].state) if learn else None,
     )
 

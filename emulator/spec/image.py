@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from . import isa
 from .arch import Architecture
 from .errors import InputError
+from .notes import Notes
 
+NO_NOTES: Final = "no compiler's notes in this image; compile it again, or run it with emulator.run"
 PAYLOADS: Final = ("one", "unsigned", "signed")  # what spikes carry: 1, 0..255, or -128..127
 
 
@@ -57,6 +60,7 @@ class PopulationMap:
     Attributes:
         depth: hops from the input: it runs for depth <= t < depth + T.
         location: (n, 2) int32: core, neuron in that core, by flat index in the population's shape.
+        shown: the same, counted from when the framework shows its spikes: depth less the semantics' output delay.
         registers: what each register holds, for example {"v": 0}.
         scale: (n,) float64: how many units of the state one float unit of the network is.
     """
@@ -64,6 +68,7 @@ class PopulationMap:
     name: str
     shape: tuple[int, ...]
     depth: int
+    shown: int
     location: np.ndarray
     registers: dict[str, int]
     scale: np.ndarray
@@ -79,7 +84,7 @@ class Image:
         outputs: (outputs, 2) int32: core, neuron.
         latency: timesteps between an input and the output it can change; outputs live for
             latency <= t < latency + T.
-        meta: what the compiler wants to remember; JSON values only.
+        notes: what the compiler tells of it; None of an image made by hand.
     """
 
     arch: Architecture
@@ -89,11 +94,26 @@ class Image:
     outputs: np.ndarray
     latency: int
     populations: tuple[PopulationMap, ...]
-    meta: dict[str, Any]
+    notes: Notes | None = None
 
     @property
     def n_inputs(self) -> int:
         return len(self.input_pointers) - 1
+
+    @property
+    def compiled(self) -> Notes:
+        """The compiler's notes; InputError if there are none."""
+        if self.notes is None:
+            raise InputError(NO_NOTES)
+        return self.notes
+
+    def window(self, timesteps: int) -> slice:
+        """The machine timesteps in which outputs count, of a sample of so many input timesteps."""
+        return slice(self.latency, self.latency + timesteps)
+
+    def whose(self) -> Whose:
+        """Which neuron of which population each place of each core is."""
+        return whose([p.location for p in self.populations], self.arch)
 
     @property
     def memory_bits(self) -> int:
@@ -136,6 +156,23 @@ class Image:
         counts = np.zeros((len(self.cores), self.arch.neurons), np.int64)
         np.add.at(counts, (core, neuron), carried[self.output_payloads])
         return counts[self.outputs[:, 0], self.outputs[:, 1]]
+
+
+class Whose(NamedTuple):
+    """Of every (core, neuron): the index of its population, and its own flat number in it; -1 of padding."""
+
+    population: np.ndarray
+    neuron: np.ndarray
+
+
+def whose(locations: Sequence[np.ndarray], arch: Architecture) -> Whose:
+    """Turn locations, (n, 2) core and neuron of each population, round."""
+    population, number = np.full((2, arch.cores, arch.neurons), -1, np.int64)
+    for i, location in enumerate(locations):
+        core, neuron = np.reshape(location, (-1, 2)).T
+        population[core, neuron] = i
+        number[core, neuron] = np.arange(len(core))
+    return Whose(population, number)
 
 
 def empty_core(arch: Architecture) -> CoreImage:

@@ -1,7 +1,7 @@
 """The file of an image: a zip without pickles.
 
-`manifest.json` holds format, ISA version, architecture and its hash, meta, and a SHA-256 of every member; there is one
-`.npy` per array. A truncated, edited or foreign file is an InputError.
+`manifest.json` holds format, ISA version, architecture and its hash, the compiler's notes, and a SHA-256 of every
+member; there is one `.npy` per array. A truncated, edited or foreign file is an InputError.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import io
 import json
 import math
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,12 +21,14 @@ from . import isa
 from .arch import Architecture, architecture_from_dict
 from .archive import LARGEST_HEADER, Archive
 from .check import check_image
+from .check_notes import check_notes
 from .errors import InputError
 from .files import printable, writing
-from .image import CORE_ARRAYS, CoreImage, Image, PopulationMap
+from .image import CORE_ARRAYS, NO_NOTES, CoreImage, Image, PopulationMap
+from .notes import Notes, from_plain, to_plain
 
 FORMAT: Final = "nmcompile image"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 LARGEST_MANIFEST: Final = 1 << 26  # bytes of the JSON text,
 LARGEST_TABLE: Final = 1 << 28  # and of a table that is no core's memory
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the same image gives the same file
@@ -58,10 +61,10 @@ def save_image(image: Image, path: str | Path) -> None:
         "latency": image.latency,
         "reset_entries": [core.reset_entry for core in image.cores],
         "populations": [
-            {"name": p.name, "shape": list(p.shape), "depth": p.depth, "registers": p.registers}
+            {"name": p.name, "shape": list(p.shape), "depth": p.depth, "shown": p.shown, "registers": p.registers}
             for p in image.populations
         ],
-        "meta": image.meta,
+        "notes": to_plain(image.notes),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in members.items()},
     }
     text = json.dumps(manifest, sort_keys=True, indent=1).encode()
@@ -83,19 +86,23 @@ def load_image(path: str | Path) -> Image:
     path = Path(path)
     try:
         with Archive(path) as file:
-            image = _load(file)
+            image, notes = _load(file)
     except InputError:
         raise
     except Exception:  # zipfile and zlib raise a dozen kinds on what is no zip file, or a damaged one
         raise InputError(f"{path}: not an nmcompile image, or damaged; compile it again") from None
     try:
         check_image(image)
+        if notes is not None:
+            image = replace(image, notes=from_plain(Notes, notes, "the compiler's notes"))
+            check_notes(image)
     except InputError as error:
         raise InputError(f"{path}: {error}; compile it again") from None
     return image
 
 
-def _load(file: Archive) -> Image:
+def _load(file: Archive) -> tuple[Image, Any]:
+    """(the image, its notes as they stand in the file)."""
     path, text = file.path, file.read("manifest.json", LARGEST_MANIFEST)
     if hashlib.sha256(text).hexdigest() != file.read("seal", 64).decode():
         raise InputError(f"{path}: the manifest was edited (checksum differs); compile it again")
@@ -118,9 +125,17 @@ def _load(file: Archive) -> Image:
                 members[name] = file.read(name, _largest(arch, name))
             if name not in members or hashlib.sha256(members[name]).hexdigest() != digest:
                 raise InputError(f"{path}: {printable(name)} was edited or lost (checksum differs); compile it again")
-        return _build(arch, manifest, members)
+        return _build(arch, manifest, members), manifest["notes"]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError):
         raise InputError(f"{path}: an image with parts missing or of a wrong kind; compile it again") from None
+
+
+def load_compiled(path: str | Path) -> Image:
+    """Read an image that a compiler made; InputError, too, if it has no compiler's notes."""
+    image = load_image(path)
+    if image.notes is None:
+        raise InputError(f"{path}: {NO_NOTES}")
+    return image
 
 
 def _largest(arch: Architecture, name: str) -> int:
@@ -154,6 +169,7 @@ def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, byte
             printable(str(p["name"])),
             tuple(int(size) for size in p["shape"]),
             count(p["depth"]),
+            count(p["shown"]),
             array(f"population{i}/location", np.int32, 2),
             {printable(str(name)): count(register) for name, register in p["registers"].items()},
             array(f"population{i}/scale", np.float64, 1),
@@ -168,7 +184,6 @@ def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, byte
     pointers = array("input_pointers", np.int64, 1)
     if len(pointers) == 0:
         raise ValueError("input_pointers")
-    meta = manifest["meta"]
     return Image(
         arch,
         cores,
@@ -177,5 +192,4 @@ def _build(arch: Architecture, manifest: dict[str, Any], members: dict[str, byte
         array("outputs", np.int32, 2),
         count(manifest["latency"]),
         populations,
-        dict(meta.items()),
     )

@@ -40,11 +40,11 @@ def compare_outputs(sample: int, found: np.ndarray, wanted: np.ndarray, what: st
 
 
 def neuron_name(image: Image, core: int, neuron: int) -> str:
-    for population in image.populations:
-        hit = np.flatnonzero((population.location == (core, neuron)).all(axis=1))
-        if len(hit):
-            return f"neuron {hit[0]} of {population.name!r} (core {core}, neuron {neuron})"
-    return f"core {core}, neuron {neuron}"
+    whose = image.whose()
+    if (number := whose.population[core, neuron]) < 0:
+        return f"core {core}, neuron {neuron}"
+    name, index = image.populations[number].name, whose.neuron[core, neuron]
+    return f"neuron {index} of {name!r} (core {core}, neuron {neuron})"
 
 
 def compare_counters(ledger: dict[str, np.ndarray], chip: dict[str, int], wanted: RunResult) -> None:

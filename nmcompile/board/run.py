@@ -14,13 +14,14 @@ from emulator.energy import price
 from emulator.kernel.simulate import checked_rewards
 from emulator.prices import load_prices
 from emulator.result import NOT_COUNTED, RunResult
+from emulator.run_notes import RunNotes
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
 from ..coding import decode
 from ..coding.spikes import SpikeData
-from ..results.learning_costs import learned_meta
-from ..results.summary import DEFAULT_PRICES
+from ..results.learning_costs import learned_run
+from ..results.summary import DEFAULT_PRICES, decided
 from .compare import compare_counters, compare_outputs, compare_sample, neuron_name
 from .link import Board
 from .readback import compare_learned, read_learned
@@ -78,7 +79,7 @@ def run_on_board(
         if runner.membrane is not None:
             sums = runner.membranes(rows, timesteps)
             if wanted is not None:
-                v = wanted.probes[f"v:{runner.membrane.name}"][sample, image.latency : image.latency + timesteps]
+                v = wanted.probes[f"v:{runner.membrane.name}"][sample, image.window(timesteps)]
                 compare_outputs(sample, sums, v.sum(axis=0), "the membrane sum of output {}")
             scores[sample] = sums / runner.membrane.scale
         if progress:
@@ -99,8 +100,10 @@ def run_on_board(
     if wanted is not None:
         assert wanted.learned is not None
         compare_learned(learned, wanted.learned, lambda core, neuron: neuron_name(image, core, neuron))
-    meta = learned_meta(image, learned, "rewards" in data.extra) | ({"rows": result.total("rows")} if wrap else {})
-    return replace(result, learned=learned).with_meta(learning=meta)
+    what = learned_run(image, learned, "rewards" in data.extra)
+    return replace(result, learned=learned).with_notes(
+        learning=replace(what, rows=result.total("rows") if wrap else None)
+    )
 
 
 def _result(
@@ -122,19 +125,19 @@ def _result(
     by_sample = np.bincount(key, minlength=len(cycles) * image.arch.cores * image.arch.neurons)
     by_sample = by_sample.reshape(len(cycles), image.arch.cores, image.arch.neurons)
     populations = [by_sample[:, p.location[:, 0], p.location[:, 1]].sum(axis=1) for p in image.populations]
-    spoke = None if image.meta.get("readout") == "membrane" else np.asarray(counts.any(axis=1))
+    summed = image.notes is not None and image.notes.readout == "membrane"
+    spoke = None if summed else np.asarray(counts.any(axis=1))
     predictions = decode.chosen(scores, spoke)
-    meta: dict[str, Any] = {
-        "timesteps": data.spikes.shape[1],
-        "latency": image.latency,
-        "populations": [p.name for p in image.populations],
-        "image": image.meta,
-        "architecture": image.arch.as_dict(),
-        "input_spikes": int(np.count_nonzero(data.spikes)),
-        "costs": [],
-    } | decode.verdict(scores, predictions, data.labels)
-    if counted:
-        meta["energy"] = price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).as_dict()
+    notes = RunNotes(
+        timesteps=data.spikes.shape[1],
+        latency=image.latency,
+        architecture=image.arch,
+        populations=tuple(p.name for p in image.populations),
+        image=image.notes,
+        input_spikes=int(np.count_nonzero(data.spikes)),
+        energy=price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).note() if counted else None,
+        **decode.verdict(scores, predictions, data.labels),
+    )
     return RunResult(
         output_counts=counts,
         predictions=predictions,
@@ -152,7 +155,7 @@ def _result(
         cycles_are="exact" if counted else NOT_COUNTED,
         rtl=image.arch.rtl,
         elapsed_s=elapsed,
-        meta=meta,
+        notes=notes,
     )
 
 
@@ -161,7 +164,7 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
     counted = bool(board.identity.counter_bits)
     values: dict[str, Any] = {
         "samples": result.samples,
-        "timesteps": result.meta["timesteps"],
+        "timesteps": result.notes.timesteps,
         "spikes": result.total("spikes") if counted else None if result.spikes is None else len(result.spikes),
         "synaptic_operations": result.total("synaptic_operations") if counted else None,
         "cycles_per_sample": float(result.sample_cycles.mean()) if counted else None,
@@ -171,14 +174,12 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
         "retries": board.retries,
         "elapsed_s": result.elapsed_s,
     }
-    for name in ("accuracy", "silent_samples", "tied_samples"):
-        if name in result.meta:
-            values[name] = result.meta[name]
-    if "rows" in result.meta.get("learning", {}):
-        values["row_updates"] = result.meta["learning"]["rows"]
+    values |= decided(result)
+    if result.notes.learning and result.notes.learning.rows is not None:
+        values["row_updates"] = result.notes.learning.rows
     if compared:
         values["differences"] = 0
         values["compared"] = ["spikes", *(["cycles", "counters"] if counted else [])]
-        values["compared"] += ["output membranes"] if result.meta["image"].get("readout") == "membrane" else []
+        values["compared"] += ["output membranes"] if result.notes.compiled.readout == "membrane" else []
         values["compared"] += ["what was learned"] if result.learned else []
     return values

@@ -39,8 +39,8 @@ class Runner:
         if image.output_payloads != "one":
             self.windows += payload_windows(image)
         self.membrane = None
-        if image.meta.get("readout") == "membrane":
-            self.membrane = image.population(image.meta["output"])
+        if image.notes is not None and image.notes.readout == "membrane":
+            self.membrane = image.population(image.compiled.output)
             self.windows += register_windows(image, self.membrane.location, self.membrane.registers["v"])
         clear_fault(board)
         wrong = self._switched()

@@ -11,7 +11,7 @@ import numpy as np
 
 from emulator.result import RunResult
 from emulator.spec.errors import InputError
-from emulator.spec.image import Image
+from emulator.spec.image import Image, whose
 
 UNDECIDED = -1  # the class of a sample without an output spike
 READOUTS = ("count", "first-spike", "membrane")
@@ -21,14 +21,12 @@ def trains(image: Image, result: RunResult) -> np.ndarray:
     """(samples, timesteps, outputs) uint8: 1 where an output fired; needs a run with `record_spikes`."""
     if result.spikes is None:
         raise InputError("this run recorded no spikes; run it with record_spikes=True")
-    timesteps = int(result.meta["timesteps"])
-    place = np.full((image.arch.cores, image.arch.neurons), -1)
-    place[image.outputs[:, 0], image.outputs[:, 1]] = np.arange(len(image.outputs))
+    steps, window = result.notes.timesteps + image.latency, image.window(result.notes.timesteps)
     sample, t, core, neuron = result.spikes.T
-    output, t = place[core, neuron], t - image.latency
-    shown = (output >= 0) & (t >= 0) & (t < timesteps)
-    spikes = np.zeros((result.samples, timesteps, len(image.outputs)), np.uint8)
-    spikes[sample[shown], t[shown], output[shown]] = 1
+    output = whose([image.outputs], image.arch).neuron[core, neuron]
+    spikes = np.zeros((result.samples, steps, len(image.outputs)), np.uint8)
+    spikes[sample[output >= 0], t[output >= 0], output[output >= 0]] = 1
+    spikes = spikes[:, window]
     return spikes
 
 
@@ -59,14 +57,13 @@ def chosen(scores: np.ndarray, spoke: np.ndarray | None = None) -> np.ndarray:
 
 
 def verdict(scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
-    """What a run keeps of its predictions, as plain values. A sample that nothing decides counts as wrong."""
+    """What a result's notes keep of its predictions. A sample that nothing decides counts as wrong."""
     decided = predictions != UNDECIDED
     equal = (scores == scores.max(axis=1, keepdims=True)).sum(axis=1) > 1
     kept: dict[str, Any] = {
-        "predictions": predictions.tolist(),
         "silent_samples": int((~decided).sum()),
         "tied_samples": int((equal & decided).sum()),
     }
     if labels is not None:
-        kept |= {"labels": labels.tolist(), "accuracy": float((predictions == labels).mean())}
+        kept |= {"labels": tuple(labels.tolist()), "accuracy": float((predictions == labels).mean())}
     return kept

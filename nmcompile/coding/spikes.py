@@ -49,7 +49,7 @@ class SpikeData:
 
 def largest_input(image: Image) -> int:
     """The largest input value that the image was compiled for, and whose sums are proven to fit: 1 to 255."""
-    return int(image.meta.get("input_levels", 1))
+    return 1 if image.notes is None else image.notes.input_levels
 
 
 def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 255) -> SpikeData:

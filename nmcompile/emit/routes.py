@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +15,17 @@ COUNT_LOW, COUNT_BITS = isa.POINTER_FIELDS["count"]
 MOST_ROUTES = (1 << COUNT_BITS) - 1  # of a neuron
 
 
-def csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.ndarray, np.ndarray]:
-    """(pointers, routes) by source index, from (core, sources, first axon, delay) chunks."""
+class Chunk(NamedTuple):
+    """Where a core hears a source population: source i of `sources` at axon `first_axon` + i, after `delay`."""
+
+    core: int
+    sources: np.ndarray
+    first_axon: int
+    delay: int
+
+
+def csr(n: int, chunks: list[Chunk]) -> tuple[np.ndarray, np.ndarray]:
+    """(pointers, routes) by source index."""
     if not chunks:
         return np.zeros(n + 1, np.int64), np.zeros(0, np.uint32)
     source = np.concatenate([s for _, s, _, _ in chunks])
@@ -30,7 +40,7 @@ def csr(n: int, chunks: list[tuple[int, np.ndarray, int, int]]) -> tuple[np.ndar
     return pointers, route[order]
 
 
-def neuron_routes(cores: list[CoreImage], location: np.ndarray, chunks: list[tuple[int, np.ndarray, int, int]]) -> None:
+def neuron_routes(cores: list[CoreImage], location: np.ndarray, chunks: list[Chunk]) -> None:
     """Hang a population's routes onto its neurons' cores; `_join_routes` finishes the pointers."""
     pointers, routes = csr(len(location), chunks)
     count = np.diff(pointers)

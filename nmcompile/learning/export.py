@@ -12,7 +12,7 @@ from emulator.spec.files import writing
 from emulator.spec.image import Image
 
 from ..frontends.hdf5 import open_hdf5
-from .learned import learned_thresholds, learned_weights, learning_rules
+from .learned import learned_thresholds, learned_weights
 
 
 def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
@@ -23,7 +23,7 @@ def write_nir(image: Image, into: str | Path, output: str | Path) -> list[str]:
     """
     import h5py
 
-    weights = {name: ("weight", learned_weights(image, name).T) for name in learning_rules(image.meta)}
+    weights = {name: ("weight", learned_weights(image, name).T) for name in image.compiled.plastic}
     if not weights:
         raise InputError("nothing in this image learns, so there is nothing to export; compile it with --plasticity")
     changed = weights | {name: ("v_threshold", values) for name, values in learned_thresholds(image).items()}

@@ -12,7 +12,7 @@ from ..coding.decode import UNDECIDED
 from ..results.numbers import count, percent
 from . import figures
 from .page import colour, section
-from .sample import image_meta, label, populations, prediction, strips, traces
+from .sample import label, potentials, prediction, strips
 
 MOST_CLASSES = 20  # of a confusion matrix that can be read
 
@@ -20,7 +20,7 @@ MOST_CLASSES = 20  # of a confusion matrix that can be read
 # ----------------------------------------------------------------------------------------------------- one sample
 def _steps(result: RunResult) -> int:
     """Machine timesteps of a sample."""
-    known = result.meta.get("timesteps", 0) + result.meta.get("latency", 0)
+    known = result.notes.timesteps + result.notes.latency
     probed = [values.shape[1] for values in result.probes.values()]
     fired = [] if result.spikes is None or not len(result.spikes) else [int(result.spikes[:, 1].max()) + 1]
     return max([1, known, *probed, *fired])
@@ -61,16 +61,15 @@ def sample_section(result: RunResult, sample: int) -> str:
 def _answer(result: RunResult, sample: int) -> str:
     """What went in, if it is a picture, and what came out."""
     left = right = ""
-    shown = result.meta.get("shown", {})
-    if shown.get("sample") == sample:
-        picture = _picture(
-            image_meta(result).get("input_shape", []), np.array(shown["inputs"], np.int64).reshape(-1, 2)
-        )
+    shown, image = result.notes.shown, result.notes.image
+    if shown and image and shown.sample == sample:
+        picture = _picture(image.input_shape, np.array(shown.inputs, np.int64).reshape(-1, 2))
         if picture is not None:
             left = figures.pixels(picture, "the input, its spikes summed over time")
     counts = result.output_counts[sample]
     if 1 < len(counts) <= MOST_CLASSES and counts.any():
-        output = populations(result).index(image_meta(result).get("output", populations(result)[-1]))
+        names = result.notes.populations
+        output = names.index(image.output) if image else len(names) - 1
         true, chosen = label(result, sample), prediction(result, sample)
         inks = [colour(output) if i == chosen else "var(--input)" for i in range(len(counts))]
         marks = ["▲" if i == chosen else "●" if i == true else "" for i in range(len(counts))]
@@ -103,14 +102,14 @@ def membranes_section(result: RunResult, sample: int) -> str:
     layers = [strip for strip in strips(result, sample) if strip.colour >= 0]
     each = 3 if len(layers) <= 6 else 1  # a page is read, not searched
     for strip in layers:
-        found = traces(result, sample, strip)[:each]
+        found = potentials(result, sample, strip)[:each]
         lanes.append(figures.membranes(strip.name, strip.colour, found, steps))
     if not any(lanes):
         hint = (
             "<code>nmc emulate --probe v:LAYER -o RUN.npz</code> records the potentials of a layer, to be shown here."
         )
         return section("membranes", "No membrane was recorded", f'<p class="soft">{hint}</p>')
-    dashed = "; dashed is the threshold" if image_meta(result).get("thresholds") else ""
+    dashed = "; dashed is the threshold" if result.notes.image and result.notes.image.thresholds else ""
     text = (
         f"<p>Potentials of a few neurons of each population in sample {sample}, after each timestep and whatever reset "
         f"was in it. The marks above are their spikes{dashed}.</p>"
@@ -122,11 +121,11 @@ def membranes_section(result: RunResult, sample: int) -> str:
 
 # ------------------------------------------------------------------------------------------------------- accuracy
 def classes_section(result: RunResult) -> str:
-    labels = result.meta.get("labels")
+    labels = result.notes.labels
     if not labels:
         return ""
     true = np.array(labels, np.int64)
-    chosen = np.array(result.meta.get("predictions", result.predictions), np.int64)
+    chosen = result.predictions
     wrong = true != chosen
     title = f"All {len(true):,} samples are right"
     if wrong.any():

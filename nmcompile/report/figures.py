@@ -15,7 +15,7 @@ import numpy as np
 from ..results.metrics import Metric
 from ..results.numbers import number, percent, signed
 from .page import colour, escape
-from .sample import Strip, Trace
+from .sample import Potential, Strip
 
 COLUMNS, ROWS, CELLS = 600, 180, 90_000  # of a raster, at most; beyond that, neighbours are drawn as one
 LEVELS = 4  # of ink, where a cell stands for many
@@ -202,7 +202,7 @@ def _cells(strip: Strip, steps: int, rows: int, budget: int) -> tuple[list[tuple
     return paths, wide, height, tall
 
 
-def membranes(name: str, index: int, found: Sequence[Trace], steps: int) -> str:
+def membranes(name: str, index: int, found: Sequence[Potential], steps: int) -> str:
     """The potential of some neurons of a population over time, spikes marked above, the threshold dashed."""
     lanes = []
     for trace in found:

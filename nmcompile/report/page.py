@@ -181,7 +181,7 @@ def section(anchor: str, title: str, body: str) -> str:
     return f'<section id="{anchor}">\n<h2>{title}</h2>\n{body}\n</section>'
 
 
-def notes(texts: Sequence[str]) -> str:
+def page_notes(texts: Sequence[str]) -> str:
     """Warnings or advice, plain text, in one box."""
     return f'<div class="note">{"<br>".join(map(escape, texts))}</div>' if texts else ""
 

@@ -7,7 +7,6 @@ recorded says in a line how to get them.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from emulator.result import FORMAT_VERSION, NOT_COUNTED, RunResult
 from emulator.spec import isa
@@ -16,12 +15,11 @@ from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
 from ..results.learning_costs import learning_facts
 from ..results.numbers import count, number, percent, quantity, signed
-from ..results.summary import undecided_facts
+from ..results.summary import decided, undecided_facts
 from . import figures
 from .activity import classes_section, membranes_section, sample_section
 from .cores import cores_section
-from .page import colour, escape, notes, page, quoted, section, version
-from .sample import architecture, image_meta, populations
+from .page import colour, escape, page, page_notes, quoted, section, version
 from .spending import energy_section, work_section
 
 
@@ -29,7 +27,7 @@ def write_report(result: RunResult, path: str, sample: int = 0) -> None:
     """Write one self-contained HTML file about a run.
 
     Args:
-        result: of `nmcompile.study.evaluate.evaluate`; of a bare `emulator.run` it shows what there is.
+        result: of `nmcompile.evaluate`; of a bare `emulator.run` it shows what there is.
         sample: the one whose spikes and membranes are shown.
     """
     sections = [
@@ -43,77 +41,69 @@ def write_report(result: RunResult, path: str, sample: int = 0) -> None:
         _drift(result),
         _metrics(result),
     ]
-    text = page(_name(result), "\n".join(filter(None, sections)), _footer(result), len(populations(result)))
+    text = page(_name(result), "\n".join(filter(None, sections)), _footer(result), len(result.notes.populations))
     write_text(path, text)
 
 
 def _name(result: RunResult) -> str:
-    image = image_meta(result)
-    return str(image.get("title") or Path(str(image.get("network", "a network"))).name)
+    image = result.notes.image
+    return "a network" if image is None else image.title or Path(image.network).name
 
 
 # --------------------------------------------------------------------------------------------------- the headline
 def _header(result: RunResult) -> str:
-    meta, image, arch, samples = result.meta, image_meta(result), architecture(result), result.samples
+    notes, samples = result.notes, result.samples
     cycles = float(result.sample_cycles.mean()) if samples else 0.0
-    energy, clock = meta.get("energy"), arch.get("clock_hz")
+    energy, clock = notes.energy, notes.architecture.clock_hz
     counted = result.cycles_are != NOT_COUNTED
     cost = f"{number(round(cycles))} cycles"
     if energy:
-        cost += f" and {quantity(energy['total_j'] / max(1, samples), 'J')}"
+        cost += f" and {quantity(energy.total_j / max(1, samples), 'J')}"
     headline = f"A sample takes {cost}" if counted else "A run on a board that counts nothing"
-    if "accuracy" in meta:
-        headline = f"{percent(meta['accuracy'], 1)} right{f', at {cost} a sample' if counted else ''}"
+    if notes.accuracy is not None:
+        headline = f"{percent(notes.accuracy, 1)} right{f', at {cost} a sample' if counted else ''}"
     tiles, spikes = [], int(result.neuron_spikes.sum())
     if counted:
         tiles.append(("cycles a sample", number(round(cycles)), result.cycles_are))
-        if clock:
-            tiles.append(("latency a sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
+        tiles.append(("latency a sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
         operations, spikes = result.total("synaptic_operations") / max(1, samples), result.total("spikes")
         tiles.append(("synaptic operations", number(round(operations)), "a sample"))
     tiles.append(("spikes", number(round(spikes / max(1, samples))), "a sample"))
     if energy:
-        scope = f"{energy['scope']}, by {energy['table']}"
-        tiles.append(("energy a sample", quantity(energy["total_j"] / max(1, samples), "J"), scope))
-    if "accuracy" in meta:
-        floats = f"in floats {percent(meta['float_accuracy'], 1)}" if "float_accuracy" in meta else "fixed point"
-        tiles.insert(0, ("accuracy", percent(meta["accuracy"], 1), floats))
+        scope = f"{energy.scope}, by {energy.table}"
+        tiles.append(("energy a sample", quantity(energy.total_j / max(1, samples), "J"), scope))
+    if notes.accuracy is not None:
+        floats = "fixed point" if notes.float_accuracy is None else f"in floats {percent(notes.float_accuracy, 1)}"
+        tiles.insert(0, ("accuracy", percent(notes.accuracy, 1), floats))
     boxes = "".join(
         f'<div class="tile"><span>{escape(a)}</span><b>{b}</b><span>{escape(c)}</span></div>' for a, b, c in tiles
     )
     facts = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in _facts(result) if b)
-    undecided = [text for _, text in undecided_facts(meta)]
-    warnings = notes([*undecided, *image.get("warnings", []), *(energy or {}).get("warnings", [])])
+    undecided = [text for _, text in undecided_facts(decided(result) | {"samples": result.samples})]
+    told = [*undecided, *(notes.image.warnings if notes.image else ()), *(energy.warnings if energy else ())]
     return (
-        f'<header><p class="eyebrow">{escape(_name(result))}, on {escape(arch.get("name", "an unnamed machine"))}</p>'
+        f'<header><p class="eyebrow">{escape(_name(result))}, on {escape(notes.architecture.name)}</p>'
         f"<h1>{headline}</h1></header>\n"
-        f'<div class="tiles">{boxes}</div><dl class="facts">{facts}</dl>{warnings}'
+        f'<div class="tiles">{boxes}</div><dl class="facts">{facts}</dl>{page_notes(told)}'
     )
 
 
 def _facts(result: RunResult) -> list[tuple[str, str]]:
-    meta, image, arch = result.meta, image_meta(result), architecture(result)
-    machine = str(arch.get("name", "unknown"))
-    if "mesh_width" in arch:
-        cores = arch["mesh_width"] * arch["mesh_height"]
-        where = f"{arch['mesh_width']} x {arch['mesh_height']} cores in a mesh, each" if cores > 1 else "one core"
-        machine += (
-            f": {where} of {arch['neurons']:,} neurons, {arch['lanes']} lanes wide, {arch['state_bits']}-bit state"
-        )
-    bits = f", {image['weight_bits']}-bit weights" if "weight_bits" in image else ""
-    energy = meta.get("energy")
+    notes, image, arch, energy = result.notes, result.notes.image, result.notes.architecture, result.notes.energy
+    where = f"{arch.mesh_width} x {arch.mesh_height} cores in a mesh, each" if arch.cores > 1 else "one core"
+    sizes = f"{arch.neurons:,} neurons, {arch.lanes} lanes wide, {arch.state_bits}-bit state"
     return [
-        ("network", f"{Path(str(image['network'])).name}{bits}" if "network" in image else ""),
-        ("semantics", str(image.get("semantics", ""))),
-        ("architecture", machine),
+        ("network", f"{Path(image.network).name}, {image.weight_bits}-bit weights" if image else ""),
+        ("semantics", image.semantics if image else ""),
+        ("architecture", f"{arch.name}: {where} of {sizes}"),
         (
             "hardware",
             "the bundled Verilog implements exactly this architecture"
             if result.rtl
             else "a model: no bundled Verilog has these sizes; its cycles are the specification's, seen on no hardware",
         ),
-        ("samples", f"{result.samples:,} of {count(meta['timesteps'], 'timestep')}" if "timesteps" in meta else ""),
-        ("latency", f"{count(meta['latency'], 'timestep')} from input to output" if "latency" in meta else ""),
+        ("samples", f"{result.samples:,} of {count(notes.timesteps, 'timestep')}"),
+        ("latency", f"{count(notes.latency, 'timestep')} from input to output"),
         (
             "cycles",
             "exact: instructions, packets in the fabric and barriers, clock by clock; resets between samples apart"
@@ -124,7 +114,7 @@ def _facts(result: RunResult) -> list[tuple[str, str]]:
         ),
         (
             "energy",
-            f"price table {energy['table']}; scope: {energy['scope']}; weakest evidence used: {energy['evidence']}"
+            f"price table {energy.table}; scope: {energy.scope}; weakest evidence used: {energy.evidence}"
             if energy
             else "",
         ),
@@ -134,33 +124,33 @@ def _facts(result: RunResult) -> list[tuple[str, str]]:
 
 
 def _drift(result: RunResult) -> str:
-    rows: list[dict[str, Any]] = image_meta(result).get("drift", [])
+    rows = result.notes.image.drift if result.notes.image else ()
     if not rows:
         hint = (
             "<code>nmc compile --calibrate IN.npz</code> runs sample inputs in floats and in fixed point and compares."
         )
         return section("drift", "No drift report", f'<p class="soft">{hint}</p>')
-    changes = [(r["fixed_spikes"] / r["float_spikes"] - 1) if r["float_spikes"] else None for r in rows]
+    changes = [(r.fixed_spikes / r.float_spikes - 1) if r.float_spikes else None for r in rows]
     known = [i for i, change in enumerate(changes) if change is not None]
     title = "Fixed point fires as floats do"
     most = max(known, key=lambda i: abs(changes[i] or 0.0), default=None)
-    if most is not None and abs(change := changes[most] or 0.0) >= 0.0005:
-        title = f"Fixed point changes {quoted(rows[most]['name'])} most: {signed(change)} spikes"
+    if most is not None and abs(largest := changes[most] or 0.0) >= 0.0005:
+        title = f"Fixed point changes {quoted(rows[most].name)} most: {signed(largest)} spikes"
     marks = []
     for i, (row, change) in enumerate(zip(rows, changes, strict=True)):
-        text = signed(change) if change is not None else f"{row['fixed_spikes']:,} for none"
-        marks.append((row["name"], change, text, colour(i)))
+        text = signed(change) if change is not None else f"{row.fixed_spikes:,} for none"
+        marks.append((row.name, change, text, colour(i)))
     head = "<tr><th>population</th><th>float spikes</th><th>fixed</th><th>error per neuron</th><th>saturated</th>"
     head += "<th>fell silent</th><th>fire anew</th><th>zero weights</th></tr>"
     cells = "".join(
-        f'<tr><td class="name"><span class="dot" style="--c:{colour(i)}"></span>{escape(r["name"])}</td>'
-        f"<td>{r['float_spikes']:,}</td><td>{r['fixed_spikes']:,}</td><td>{percent(r['count_error'], 1)}</td>"
-        f"<td>{r['saturations']:,}</td><td>{r['silent_neurons']:,}</td><td>{r['new_neurons']:,}</td>"
-        f"<td>{percent(r['zero_weights'], 1)}</td></tr>"
+        f'<tr><td class="name"><span class="dot" style="--c:{colour(i)}"></span>{escape(r.name)}</td>'
+        f"<td>{r.float_spikes:,}</td><td>{r.fixed_spikes:,}</td><td>{percent(r.count_error, 1)}</td>"
+        f"<td>{r.saturations:,}</td><td>{r.silent_neurons:,}</td><td>{r.new_neurons:,}</td>"
+        f"<td>{percent(r.zero_weights, 1)}</td></tr>"
         for i, r in enumerate(rows)
     )
-    advice = [r["advice"] for r in rows if r["advice"]]
-    said = notes(advice) or '<p class="soft">No population needs another parameter.</p>'
+    advice = [r.advice for r in rows if r.advice]
+    said = page_notes(advice) or '<p class="soft">No population needs another parameter.</p>'
     text = "<p>Spikes on the calibration inputs: the ring is the trained network in floats, the dot its image.</p>"
     return section(
         "drift",
@@ -172,7 +162,7 @@ def _drift(result: RunResult) -> str:
 
 # ------------------------------------------------------------------------------------------- metrics and footer
 def _metrics(result: RunResult) -> str:
-    found = result.meta.get("neurobench")
+    found = result.notes.neurobench
     if not found:
         return ""
     ratio = found["dense_operations"] / max(1.0, found["effective_acs"] + found["effective_macs"])

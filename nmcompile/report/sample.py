@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from emulator.result import RunResult
+from emulator.spec.image import whose
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Trace:
+class Potential:
     """The membrane of one neuron: v is (T + latency,) in state units; fired: its spike times, None if not known."""
 
     neuron: int
@@ -43,25 +44,6 @@ class Trace:
     v: np.ndarray
     fired: np.ndarray | None
     threshold: int | None
-
-
-def image_meta(result: RunResult) -> dict[str, Any]:
-    """What the compiler remembered of the image, also from a bare `emulator.run`."""
-    for key in ("image", "network"):
-        if isinstance(result.meta.get(key), dict):
-            return result.meta[key]
-    return {}
-
-
-def architecture(result: RunResult) -> dict[str, Any]:
-    """Sizes of the machine; a bare `emulator.run` knows only its name."""
-    found = result.meta.get("architecture", {})
-    return found if isinstance(found, dict) else {"name": found}
-
-
-def populations(result: RunResult) -> list[str]:
-    """Names in the order of the image."""
-    return list(result.meta.get("populations") or [cost["name"] for cost in result.meta.get("costs", [])])
 
 
 def recorded(result: RunResult, sample: int) -> np.ndarray:
@@ -75,13 +57,13 @@ def recorded(result: RunResult, sample: int) -> np.ndarray:
 def strips(result: RunResult, sample: int) -> list[Strip]:
     """The input, where its spikes are known, and every population that has a place in a core."""
     found = []
-    shown = result.meta.get("shown", {})
-    if shown.get("sample") == sample:
-        events = np.array(shown["inputs"], np.int64).reshape(-1, 2)
-        n = int(np.prod(image_meta(result).get("input_shape", [0]))) or int(events[:, 1].max(initial=0)) + 1
+    shown, image = result.notes.shown, result.notes.image
+    if shown and shown.sample == sample:
+        events = np.array(shown.inputs, np.int64).reshape(-1, 2)
+        n = math.prod(image.input_shape) if image else int(events[:, 1].max(initial=0)) + 1
         found.append(Strip("input", -1, n, n, events[:, 0], events[:, 1], True))
     spikes = recorded(result, sample)
-    for colour, name in enumerate(populations(result)):
+    for colour, name in enumerate(result.notes.populations):
         places, neurons, rows, in_order = _places(result, name)
         row = places[spikes[:, 1], spikes[:, 2]]
         mine = row >= 0
@@ -92,28 +74,25 @@ def strips(result: RunResult, sample: int) -> list[Strip]:
 
 def _places(result: RunResult, name: str) -> tuple[np.ndarray, int, int, bool]:
     """((cores, neurons) row of each place, -1 for another's; neurons; rows; whether rows are the neurons in order)."""
+    notes, arch = result.notes, result.notes.architecture
+    if notes.locations and name in notes.locations:
+        location = np.array(notes.locations[name], np.int64).reshape(-1, 2)
+        return whose([location], arch).neuron, len(location), len(location), True
     places = np.full(result.neuron_spikes.shape, -1)
-    image, lanes = image_meta(result), architecture(result).get("lanes", 1)
-    if name in result.meta.get("locations", {}):
-        location = np.array(result.meta["locations"][name], np.int64).reshape(-1, 2)
-        places[location[:, 0], location[:, 1]] = np.arange(len(location))
-        return places, len(location), len(location), True
     rows = neurons = 0
-    for core, where in enumerate(image.get("cores", [])):
-        for part in where["parts"]:
-            if part["population"] == name:
-                first, width = part["first_block"] * lanes, part["blocks"] * lanes
-                places[core, first : first + width] = np.arange(rows, rows + width)
-                rows += width
-                neurons += part["neurons"]
+    parts = [(core, part) for core, part in notes.image.placed if part.population == name] if notes.image else []
+    for core, part in parts:
+        first, width = part.first_block * arch.lanes, part.blocks * arch.lanes
+        places[core, first : first + width] = np.arange(rows, rows + width)
+        rows += width
+        neurons += part.neurons
     # Without locations: only images are laid out in another order, and which of several parts is first is not known.
-    shuffled = any(p["convolutional"] for p in image.get("projections", []) if p["target"] == name)
-    parts = sum(part["population"] == name for core in image.get("cores", []) for part in core["parts"])
-    in_order = not shuffled and parts == 1
+    shuffled = notes.image is not None and any(p.convolutional for p in notes.image.onto(name))
+    in_order = not shuffled and len(parts) == 1
     return places, neurons, neurons if in_order else rows, in_order
 
 
-def traces(result: RunResult, sample: int, strip: Strip) -> list[Trace]:
+def potentials(result: RunResult, sample: int, strip: Strip) -> list[Potential]:
     """Up to three neurons of a population: those that decide, or the busiest, a middling one and one on the brink."""
     probe = result.probes.get(f"v:{strip.name}")
     if probe is None or sample >= len(probe) or not probe.shape[2]:
@@ -121,10 +100,10 @@ def traces(result: RunResult, sample: int, strip: Strip) -> list[Trace]:
     v = probe[sample].astype(np.int64)
     known = strip.in_order and result.spikes is not None and strip.rows == v.shape[1]
     counts = strip.counts() if known else np.zeros(v.shape[1], np.int64)
-    thresholds = image_meta(result).get("thresholds", {}).get(strip.name)
+    image = result.notes.image
+    thresholds = image.thresholds.get(strip.name) if image else None
     found: dict[int, str] = {}
-    image = image_meta(result)
-    if strip.name == image.get("output") and v.shape[1] == result.output_counts.shape[1]:
+    if image and strip.name == image.output and v.shape[1] == result.output_counts.shape[1]:
         scores = result.output_counts[sample] + 0.5 * _rank(v.sum(axis=0))  # the potential parts equal counts
         best = prediction(result, sample)
         found[best] = "the answer"
@@ -148,12 +127,12 @@ def traces(result: RunResult, sample: int, strip: Strip) -> list[Trace]:
         order = [int(i) for i in np.argsort(-v.max(axis=0), kind="stable")]
         found = dict.fromkeys(order[:2], "among the highest")
     return [
-        Trace(
+        Potential(
             neuron,
             why,
             v[:, neuron],
             strip.times[strip.row == neuron] if known else None,
-            thresholds[neuron] if isinstance(thresholds, list) else thresholds,
+            thresholds[neuron] if isinstance(thresholds, tuple) else thresholds,
         )
         for neuron, why in list(found.items())[:3]
     ]
@@ -166,10 +145,10 @@ def _rank(values: np.ndarray) -> np.ndarray:
 
 def prediction(result: RunResult, sample: int) -> int:
     """The class that the run chose, by the readout of the network."""
-    return int(result.meta.get("predictions", result.predictions)[sample])
+    return int(result.predictions[sample])
 
 
 def label(result: RunResult, sample: int) -> int | None:
     """The true class, if labels came with the samples."""
-    labels = result.meta.get("labels")
+    labels = result.notes.labels
     return None if labels is None else int(labels[sample])

@@ -14,18 +14,18 @@ FEW = 20  # samples: of fewer, a histogram says nothing
 
 # ------------------------------------------------------------------------------------------------------- the work
 def work_section(result: RunResult) -> str:
-    costs, samples = result.meta.get("costs", []), max(1, result.samples)
+    costs, samples = result.notes.costs, max(1, result.samples)
     time = _time(result)
     if not costs:
         hint = "Costs of each population come with <code>nmc emulate</code>; this result is of a bare run."
         return section("work", "Where the cycles go", f'<p class="soft">{hint}</p>{time}')
-    names = [c["name"] for c in costs]
+    names = [c.name for c in costs]
     colours = [colour(i) for i in range(len(costs))]
-    busy = sum(c["busy_cycles"] for c in costs)
-    top = max(costs, key=lambda c: c["busy_cycles"])
-    title = f"All the work is that of {quoted(top['name'])}"
+    busy = sum(c.busy_cycles for c in costs)
+    top = max(costs, key=lambda c: c.busy_cycles)
+    title = f"All the work is that of {quoted(top.name)}"
     if len(costs) > 1 and busy:
-        title = f"{quoted(top['name'])} takes {percent(top['busy_cycles'] / busy)} of the busy cycles"
+        title = f"{quoted(top.name)} takes {percent(top.busy_cycles / busy)} of the busy cycles"
     kinds = (
         ("neurons", "neurons", 1),
         ("spikes", "spikes", samples),
@@ -33,7 +33,8 @@ def work_section(result: RunResult) -> str:
         ("busy_cycles", "busy cycles", samples),
     )
     stacked = [
-        (what, [c[k] / by for c in costs], number(round(sum(c[k] for c in costs) / by))) for k, what, by in kinds
+        (what, [getattr(c, k) / by for c in costs], number(round(sum(getattr(c, k) for c in costs) / by)))
+        for k, what, by in kinds
     ]
     text = (
         "<p>What each population has a share in, per sample. Cycles are those in which its cores work for it; cores "
@@ -42,13 +43,13 @@ def work_section(result: RunResult) -> str:
     head = "<tr><th>population</th><th>neurons</th><th>cores</th><th>events</th><th>synaptic operations</th>"
     head += "<th>spikes</th><th>busy cycles</th><th>synapse words</th></tr>"
     rows = "".join(
-        f'<tr><td class="name"><span class="dot" style="--c:{c}"></span>{escape(cost["name"])}</td>'
-        f"<td>{cost['neurons']:,}</td><td>{len(cost['cores']):,}</td>"
+        f'<tr><td class="name"><span class="dot" style="--c:{c}"></span>{escape(cost.name)}</td>'
+        f"<td>{cost.neurons:,}</td><td>{len(cost.cores):,}</td>"
         + "".join(
-            f"<td>{number(round(cost[k] / samples, 1))}</td>"
+            f"<td>{number(round(getattr(cost, k) / samples, 1))}</td>"
             for k in ("events", "synaptic_operations", "spikes", "busy_cycles")
         )
-        + f"<td>{cost['synapse_words']:,}</td></tr>"
+        + f"<td>{cost.synapse_words:,}</td></tr>"
         for c, cost in zip(colours, costs, strict=True)
     )
     body = (
@@ -78,15 +79,15 @@ def _time(result: RunResult) -> str:
 
 
 def energy_section(result: RunResult) -> str:
-    energy, samples = result.meta.get("energy"), max(1, result.samples)
+    energy, samples = result.notes.energy, max(1, result.samples)
     if not energy:
         hint = "<code>nmc emulate --prices TABLE</code> prices what was counted."
         return section("energy", "No energy was priced", f'<p class="soft">{hint}</p>')
-    table = bundled_prices().get(energy["table"])
+    table = bundled_prices().get(energy.table)
     idle = {item.component for item in table.prices if item.static} if table else set()
-    parts = sorted(energy["components_j"].items(), key=lambda item: (item[0] in idle, -item[1]))
+    parts = sorted(energy.components_j.items(), key=lambda item: (item[0] in idle, -item[1]))
     parts = [(name, joules) for name, joules in parts if joules > 0]
-    total = energy["total_j"] or 1.0
+    total = energy.total_j or 1.0
     title = "Nothing that was counted costs energy"
     if parts:
         name, joules = max(parts, key=lambda item: item[1])
@@ -101,17 +102,17 @@ def energy_section(result: RunResult) -> str:
         )
         for name, joules in parts
     ]
-    static = energy["static_j"]
+    static = energy.static_j
     scope = (
         "The table prices no leakage and no clock, so this is what the counted events cost, not all that a chip draws."
         if static is None
-        else f"{quantity(energy['incremental_j'] / samples, 'J')} for what was counted, "
+        else f"{quantity(energy.incremental_j / samples, 'J')} for what was counted, "
         f"{quantity(static / samples, 'J')} for leakage and clock (hatched), paid whether or not anything happens."
     )
     about = f", {escape(table.description)}" if table else ""
     text = (
-        f"<p>{quantity(energy['total_j'] / samples, 'J')} a sample by <b>{escape(energy['table'])}</b>{about}. {scope} "
-        f"Every event was counted; what each costs is <b>{escape(energy['evidence'])}</b> at its weakest.</p>"
+        f"<p>{quantity(energy.total_j / samples, 'J')} a sample by <b>{escape(energy.table)}</b>{about}. {scope} "
+        f"Every event was counted; what each costs is <b>{escape(energy.evidence)}</b> at its weakest.</p>"
     )
     drawn = figures.bars(rows, [name in idle for name, _ in parts])
     return section("energy", title, f"{text}<figure>{drawn}</figure>{_sources(table)}")

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from emulator.metrics import LayerActivity, metrics
 from emulator.result import RunResult
+from emulator.run_notes import CoreFill, PopulationCost
 from emulator.spec import isa
 from emulator.spec.image import CoreImage, Image
 from emulator.spec.rows import expand
-
-
-@dataclass(frozen=True)
-class PopulationCost:
-    """Totals over all samples, of one population on all its cores.
-
-    Attributes:
-        busy_cycles: cycles that its cores spent on its instructions.
-        events: axons delivered to it.
-        synaptic_operations: weights that are not zero times events.
-        synapse_words: of 16 * lanes bits, stored for it.
-    """
-
-    name: str
-    neurons: int
-    cores: tuple[int, ...]
-    busy_cycles: int
-    events: int
-    synaptic_operations: int
-    spikes: int
-    synapse_words: int
 
 
 def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, events: np.ndarray) -> np.ndarray:
@@ -58,28 +37,28 @@ def instruction_cycles(image: Image, core: CoreImage, executions: np.ndarray, ev
     return cycles
 
 
-def population_costs(image: Image, result: RunResult) -> list[PopulationCost]:
+def population_costs(image: Image, result: RunResult) -> tuple[PopulationCost, ...]:
     """One row per population, in the image's order."""
     found: dict[str, dict[str, Any]] = {
         p.name: {"cores": [], "busy": 0, "events": 0, "operations": 0, "words": 0} for p in image.populations
     }
-    for number, where in enumerate(image.meta["cores"]):
-        if not where["parts"]:
+    for number, parts in enumerate(image.compiled.parts):
+        if not parts:
             continue
         core, events = image.cores[number], result.axon_events[number]
         cycles = instruction_cycles(image, core, result.executions[number], events)
         fan_out = np.diff(expand(image.arch, core, core.axons).pointers)
-        for part in where["parts"]:
-            row = found[part["population"]]
+        for part in parts:
+            row = found[part.population]
             row["cores"].append(number)
-            row["busy"] += int(cycles[part["program"][0] : part["program"][1]].sum())
-            for p in part["projections"]:
-                span = slice(p["first_axon"], p["first_axon"] + p["axons"])
+            row["busy"] += int(cycles[slice(*part.program)].sum())
+            for p in part.projections:
+                span = slice(p.first_axon, p.first_axon + p.axons)
                 row["events"] += int(events[span].sum())
                 row["operations"] += int((events[span] * fan_out[span]).sum())
-                row["words"] += p["words"]
+                row["words"] += p.words
     spikes = result.sample_spikes.sum(axis=0)
-    return [
+    return tuple(
         PopulationCost(
             p.name,
             len(p.location),
@@ -91,51 +70,47 @@ def population_costs(image: Image, result: RunResult) -> list[PopulationCost]:
             found[p.name]["words"],
         )
         for i, p in enumerate(image.populations)
-    ]
+    )
 
 
-def core_fill(image: Image) -> list[dict[str, Any]]:
-    """How full each core in use is: for each resource (used, limit)."""
+def core_fill(image: Image) -> tuple[CoreFill, ...]:
+    """How full each core in use is."""
     arch, rows = image.arch, []
-    for number, (core, where) in enumerate(zip(image.cores, image.meta["cores"], strict=True)):
-        if not where["parts"]:
-            continue
-        rows.append(
-            {
-                "core": number,
-                "populations": [part["population"] for part in where["parts"]],
-                "neurons": (sum(part["blocks"] for part in where["parts"]) * arch.lanes, arch.neurons),
+    for number, (core, parts) in enumerate(zip(image.cores, image.compiled.parts, strict=True)):
+        if parts:
+            resources = {
+                "neurons": (sum(part.blocks for part in parts) * arch.lanes, arch.neurons),
                 "axons": (len(core.axons), arch.axons),
                 "synapse words": (len(core.synapses), arch.synapse_words),
                 "routes": (len(core.routes), arch.routes),
                 "program words": (len(core.program), arch.program_words),
             }
-        )
-    return rows
+            rows.append(CoreFill(number, tuple(part.population for part in parts), resources))
+    return tuple(rows)
 
 
 def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
     """NeuroBench's metrics and the Bit Budget of a run, from its exact counters; see emulator/metrics.py."""
     costs = {c.name: c for c in population_costs(image, result)}
     layers = []
-    timesteps = result.meta["timesteps"]
+    timesteps = result.notes.timesteps
     sizes = {p.name: len(p.location) for p in image.populations} | {"input": image.n_inputs}
-    fired = {name: c.spikes for name, c in costs.items()} | {"input": result.meta.get("input_spikes", 0)}
+    fired = {name: c.spikes for name, c in costs.items()} | {"input": result.notes.input_spikes}
     for population in image.populations:
-        incoming = [p for p in image.meta["projections"] if p["target"] == population.name]
+        incoming = image.compiled.onto(population.name)
         cost = costs[population.name]
-        shared = any(p["convolutional"] for p in incoming)
-        parameters = sum(p["parameters"] for p in incoming)
-        largest = max((p["payload"] for p in incoming), default=1)
+        shared = any(p.convolutional for p in incoming)
+        parameters = sum(p.parameters for p in incoming)
+        largest = max((p.payload for p in incoming), default=1)
         layers.append(
             LayerActivity(
                 name=population.name,
                 neurons=len(population.location),
-                inputs=sum(sizes[p["source"]] for p in incoming),
-                connections=sum(p["connections"] for p in incoming),
-                synapses=sum(p["synapses"] for p in incoming),
-                weight_bits=max((p["weight_bits"] for p in incoming), default=1),
-                input_spikes=sum(fired[p["source"]] for p in incoming),
+                inputs=sum(sizes[p.source] for p in incoming),
+                connections=sum(p.connections for p in incoming),
+                synapses=sum(p.synapses for p in incoming),
+                weight_bits=max((p.weight_bits for p in incoming), default=1),
+                input_spikes=sum(fired[p.source] for p in incoming),
                 spikes=cost.spikes,
                 synaptic_operations=cost.synaptic_operations,
                 spike_bits=largest.bit_length(),
@@ -143,8 +118,8 @@ def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
                 weights=parameters if shared else None,
                 nonzero_weights=parameters if shared else None,
                 state_bits=image.arch.state_bits * len(population.registers),
-                spiking=image.meta["readout"] == "count" or population.name != image.meta["output"],
+                spiking=image.compiled.readout == "count" or population.name != image.compiled.output,
             )
         )
     found = metrics(layers, timesteps, result.samples, footprint_bytes=image.memory_bits / 8)
-    return found | {"pooled": sorted({p["target"] for p in image.meta["projections"] if p["pooled"]})}
+    return found | {"pooled": sorted({p.target for p in image.compiled.projections if p.pooled})}

@@ -11,7 +11,7 @@ from ..coding.spikes import SpikeData, read_spikes
 from ..frontends.nir import read_nir
 from ..network.semantics import choose_semantics
 from ..pipeline import Compilation, compile_network
-from .drift import as_meta, drift_report
+from .drift import drift_report
 from .evaluate import evaluate
 
 
@@ -44,7 +44,7 @@ EXAMPLES = {
 def run_demo(
     name: str, weight_bits: int = 8, limit: int | None = None, threads: int = 1, prices: str = "horowitz45"
 ) -> tuple[Compilation, SpikeData, RunResult]:
-    """Compile a bundled network with calibration, run its test images, and put the drift report into the meta."""
+    """Compile a bundled network with calibration, run its test images, and put the drift report into the notes."""
     example = EXAMPLES[name]
     network = read_nir(example.network_path())
     calibration = read_spikes(example.data_path("calib"), network.n_inputs)
@@ -54,8 +54,9 @@ def run_demo(
         weight_bits=weight_bits,
         calibrate=calibration.spikes,
     )
-    drift = as_meta(drift_report(compilation, calibration.spikes))
-    image = replace(compilation.image, meta=compilation.image.meta | {"drift": drift, "title": example.title})
+    drift = drift_report(compilation, calibration.spikes)
+    notes = replace(compilation.image.compiled, drift=drift, title=example.title)
+    image = replace(compilation.image, notes=notes)
     data = read_spikes(example.data_path("test"), network.n_inputs).first(limit)
     result = evaluate(image, data, threads=threads, prices=prices, record_spikes=True)
     return replace(compilation, image=image), data, result

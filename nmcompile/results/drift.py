@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
-
 import numpy as np
 
 import emulator
 from emulator.spec.image import Image
+from emulator.spec.notes import DriftNote
 
 from ..discretize.floatsim import run_float
 from ..learning.learned import set_learning
@@ -17,32 +15,7 @@ from ..pipeline import Compilation
 SILENT, BURST = 0.5, 2.0  # a population below or above this share of its float spikes is called silent or bursting
 
 
-@dataclass(frozen=True)
-class Drift:
-    """One population on the calibration inputs.
-
-    Attributes:
-        float_spikes, fixed_spikes: all samples.
-        count_error: mean over neurons and samples of |fixed - float| spikes, over the mean float count.
-        saturations: neuron-timesteps in which v ended at the limit of the state.
-        silent_neurons: fired in float, never in fixed point; new_neurons: the other way round.
-        zero_weights: share of its trained weights that became 0.
-        advice: which parameter to change; empty if nothing needs it.
-    """
-
-    name: str
-    neurons: int
-    float_spikes: int
-    fixed_spikes: int
-    count_error: float
-    saturations: int
-    silent_neurons: int
-    new_neurons: int
-    zero_weights: float
-    advice: str
-
-
-def drift_report(compilation: Compilation, spikes: np.ndarray) -> list[Drift]:
+def drift_report(compilation: Compilation, spikes: np.ndarray) -> tuple[DriftNote, ...]:
     """Run sample inputs in floats and on the emulator and compare every population.
 
     Args:
@@ -55,8 +28,12 @@ def drift_report(compilation: Compilation, spikes: np.ndarray) -> list[Drift]:
     assert fixed.spikes is not None
     limit = (1 << (image.arch.state_bits - 1)) - 1
     rows = []
-    for population in image.populations:
-        counts = _counts(image, population.name, fixed.spikes, len(spikes))
+    whose = image.whose()
+    sample, _, core, neuron = fixed.spikes.T
+    for number, population in enumerate(image.populations):
+        mine = whose.population[core, neuron] == number
+        counts = np.zeros((len(spikes), len(population.location)), np.int64)
+        np.add.at(counts, (sample[mine], whose.neuron[core[mine], neuron[mine]]), 1)
         wanted = exact.spike_counts[population.name]
         v = fixed.probes[f"v:{population.name}"]
         saturated = int((np.abs(v.astype(np.int64)) >= limit).sum())
@@ -70,25 +47,15 @@ def drift_report(compilation: Compilation, spikes: np.ndarray) -> list[Drift]:
         zero = 1 - kept / trained if trained else 0.0
         advice = _advice(population.name, total, ideal, saturated, zero, image)
         rows.append(
-            Drift(population.name, len(population.location), ideal, total, error, saturated, silent, new, zero, advice)
+            DriftNote(
+                population.name, len(population.location), ideal, total, error, saturated, silent, new, zero, advice
+            )
         )
-    return rows
-
-
-def _counts(image: Image, name: str, spikes: np.ndarray, samples: int) -> np.ndarray:
-    """(samples, n) spikes of each neuron of a population."""
-    population = image.population(name)
-    flat = np.full((image.arch.cores, image.arch.neurons), -1)
-    flat[population.location[:, 0], population.location[:, 1]] = np.arange(len(population.location))
-    neuron = flat[spikes[:, 2], spikes[:, 3]]
-    mine = neuron >= 0
-    counts = np.zeros((samples, len(population.location)), np.int64)
-    np.add.at(counts, (spikes[mine, 0], neuron[mine]), 1)
-    return counts
+    return tuple(rows)
 
 
 def _advice(name: str, fixed: int, ideal: int, saturated: int, zero: float, image: Image) -> str:
-    bits, state = image.meta["weight_bits"], image.arch.state_bits
+    bits, state = image.compiled.weight_bits, image.arch.state_bits
     if ideal and fixed < SILENT * ideal:
         what = f"{name!r} is silenced ({fixed:,} spikes for {ideal:,})"
     elif fixed > BURST * max(ideal, 1):
@@ -104,8 +71,3 @@ def _advice(name: str, fixed: int, ideal: int, saturated: int, zero: float, imag
 
 def _next(bits: int) -> int:
     return next(b for b in (2, 4, 8, 16) if b > bits)
-
-
-def as_meta(rows: list[Drift]) -> list[dict[str, Any]]:
-    """Plain values, for JSON and the image's meta."""
-    return [asdict(row) for row in rows]

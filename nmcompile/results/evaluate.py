@@ -1,10 +1,9 @@
-"""Run an image on the emulator and gather everything a person wants to know into the result's meta."""
+"""Run an image on the emulator and gather everything a person wants to know into the result's notes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,14 +11,16 @@ import emulator
 from emulator.energy import price
 from emulator.prices import load_prices
 from emulator.result import RunResult
+from emulator.run_notes import Shown
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
+from emulator.spec.notes import Notes
 
 from ..coding import decode
 from ..coding.spikes import SpikeData, largest_input
 from ..learning.learned import check_learns, set_learning
 from .costs import core_fill, neurobench, population_costs
-from .learning_costs import learning_meta
+from .learning_costs import learning_run
 from .summary import DEFAULT_PRICES
 
 
@@ -34,7 +35,7 @@ def evaluate(
     learn: bool = False,
     readout: str | None = None,
 ) -> RunResult:
-    """Run all samples; meta then holds what `summary` and the report show.
+    """Run all samples; the notes then hold what `summary` and the report show.
 
     Args:
         readout: how predictions are made, one of `decode.READOUTS`; None: what the image was compiled for, the
@@ -48,64 +49,69 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
+    notes = image.compiled
     if learn:
         check_learns(image)
     image = set_learning(image, learn)
-    reward = data.extra.get("rewards", 0) if learn else 0
-    spikes = data.spikes
-    largest = largest_input(image)
-    if spikes.size and spikes.max() > largest:
-        raise InputError(
-            f"inputs go up to {spikes.max()}, but this image takes 0 to {largest}; compile it with --input-levels for "
-            "analog inputs"
-        )
-    table = load_prices(prices)
-    wanted = list(probes)
-    membrane = f"v:{image.meta['output']}"
-    native = image.meta.get("readout", "count")
-    readout = readout or native
-    if readout not in decode.READOUTS or (readout != "membrane" and native == "membrane"):
-        choices = ", ".join(decode.READOUTS) if native == "count" else "membrane, as its outputs do not spike"
-        raise UsageError(f"readout {readout!r} of {image.meta['output']!r}; the choices are {choices}")
-    if readout == "membrane" and membrane not in wanted:
-        wanted.append(membrane)
+    _check_inputs(image, data)
+    table, readout = load_prices(prices), _readout(notes, readout)
+    membrane = f"v:{notes.output}"
+    wanted = [*probes, *([membrane] if readout == "membrane" and membrane not in probes else [])]
     result = emulator.run(
         image,
-        spikes,
+        data.spikes,
         threads=threads,
         probes=wanted,
         record_spikes=record_spikes or readout == "first-spike",
         learn=learn,
-        reward=reward,
+        reward=data.extra.get("rewards", 0) if learn else 0,
     )
-    recorded = result.probes
     scores = result.output_counts
     if readout == "membrane":
-        scale = image.population(image.meta["output"]).scale
-        scores = (recorded[membrane][:, image.latency :][:, : spikes.shape[1]] / scale).sum(axis=1)
+        v = result.probes[membrane][:, image.window(result.notes.timesteps)]
+        scores = (v / image.population(notes.output).scale).sum(axis=1)
     elif readout == "first-spike":
         scores = decode.earliness(decode.trains(image, result))
     predictions = decode.chosen(scores, None if readout == "membrane" else np.asarray(scores.any(axis=1)))
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
-    energy = price(image.arch, result.counters, int(result.sample_cycles.sum()), table)
-    meta: dict[str, Any] = {
-        "image": image.meta,
-        "architecture": image.arch.as_dict(),
-        "input_spikes": int(np.count_nonzero(spikes)),
-        "costs": [],
-        "fill": core_fill(image),
-        "energy": energy.as_dict(),
-    } | decode.verdict(scores, predictions, data.labels)
+    result = result.with_notes(
+        input_spikes=int(np.count_nonzero(data.spikes)),
+        fill=core_fill(image),
+        energy=price(image.arch, result.counters, int(result.sample_cycles.sum()), table).note(),
+        float_accuracy=float(data.extra["float_accuracy"]) if "float_accuracy" in data.extra else None,
+        **decode.verdict(scores, predictions, data.labels),
+    )
     if result.learned is not None:
-        meta["learning"] = learning_meta(image, result, "rewards" in data.extra, table)
-    if record_spikes:  # and what the report's pictures show: one sample, its inputs and every membrane
-        traced = emulator.run(image, spikes[:1], probes=[f"v:{p.name}" for p in image.populations])
-        recorded = traced.probes | recorded
-        meta["shown"] = {"sample": 0, "inputs": np.argwhere(spikes[0]).tolist()}
-        meta["locations"] = {p.name: p.location.tolist() for p in image.populations}
-    if "float_accuracy" in data.extra:
-        meta["float_accuracy"] = float(data.extra["float_accuracy"])
-    result = replace(result.with_meta(**meta), probes=recorded)
-    return result.with_meta(
-        costs=[asdict(cost) for cost in population_costs(image, result)], neurobench=neurobench(image, result)
+        result = result.with_notes(learning=learning_run(image, result, "rewards" in data.extra, table))
+    if record_spikes:
+        result = _with_pictures(image, data, result)
+    result = result.with_notes(costs=population_costs(image, result))
+    return result.with_notes(neurobench=neurobench(image, result))
+
+
+def _check_inputs(image: Image, data: SpikeData) -> None:
+    largest = largest_input(image)
+    if data.spikes.size and data.spikes.max() > largest:
+        raise InputError(
+            f"inputs go up to {data.spikes.max()}, but this image takes 0 to {largest}; compile it with --input-levels "
+            "for analog inputs"
+        )
+
+
+def _readout(notes: Notes, readout: str | None) -> str:
+    """The readout to use; UsageError if there is none of that name, or outputs have no spikes for it."""
+    readout = readout or notes.readout
+    if readout not in decode.READOUTS or (readout != "membrane" and notes.readout == "membrane"):
+        choices = ", ".join(decode.READOUTS) if notes.readout == "count" else "membrane, as its outputs do not spike"
+        raise UsageError(f"readout {readout!r} of {notes.output!r}; the choices are {choices}")
+    return readout
+
+
+def _with_pictures(image: Image, data: SpikeData, result: RunResult) -> RunResult:
+    """What the report's pictures show: one sample, its inputs and every membrane."""
+    traced = emulator.run(image, data.spikes[:1], probes=[f"v:{p.name}" for p in image.populations])
+    inputs = tuple((int(t), int(i)) for t, i in np.argwhere(data.spikes[0]))
+    return replace(result, probes=traced.probes | result.probes).with_notes(
+        shown=Shown(0, inputs),
+        locations={p.name: tuple(map(tuple, p.location.tolist())) for p in image.populations},
     )

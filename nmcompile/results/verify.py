@@ -101,7 +101,7 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewar
             now = sample * steps + t
             if fired != [tuple(row) for row in wanted.spikes[ends[now - 1] if now else 0 : ends[now], 2:].tolist()]:
                 raise _difference(image, spikes[part], reward[part], f"spikes of sample {sample}, timestep {t}")
-            shown += carrying if t >= image.latency else []
+            shown += carrying if t >= image.window(timesteps).start else []
         if (image.count_outputs(np.array(shown)) != wanted.output_counts[sample]).any():
             raise _difference(image, spikes[part], reward[part], f"what the output spikes of sample {sample} carry")
         before, cycles = cycles, chip.cycles()

@@ -56,8 +56,8 @@ class Run:
         found = made.summary() | summary(result)
         for name in (*PRICED, "seconds"):
             found.pop(name, None)
-        if "float_accuracy" in result.meta:
-            found["float_accuracy"] = result.meta["float_accuracy"]
+        if result.notes.float_accuracy is not None:
+            found["float_accuracy"] = result.notes.float_accuracy
         counters = {name: counts.tolist() for name, counts in result.counters.items()}
         return {"found": found, "counters": counters, "cycles": int(result.sample_cycles.sum())}
 

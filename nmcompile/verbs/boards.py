@@ -91,14 +91,14 @@ def run(
     While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
     """
     from emulator.result import save_result
-    from emulator.spec.image_file import load_image, save_image
+    from emulator.spec.image_file import load_compiled, save_image
 
     from ..board.link import Board, SerialTransport
     from ..board.run import run_on_board, summary
     from ..coding.spikes import largest_input, read_spikes
     from ..learning.learned import check_learns
 
-    program = load_image(image)
+    program = load_compiled(image)
     learn = learn or learned is not None
     if learn:
         check_learns(program)

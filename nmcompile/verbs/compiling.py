@@ -11,11 +11,12 @@ from rich.markup import escape
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
 from .options import FILE, JSON, OUTPUT, Verb, print_values
-from .tables import show_costs, show_drift, show_fill, show_fill_of, show_losses, weight_step
+from .tables import show_costs, show_drift, show_fill, show_losses
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
     from emulator.spec.image import Image
+    from emulator.spec.notes import ProjectionNote
 
 
 @click.command("compile", cls=Verb)
@@ -33,6 +34,13 @@ if TYPE_CHECKING:
 )
 @click.option("--calibrate", type=FILE, help="IN.npz: sample inputs that set the scales, and give a drift report.")
 @click.option("--plasticity", type=FILE, help="RULES.toml: learning rules by the name of the projection that learns.")
+@click.option(
+    "--dump",
+    "stages",
+    multiple=True,
+    type=click.Choice(["network", "discretize", "retime", "quantize", "place", "emit"]),
+    help="Print what this pass made, too; can be repeated.",
+)
 @JSON
 def compile_command(
     net: str,
@@ -42,6 +50,7 @@ def compile_command(
     input_levels: int | None,
     calibrate: str | None,
     plasticity: str | None,
+    stages: tuple[str, ...],
     as_json: bool,
     **choices: Any,
 ) -> None:
@@ -51,6 +60,7 @@ def compile_command(
     """
     from emulator.spec.arch import load_architecture
     from emulator.spec.image_file import save_image
+    from emulator.spec.notes import to_plain
 
     from ..coding.spikes import read_spikes
     from ..frontends import read_network
@@ -71,11 +81,16 @@ def compile_command(
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
     if samples is not None:
-        from ..results.drift import as_meta, drift_report
+        from ..results.drift import drift_report
 
-        values["drift"] = as_meta(drift_report(result, samples))
-        image = replace(image, meta=image.meta | {"drift": values["drift"]})
+        drift = drift_report(result, samples)
+        values["drift"] = to_plain(drift)
+        image = replace(image, notes=replace(image.compiled, drift=drift))
     save_image(image, output)
+    if stages:
+        from ..results.stages import dump
+
+        values["dump"] = {stage: dump(result, stage) for stage in stages}
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
@@ -86,11 +101,11 @@ def compile_command(
 @JSON
 def export(image: str, into: str, output: str, as_json: bool) -> None:
     """Write learned weights back into a NIR file."""
-    from emulator.spec.image_file import load_image
+    from emulator.spec.image_file import load_compiled
 
     from ..learning.export import write_nir
 
-    values = {"nir": output, "projections": write_nir(load_image(image), into, output)}
+    values = {"nir": output, "projections": write_nir(load_compiled(image), into, output)}
     print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
@@ -107,30 +122,36 @@ def inspect(file: str, as_json: bool) -> None:
 
 def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     """After `nmc compile`."""
+    from ..results.costs import core_fill
+    from ..results.inspection import fill_values
+
+    for stage, text in values.get("dump", {}).items():
+        click.echo(f"{stage}\n{text}")
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
-        *(("learns", _learns(p)) for p in image.meta["projections"] if "learns" in p),
+        *(("learns", _learns(p)) for p in image.compiled.projections if p.learning),
         *(
             ("calibration", f"rounding errors of {name} are not weighed against each other: {why}")
             for name, why in values["calibration_left_out"].items()
         ),
     )
-    show_fill_of(image)
+    show_fill(fill_values(core_fill(image)))
     show_losses(values["losses"])
     if "drift" in values:
         show_drift(values["drift"])
     show_warnings(values["warnings"])
 
 
-def _learns(p: dict[str, Any]) -> str:
-    low, high = p["bounds"]
-    steps = f"from {low:.4g} to {high:.4g} in steps of {weight_step(p):.3g}"
-    pairs = f"{p['synapses']:,} of {p['connections']:,} pairs"
-    return f"{p['name']} by {p['learns']}, {pairs}, {p['weight_bits']} bits, {steps}"
+def _learns(p: ProjectionNote) -> str:
+    assert p.learning is not None
+    low, high = p.learning.bounds
+    steps = f"from {low:.4g} to {high:.4g} in steps of {p.learning.step:.3g}"
+    pairs = f"{p.synapses:,} of {p.connections:,} pairs"
+    return f"{p.name} by {p.learning.learns}, {pairs}, {p.weight_bits} bits, {steps}"
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:
@@ -175,7 +196,7 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
     if learning:
         table = new_table("learns", "rule", "least weight", "mean", "largest", "in steps of")
         for p in learning:
-            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], weight_step(p))
+            numbers = (p["weight_min"], p["weight_mean"], p["weight_max"], p["step"])
             table.add_row(escape(p["name"]), escape(p["learns"]), *(f"{number:.4g}" for number in numbers))
         show_table(table)
     if values["thresholds"]:

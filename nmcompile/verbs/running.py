@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from emulator.spec.errors import InputError, UsageError
+from emulator.spec.errors import UsageError
 
 from .options import FILE, JSON, LEARN, LEARNED, OUTPUT, PRICES, THREADS, TIMESTEPS, Verb, print_values
 from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
@@ -51,7 +51,7 @@ def emulate(
     While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
     """
     from emulator.result import save_result
-    from emulator.spec.image_file import load_image, save_image
+    from emulator.spec.image_file import load_compiled, save_image
 
     from ..coding.spikes import largest_input, read_spikes
     from ..results.evaluate import evaluate
@@ -60,9 +60,7 @@ def emulate(
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
-    program = load_image(image)
-    if "output" not in program.meta:
-        raise InputError(f"{image}: no compiler's notes in this image; compile it again, or run it with emulator.run")
+    program = load_compiled(image)
     data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
     result = evaluate(
         program,
@@ -141,8 +139,8 @@ def demo(
         raise click.UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
     compilation, _, result = run_demo(name, weight_bits, limit, threads, prices)
     values = {"network": name} | summary(result) | {"compile": compilation.summary()}
-    if "float_accuracy" in result.meta:
-        values["float_accuracy"] = result.meta["float_accuracy"]
+    if result.notes.float_accuracy is not None:
+        values["float_accuracy"] = result.notes.float_accuracy
     if html:
         from ..report.report import write_report
 
@@ -152,31 +150,37 @@ def demo(
 
 def emulated(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
     """After `nmc emulate`; `output` and `learned` are the files that were written."""
+    from emulator.spec.notes import to_plain
+
     from ..results.learning_costs import learning_facts
 
     show_facts(*run_facts(result, values), *learning_facts(result))
-    show_costs(result.meta["costs"], result.samples)
-    show_warnings(result.meta["energy"]["warnings"])
+    show_costs(to_plain(result.notes.costs), result.samples)
+    show_warnings(result.notes.energy.warnings if result.notes.energy else ())
     show_kept(result, output, learned)
 
 
 def demonstrated(compilation: Compilation, result: RunResult, values: dict[str, Any], html: str | None) -> None:
     """After `nmc demo`."""
+    from emulator.spec.notes import to_plain
+
+    from ..results.inspection import fill_values
+
     image, compiled = compilation.image, values["compile"]
     facts = run_facts(result, values)
     facts[0:0] = [
         (
             "network",
-            f"{image.meta['title']}: {compiled['neurons']:,} neurons, {compiled['synapses']:,} synapses",
+            f"{image.compiled.title}: {compiled['neurons']:,} neurons, {compiled['synapses']:,} synapses",
         ),
         ("semantics", compiled["semantics"]),
-        ("weights", f"{image.meta['weight_bits']} bits, {compiled['memory_bits'] / 8192:,.1f} KiB in all"),
+        ("weights", f"{image.compiled.weight_bits} bits, {compiled['memory_bits'] / 8192:,.1f} KiB in all"),
     ]
     show_facts(*facts)
-    show_costs(result.meta["costs"], result.samples)
-    show_fill(result.meta["fill"])
-    show_drift(image.meta["drift"])
-    show_warnings(compiled["warnings"] + result.meta["energy"]["warnings"])
+    show_costs(to_plain(result.notes.costs), result.samples)
+    show_fill(fill_values(result.notes.fill))
+    show_drift(to_plain(image.compiled.drift))
+    show_warnings([*compiled["warnings"], *(result.notes.energy.warnings if result.notes.energy else ())])
     if html:
         console().print(f"wrote {escape(html)}")
 

@@ -12,7 +12,6 @@ from .terminal import console, new_table, share, show_table, show_warnings
 
 if TYPE_CHECKING:
     from emulator.result import RunResult
-    from emulator.spec.image import Image
 
 
 def show_fill(rows: list[dict[str, Any]]) -> None:
@@ -58,21 +57,11 @@ def show_losses(rows: list[dict[str, Any]]) -> None:
     show_table(table)
 
 
-def weight_step(p: dict[str, Any]) -> float:
-    """The least difference between two weights of a projection that learns; a tag below them does not count."""
-    return p["unit"] * 2 ** p["tag_bits"]
-
-
-def show_fill_of(image: Image) -> None:
-    from ..results.costs import core_fill
-
-    show_fill(core_fill(image))
-
-
 def show_kept(result: RunResult, output: str | None, learned: str | None) -> None:
     """The files that were written, and what was not."""
-    show_warnings(result.meta.get("learning", {}).get("warnings", []))
-    if "learning" in result.meta and not learned:
+    if result.notes.learning:
+        show_warnings(result.notes.learning.warnings)
+    if result.notes.learning and not learned:
         show_warnings(["what was learned is not kept; give --learned OUT.nmi to write the image that it ends in"])
     for path in (output, learned):
         if path:
@@ -80,14 +69,15 @@ def show_kept(result: RunResult, output: str | None, learned: str | None) -> Non
 
 
 def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]]:
-    meta, samples = result.meta, values["samples"]
+    notes, energy, samples = result.notes, result.notes.energy, values["samples"]
+    assert energy is not None
     rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
     if "accuracy" in values:
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
-        if "float_accuracy" in meta:
-            rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * meta['float_accuracy']:.1f} %")
+        if notes.float_accuracy is not None:
+            rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * notes.float_accuracy:.1f} %")
     rows += undecided_facts(values)
-    clock, energy = meta["architecture"]["clock_hz"], meta["energy"]
+    clock = notes.architecture.clock_hz
     rows += [
         ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
         ("latency", f"{quantity(values['latency_s_per_sample'], 's')} a sample at {quantity(clock, 'Hz')}"),
@@ -95,8 +85,8 @@ def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]
         ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
         (
             "energy",
-            f"{quantity(values['energy_j_per_sample'], 'J')} a sample, {energy['scope']}, by {energy['table']} "
-            f"({energy['evidence']})",
+            f"{quantity(values['energy_j_per_sample'], 'J')} a sample, {energy.scope}, by {energy.table} "
+            f"({energy.evidence})",
         ),
         ("emulated in", f"{values['elapsed_s']:.3f} s"),
     ]

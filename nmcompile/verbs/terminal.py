@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from rich import box
@@ -60,7 +61,7 @@ def share(pair: list[int] | tuple[int, int]) -> str:
     return f"{pair[0]:,} ({100 * pair[0] / pair[1]:.0f}%)"
 
 
-def show_warnings(texts: list[str]) -> None:
+def show_warnings(texts: Iterable[str]) -> None:
     for text in texts:
         console().print(f"[yellow]![/] {escape(text)}")
 
