@@ -15,6 +15,7 @@ _WHERE = {
     "from_nir": "nmcompile.frontends.nir_memory",
     "from_torch": "nmcompile.frontends.modules",
     "from_spyx": "nmcompile.frontends.modules",
+    "save_network": "nmcompile.frontends.own_file",
     "read_spikes": "nmcompile.coding.spikes",
     "choose_semantics": "nmcompile.network.semantics",
     "compile_network": "nmcompile.pipeline",

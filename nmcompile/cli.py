@@ -18,6 +18,7 @@ from emulator.spec.errors import InputError, NmError
 VERBS = {
     "demo": "running",
     "compile": "compiling",
+    "check": "checking",
     "emulate": "running",
     "inspect": "compiling",
     "report": "running",

@@ -15,6 +15,7 @@ from emulator.spec.image import Image
 
 from .discretize.discretize import DiscreteNetwork, discretize
 from .discretize.floatsim import FloatRun, run_float
+from .discretize.plausible import check_reading
 from .emit.emit import emit
 from .network.network import Network
 from .network.semantics import Semantics, choose_semantics
@@ -66,6 +67,7 @@ class Compilation:
             "semantics": self.semantics.describe(),
             "losses": [asdict(loss) for loss in self.quantized.losses],
             "calibration_left_out": self.quantized.left_out,
+            "notes": list(self.network.notes),
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
@@ -90,6 +92,7 @@ def compile_network(
     """
     start = time.perf_counter()
     discrete = discretize(network, semantics or network.semantics or choose_semantics())
+    check_reading(discrete)
     calibration = None
     if calibrate is not None:
         _check_inputs(network, calibrate)
@@ -103,6 +106,13 @@ def compile_network(
                 raise
         else:
             break
+    if all(p.matrix.nnz == 0 for p in placement.network.projections) and any(
+        p.matrix.data.any() for p in network.projections
+    ):
+        raise InputError(
+            f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
+            "--semantics or --dt, or --calibrate"
+        )
     return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
 
 

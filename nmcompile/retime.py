@@ -70,7 +70,7 @@ def retime(discrete: DiscreteNetwork, delay_slots: int) -> Timing:
         names = " -> ".join([*loop[first:], *loop[: first + 1]])
         raise InputError(
             f"{network.origin}: the loop {names} takes {len(loop)} hops but carries less delay than that; "
-            f"add a Delay of a timestep per hop to one of its edges"
+            "add a Delay of a timestep per hop to one of its edges, or read every edge as a timestep with --edges step"
         )
     axonal, problems = [], []
     for p, s in zip(network.projections, discrete.delays, strict=True):

@@ -418,7 +418,7 @@ def test_a_time_constant_shorter_than_dt_is_named(fails, made, tmp_path):
     fails(
         2,
         "'lif1' has a time constant of 0.002 s, shorter than dt = 0.01 s; "
-        "use a smaller --dt or --integrator exponential",
+        "use another --semantics, a smaller --dt or --integrator exponential",
         run=[*compiling(made / "net.nir", tmp_path), "--dt", "0.01"],
     )
 

@@ -263,7 +263,7 @@ def test_a_loop_without_delay_is_named():
         retime(discretize(network, choose_semantics()), 4)
     assert str(error.value) == (
         "net: the loop layer0 -> layer1 -> layer0 takes 2 hops but carries less delay than that; "
-        "add a Delay of a timestep per hop to one of its edges"
+        "add a Delay of a timestep per hop to one of its edges, or read every edge as a timestep with --edges step"
     )
     slower = dataclasses.replace(base, projections=(*base.projections, dataclasses.replace(back, delay=2)))
     assert retime(discretize(slower, choose_semantics()), 4).delays == (0, 0, 0)

@@ -37,8 +37,11 @@ from nmcompile.results.demo import EXAMPLES
 SEEDS = max(500, int(os.environ.get("NM_LONG", "0")))
 CHUNKS = 20
 ON_VERILOG = 24  # images that a long run simulates
-ADVICE = "use|give|choose|connect|let it|learn on|leave it|make its|take|rescale|mask them|decays lie between 0 and 1"
-HELPS = re.compile(rf"('[^']+'|core \d+|the network's).*[;,] (so )?({ADVICE})", re.DOTALL)
+ADVICE = (
+    "use|another --semantics|round them|give|choose|connect|let it|learn on|leave it|make its|take|rescale|mask them|"
+    "decays lie between 0 and 1"
+)
+HELPS = re.compile(rf"('[^']+'|core \d+|the network's|^network:).*[;,] (so )?({ADVICE})", re.DOTALL)
 outcomes: Counter[str] = Counter()
 
 

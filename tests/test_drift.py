@@ -59,3 +59,39 @@ def test_a_membrane_that_runs_into_its_limit_is_counted_and_said():
     assert row.advice == (
         f"'deep': v saturates {row.saturations:,} times; use an architecture with more than 16 state_bits"
     )
+
+
+def counter(threshold):
+    """A neuron that fires once for so many inputs, rounded up."""
+    population = lif("n", (1,), model="IF", dt=1.0, threshold=threshold - 0.5)
+    return Network((1,), (population,), (dense("w", INPUT, "n", [[1.0]]),), "n")
+
+
+@pytest.mark.parametrize(
+    ("fixed", "ideal", "inputs", "advice"),
+    [
+        (1, 2, 20, ""),  # twice as many
+        (1, 2, 21, "'n' bursts (21 spikes for 10); use an architecture with more than 16 state_bits"),
+        (2, 1, 20, ""),  # half
+        (2, 1, 21, "'n' is silenced (10 spikes for 21); use an architecture with more than 16 state_bits"),
+        (1, 30, 2, ""),  # none is as good as one
+        (1, 30, 3, "'n' bursts (3 spikes for 0); use an architecture with more than 16 state_bits"),
+    ],
+)
+def test_twice_the_spikes_are_a_burst_and_half_of_them_silence(fixed, ideal, inputs, advice):
+    semantics = choose_semantics(dt=1.0)
+    compilation = compile_network(counter(fixed), UP5K, semantics, weight_bits=16)
+    other = replace(compilation, discrete=discretize(counter(ideal), semantics))
+    row = drift_report(other, np.ones((1, inputs, 1), np.uint8))[0]
+    assert (row.fixed_spikes, row.float_spikes, row.advice) == (inputs // fixed, inputs // ideal, advice)
+
+
+def test_a_silenced_population_with_narrow_weights_is_told_the_next_width():
+    semantics = choose_semantics(dt=1.0)
+    for bits, wider in ((2, 4), (4, 8), (8, 16)):
+        compilation = compile_network(counter(9), UP5K, semantics, weight_bits=bits)
+        other = replace(compilation, discrete=discretize(counter(1), semantics))
+        row = drift_report(other, np.ones((1, 9, 1), np.uint8))[0]
+        assert row.advice == (
+            f"'n' is silenced (1 spikes for 9): 0 % of its weights are 0 at {bits} bits; use --weight-bits {wider}"
+        )

@@ -68,12 +68,13 @@ def test_a_weight_that_no_bits_go_beside_is_named():
 
 
 def test_weights_that_the_state_has_no_bits_for_ask_for_a_wider_one():
-    _, warnings = lost(compiled([[0.5], [0.02], [0.02]], lif("a", (1,), 0.5, threshold=900.0)))
+    weights = np.repeat([0.5, 0.008], [50, 60])[:, None]
+    _, warnings = lost(compiled(weights, lif("a", (1,), 0.5, threshold=40.0), ROOMY))
     assert warnings == [
-        "'a': the 16-bit state leaves 3.5 of 8 weight bits; use an architecture with more state_bits, or fewer "
+        "'a': the 16-bit state leaves 5.7 of 8 weight bits; use an architecture with more state_bits, or fewer "
         "--weight-bits",
-        "'a': 2 of 3 weights, 7.41 % of their absolute sum, round to 0 at 8 bits; use an architecture with more "
-        "state_bits or acc_bits than 'up5k'",
+        "'a': 60 of 110 weights, 1.88 % of their absolute sum, round to 0 at 8 bits; use an architecture with more "
+        "state_bits or acc_bits than 'roomy'",
     ]
 
 

@@ -10,9 +10,11 @@ import pytest
 from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, write
 
 from emulator.spec.errors import InputError
+from nmcompile.discretize.discretize import discretize
 from nmcompile.frontends import read_network
 from nmcompile.frontends.nir import read_nir
 from nmcompile.network.limits import INPUT
+from nmcompile.network.semantics import choose_semantics
 
 
 @pytest.fixture
@@ -283,6 +285,7 @@ def test_order_follows_the_edges_and_not_the_names(path, rng):
         nodes[name] = nir.Linear(rng.normal(size=(3, 3))) if int(name) % 2 else lif(3)
     edges = chain("input", *names, "output")
     network = read_nir(write(path, nodes, rng.permutation(edges).tolist()))
+    network = discretize(network, choose_semantics()).network
     assert [p.name for p in network.populations] == ["2", "4", "6", "8", "10", "12"]
     assert [(p.name, p.source, p.target) for p in sorted(network.projections, key=lambda p: int(p.name))] == [
         ("1", INPUT, "2"),

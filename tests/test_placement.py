@@ -1,5 +1,6 @@
 """Placement: neurons that share sources share cores, packets go short ways, all that does not fit is said at once."""
 
+import itertools
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network, Projection
 from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
+from nmcompile.place.arrange import arrange
 from nmcompile.place.order import joined
 
 ROOT = Path(__file__).parents[1]
@@ -81,6 +83,30 @@ def test_packet_hops_of_a_bundled_network_are_within_a_fifth_of_annealing():
     flow, hops = placement.traffic(image, spikes), placement.mesh_hops(image.arch)
     assert (flow * hops).sum() == emulator.run(image, spikes).total("hops") > 0
     assert (flow * hops).sum() <= 1.2 * placement.anneal(flow, hops, 60_000)
+
+
+@pytest.mark.parametrize("seed", [26, 80, 147])
+def test_swaps_from_several_starts_find_the_shortest_ways(seed):
+    """Traffic of six cores for which one start, two or three end higher, against all placements there are."""
+    rng = np.random.default_rng(seed)
+    flow = rng.integers(0, 10, (6, 6)) * (rng.random((6, 6)) < 0.5)
+    arch = replace(LARGE, name="six", mesh_width=3, mesh_height=2, rtl=False)
+    hops = placement.mesh_hops(arch)
+    at = np.array(list(itertools.permutations(range(6))))
+    least = (flow * hops[at[:, :, None], at[:, None, :]]).sum(axis=(1, 2)).min()
+    found = arrange(flow, arch)
+    assert sorted(found) == list(range(6))
+    assert (flow * hops[np.ix_(found, found)]).sum() == least
+
+
+def test_fewer_cores_than_places_stay_together():
+    """A chain of three in a mesh of eight: two hops."""
+    flow = np.zeros((3, 3))
+    flow[0, 2] = flow[2, 1] = 5
+    arch = replace(LARGE, name="eight", mesh_width=4, mesh_height=2, rtl=False)
+    found = arrange(flow, arch)
+    assert len(set(found.tolist())) == 3
+    assert (flow * placement.mesh_hops(arch)[np.ix_(found, found)]).sum() == 10
 
 
 def test_annealing_finds_a_better_placement_of_a_bad_one():

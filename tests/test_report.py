@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -155,6 +157,24 @@ def test_names_are_escaped(tmp_path: Path) -> None:
     assert not {"script", "u", "em"} & set(reader.tags)
 
 
+def small_mesh() -> RunResult:
+    """Three populations in six cores, of which one fills four; static energy; many samples."""
+    sizes = {"mesh_width": 3, "mesh_height": 2, "lanes": 4, "neurons": 32, "axons": 64, "rtl": False}
+    arch = replace(load_architecture("up5k"), name="mesh", **sizes)
+    return made((100, 40, 12), arch, samples=60, timesteps=25, rate=0.05, prices="odin28")
+
+
+@pytest.mark.parametrize(("name", "make"), [("one_core", made), ("mesh", small_mesh)])
+def test_a_page_is_drawn_as_it_was(name: str, make: Callable[[], RunResult], tmp_path: Path) -> None:
+    """NM_GOLDEN=1 writes what is drawn now into tests/data: look at the difference, and at the page."""
+    page = written(make(), tmp_path)[0].split("</style>")[1]
+    drawn = re.sub(r"<p>Made by nmcompile .*?</p>", "", page).replace("><", ">\n<")
+    golden = Path(__file__).parent / "data" / "pages" / f"{name}.html"
+    if os.environ.get("NM_GOLDEN"):
+        golden.write_text(drawn, encoding="utf-8")
+    assert drawn.splitlines() == golden.read_text(encoding="utf-8").splitlines()
+
+
 # -------------------------------------------------------------------------------------------------- awkward runs
 def test_raster_draws_every_spike_of_a_small_population(tmp_path: Path) -> None:
     result = made()
@@ -255,19 +275,47 @@ def test_rows_in_the_order_of_places_are_said_to_be_so(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- numbers
+PREFIXES = ("f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0 s"), (3.2e-6, "3.2 µs"), (9.999e-4, "1 ms"), (1.5, "1.5 s"), (2.5e9, "2.5 Gs"), (1e-18, "0.001 fs")],
+    [
+        (0, "0 s"),
+        (3.2e-6, "3.2 µs"),
+        (9.994e-4, "999 µs"),
+        (9.995e-4, "0.999 ms"),
+        (1.5, "1.5 s"),
+        (2.5e9, "2.5 Gs"),
+        (1e-18, "0.001 fs"),
+        *((2 * 10.0**power, f"2 {prefix}s") for power, prefix in zip(range(-15, 18, 3), PREFIXES, strict=True)),
+    ],
 )
 def test_quantities_have_prefixes(value: float, text: str) -> None:
     assert numbers.quantity(value, "s").replace("\N{NO-BREAK SPACE}", " ") == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(1234567, "1,234,567"), (0.5, "0.5"), (1234.5, "1,234"), (14.23, "14.2")])
+NUMBERS = [(1234567, "1,234,567"), (0.5, "0.5"), (1234.5, "1,234"), (14.23, "14.2"), (99.96, "100"), (-1e3, "-1,000")]
+
+
+@pytest.mark.parametrize(("value", "text"), NUMBERS)
 def test_numbers_have_separators(value: float, text: str) -> None:
     assert numbers.number(value) == text
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.0, "0 %"), (0.001, "<1 %"), (0.614, "61 %"), (1.0, "100 %")])
+SHARES = [(0.0, "0 %"), (0.001, "<1 %"), (0.0049, "<1 %"), (0.0051, "1 %"), (0.614, "61 %"), (1.0, "100 %")]
+
+
+@pytest.mark.parametrize(("share", "text"), SHARES)
 def test_shares_are_percent(share: float, text: str) -> None:
     assert numbers.percent(share).replace("\N{NO-BREAK SPACE}", " ") == text
+
+
+def test_shares_have_as_many_digits_as_asked_for() -> None:
+    assert numbers.percent(0.0012, 1) == "0.1\N{NO-BREAK SPACE}%"
+    assert numbers.signed(-0.0234) == "\N{MINUS SIGN}2.3\N{NO-BREAK SPACE}%"
+    assert numbers.signed(0.0234, 1) == "+2\N{NO-BREAK SPACE}%"
+
+
+def test_counts_have_a_plural() -> None:
+    assert [numbers.count(n, "core") for n in (0, 1, 4096)] == ["0 cores", "1 core", "4,096 cores"]

@@ -149,6 +149,11 @@ def test_multi_spike_fires_as_often_as_the_threshold_fits():
     assert sent_by(single(v_threshold=2.0), semantics, [1, 1, 5, 0, 9, 11, 0]) == [0, 1, 2, 0, 5, 5, 0]
 
 
+def test_31_spikes_at_once_as_on_rockpool_s_chips_leave_the_rest_for_the_next_timestep():
+    semantics = choose_semantics("rockpool", dt=1.0, max_spikes=31)
+    assert sent_by(single(v_threshold=1.0), semantics, [30, 31, 32, 0, 100, 0, 0, 0]) == [30, 31, 31, 1, 31, 31, 31, 7]
+
+
 def test_a_multi_spike_neuron_sends_one_graded_spike_that_weighs_as_much():
     semantics = choose_semantics("nir", dt=1.0, reset="multi-spike")
     first = single(v_threshold=1.0)
@@ -296,7 +301,7 @@ def test_a_time_constant_shorter_than_dt_is_named():
         compile_network(random_network(np.random.default_rng(4)), ECP5, choose_semantics(dt=0.1))
     assert str(error.value) == (
         "'layer0' has a time constant of 0.001 s, shorter than dt = 0.1 s; "
-        "use a smaller --dt or --integrator exponential"
+        "use another --semantics, a smaller --dt or --integrator exponential"
     )
 
 

@@ -16,27 +16,19 @@ from __future__ import annotations
 import argparse
 import hashlib
 import itertools
-import json
-import multiprocessing
 import os
 import random
 import re
-import resource
 import shutil
-import signal
 import sys
 import tempfile
-import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from rich.console import Console
+from mutants import ROOT, Mutant, attempt, campaign, reasons, show
 from rich.progress import track
-from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "rtl"), str(ROOT)]
 
 ARCHITECTURES = {"one narrow lane": {}, "like up5k": {"SHARED_AXONS": 1, "SCARCE": 1}, "like ecp5": {}}
@@ -69,23 +61,6 @@ extern "C" int nm_mutant_number() {
 
 
 # ------------------------------------------------------------------------------------------------------ mutants
-@dataclass(frozen=True)
-class Mutant:
-    """One change: text `old` at an offset of a file becomes `new`."""
-
-    file: str
-    start: int
-    old: str
-    new: str
-    line: int
-    code: str  # the line that it begins on
-
-    @property
-    def key(self) -> str:
-        """A name that outlives changes elsewhere in the file."""
-        return " | ".join(" ".join(text.split()) for text in (self.file, self.code, self.old, self.new))
-
-
 def mutants_of(path: Path) -> list[Mutant]:
     """Every mutant of a file."""
     import pyslang
@@ -308,7 +283,7 @@ class Trials:
             self.recordings[name] = [Recording(c) for c in cases]
             self.illegal[name] = list(illegal_cases(arch, 9, count=6))
             for trial in (self.programs, self.faults, self.host):  # without a mutant everything passes
-                ending = attempt(0, lambda name=name, trial=trial: trial(name))
+                ending = mutated(0, lambda name=name, trial=trial: trial(name))
                 if ending:
                     raise SystemExit(f"the Verilog as it is fails on {name!r}: {ending}")
 
@@ -353,29 +328,14 @@ class Trials:
                     assert "FAIL=0" in log
 
 
-def attempt(number: int, trial: Any) -> str:
-    """Run a trial with a mutant in a process of its own: "" if it passes, else how it ended."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
+def mutated(number: int, trial: Any) -> str:
+    """How a trial ends with a mutant; "" if it passes."""
+
+    def run() -> None:
         os.environ["NM_MUTANT"] = str(number)
-        resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(4 * SECONDS)  # a bench is a process of its own
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        os.dup2(1, 2)
-        ending = "passed"
-        try:
-            trial()
-        except BaseException as error:
-            ending = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        os.write(writer, ending.encode()[:400])
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        ending = pipe.read()
-    os.waitpid(child, 0)
-    return "" if ending == "passed" else ending or "hang or crash"
+        trial()
+
+    return attempt(run, SECONDS)
 
 
 def judge(number: int, mutant: Mutant, trials: Trials) -> dict[str, str]:
@@ -390,19 +350,12 @@ def judge(number: int, mutant: Mutant, trials: Trials) -> dict[str, str]:
     ]
     for by, stage in stages:
         for trial in stage:
-            if found := attempt(number, trial):
+            if found := mutated(number, trial):
                 return {"result": "killed", "by": by, "how": found}
     return {"result": "survived", "by": "", "how": ""}
 
 
 # ----------------------------------------------------------------------------------------------------- campaign
-def reasons() -> dict[str, str]:
-    """Known survivors: key -> why the mutant computes the same, or why nobody can see it."""
-    path = Path(__file__).with_name("mutants.toml")
-    entries = tomllib.loads(path.read_text())["survivor"] if path.exists() else []
-    return {entry["mutant"]: entry["reason"] for entry in entries}
-
-
 def sound(rtl: Path) -> str:
     """What is wrong with a woven copy of rtl/: Verilator's first complaint, or nothing."""
     import subprocess
@@ -442,37 +395,6 @@ def sample(only: str, count: int, seed: int) -> tuple[list[Mutant], int]:
     return random.Random(seed).sample(pool, min(count, len(pool))), len(pool)
 
 
-TRIALS: list[Trials] = []  # what the processes that judge inherit; it cannot be sent to them
-
-
-def judged(pair: tuple[int, Mutant]) -> tuple[int, dict[str, str]]:
-    """A mutant's number and its judgement, in a process of its own."""
-    return pair[0], judge(*pair, TRIALS[0])
-
-
-def results(
-    numbered: list[tuple[int, Mutant]], state: Path | None, folder: Path, jobs: int
-) -> list[tuple[Mutant, dict]]:
-    """Judge each, or take what an earlier run of the same Verilog found."""
-    digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "rtl").glob("nm_*")))).hexdigest()[:16]
-    known: dict[str, dict] = {}
-    if state and state.exists():
-        rows = (json.loads(line) for line in state.read_text().splitlines())
-        known = {row["mutant"]: row for row in rows if row["rtl"] == digest}
-    keys = {number: f"{mutant.key} @ {mutant.start}" for number, mutant in numbered}
-    todo = [(number, mutant) for number, mutant in numbered if keys[number] not in known]
-    if todo:
-        TRIALS.append(Trials(folder / "rtl"))
-        with multiprocessing.get_context("fork").Pool(jobs) as pool:
-            judgements = pool.imap_unordered(judged, todo)
-            for number, row in track(judgements, description="mutants", total=len(todo)):
-                known[keys[number]] = row | {"mutant": keys[number], "rtl": digest}
-                if state:
-                    with state.open("a") as out:
-                        out.write(json.dumps(known[keys[number]]) + "\n")
-    return [(mutant, known[keys[number]]) for number, mutant in numbered]
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mutants", type=int, default=40)
@@ -486,24 +408,23 @@ def main() -> int:
         folder = Path(name)
         numbered = buildable(list(enumerate(chosen, 1)), folder)
         weave(folder / "rtl", numbered)
-        found = results(numbered, args.state, folder, args.jobs)
-    console, explained = Console(width=140), reasons()
-    alive = sorted((m for m, row in found if row["result"] == "survived"), key=lambda m: (m.file, m.line))
-    table = Table("survivor", "was", "became", "why")
-    for m in alive:
-        table.add_row(f"{m.file}:{m.line}", m.old, m.new, explained.get(m.key, ""))
-    if alive:
-        console.print(table, markup=False)
-    killers = {
-        by: sum(row["by"] == by for _, row in found) for by in ("lockstep", "illegal images", "host port", "benches")
-    }
-    killed = sum(killers.values())
-    meant = len(found) - sum(m.key in explained for m in alive)
-    console.print(
-        f"{killed} of {len(found)} mutants killed ({100 * killed / max(1, len(found)):.1f} %; "
-        f"{100 * killed / max(1, meant):.1f} % without the explained), of {possible:,} possible; seed {args.seed}; "
-        f"by {', '.join(f'{by} {n}' for by, n in killers.items())}; {len(chosen) - len(numbered)} did not build"
-    )
+        trials: list[Trials] = []
+        digest = hashlib.sha256(b"".join(p.read_bytes() for p in sorted((ROOT / "rtl").glob("nm_*")))).hexdigest()[:16]
+        rows = campaign(
+            numbered,
+            place=lambda pair: pair[1].place,
+            judge=lambda pair: judge(*pair, trials[0]) | {"rtl": digest},
+            holds=lambda _, row: row["rtl"] == digest,
+            begin=lambda: trials.append(Trials(folder / "rtl")),
+            state=args.state,
+            jobs=args.jobs,
+        )
+    found = [(mutant, row) for (_, mutant), row in zip(numbered, rows, strict=True)]
+    stages = ("lockstep", "illegal images", "host port", "benches")
+    killers = ", ".join(f"{by} {sum(row['by'] == by for row in rows)}" for by in stages)
+    dead = len(chosen) - len(numbered)
+    tail = f"of {possible:,} possible; seed {args.seed}; by {killers}; {dead} did not build"
+    show(found, reasons("mutants.toml"), tail)
     return 0
 
 

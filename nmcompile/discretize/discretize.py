@@ -14,6 +14,7 @@ from ..network.network import Network
 from ..network.semantics import Semantics, check_names
 from ..neurons.update import Dynamics
 from .bounds import bounded_dynamics
+from .loops import break_loops
 
 LONGEST = 10**9  # timesteps: beyond any delay that a machine has
 
@@ -23,6 +24,7 @@ class DiscreteNetwork:
     """A network under its semantics.
 
     Attributes:
+        network: its populations in an order in which signals flow within a timestep.
         dynamics: by population, what it does in a timestep.
         delays: of each projection, in the network's order, timesteps that its spikes take in the framework: 0 within
             the timestep.
@@ -71,10 +73,12 @@ def discretize(network: Network, semantics: Semantics) -> DiscreteNetwork:
                 "only the output may be an I, LI or CubaLI"
             )
     dynamics = bounded_dynamics(network, semantics)
-    # A loop takes a timestep by itself, which a delay in seconds on it includes.
-    delays = tuple(
-        max(p.delay, round(min(p.delay_s / semantics.dt, LONGEST)))
+    least = {"instant": 0, "step": 1}[semantics.edges]
+    given = tuple(
+        max(p.delay, round(min(p.delay_s / semantics.dt, LONGEST)), 0 if p.source == INPUT else least)
         + (dynamics[p.source].output_delay if p.source in dynamics and p.source != p.target else 0)
         for p in network.projections
     )
-    return DiscreteNetwork(network, semantics, dynamics, delays)
+    ordered, delays = break_loops(network, given)
+    dynamics = {p.name: dynamics[p.name] for p in ordered.populations}
+    return DiscreteNetwork(ordered, semantics, dynamics, delays)

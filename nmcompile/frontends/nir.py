@@ -1,4 +1,4 @@
-"""Read a NIR file into a Network: fold what is linear, follow the edges, find the loops."""
+"""Read a NIR file into a Network: fold what is linear, follow the edges."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
 from .linear import conv2d, pool2d, uses2d
 from .nir_file import as_text, read_graph
+from .own_file import with_own
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
@@ -55,7 +56,8 @@ def read_nir(path: str | Path) -> Network:
             choice), an edge to nowhere, or weights that do not fit each other.
     """
     path = Path(path)
-    return network_of(read_graph(path), printable(path.name))
+    graph, own = read_graph(path)
+    return with_own(network_of(graph, printable(path.name)), own)
 
 
 def network_of(graph: Graph, origin: str) -> Network:
@@ -104,10 +106,10 @@ class _Reader:
         signals = {name: self.gather(name) for name in neurons}
         populations = {name: self.population(name, signals[name]) for name in neurons}
         links = [(term, target, signal.convolutional) for target, signal in signals.items() for term in signal.terms]
-        order, delays = self.schedule(neurons, [(term.source, target) for term, target, _ in links])
+        self.check_reached(neurons, [(term.source, target) for term, target, _ in links])
         for name, population in populations.items():
-            if (name, name) in delays:
-                late = self.feedback_constant(name, name, delays)
+            if any(term.source == name for term in signals[name].terms):
+                late = self.feedback_constant(name, name)
                 populations[name] = replace(population, late_bias=np.broadcast_to(late, (population.n,)).copy())
         projections: list[Projection] = []
         taken: set[str] = set()
@@ -121,7 +123,7 @@ class _Reader:
                 name = f"{name}:{source}->{target}"
             taken.add(name)
             weights = sum(self.nodes[n].values["weight"].size for n in path if "weight" in self.nodes[n].values)
-            delay = delays[source, target]
+            delay = int(source == target)  # a feedback
             acts = [n for n in path if self.nodes[n].kind in (*_SPATIAL, "Affine", "Linear")]
             projection = Projection(name, source, target, matrix, delay, convolutional, weights or None, delay_s)
             uses = self.uses.get(acts[0]) if len(acts) == 1 else None
@@ -133,43 +135,25 @@ class _Reader:
                 "the Output must be fed by one population of neurons; put an LI or I node behind a linear readout"
             )
         shape = self.signal(self.top_inputs[0]).shape
-        chosen = tuple(populations[n] for n in order)
+        chosen = tuple(populations[n] for n in sorted(neurons))
         return Network(shape, chosen, tuple(projections), out.terms[0].source, self.origin, graph=self.graph)
 
-    def schedule(
-        self, neurons: list[str], links: list[tuple[str, str]]
-    ) -> tuple[list[str], dict[tuple[str, str], int]]:
-        """An order in which signals flow within a timestep, and the delay of each link: 1 where it closes a loop."""
-        graph = nx.DiGraph()
-        graph.add_nodes_from([INPUT, *sorted(neurons)])
-        graph.add_edges_from(sorted(set(links)))
+    def check_reached(self, neurons: list[str], links: list[tuple[str, str]]) -> None:
+        """InputError if neurons never hear of the input."""
+        reached = nx.descendants(nx.DiGraph([(INPUT, INPUT), *links]), INPUT)
         for name in neurons:
-            if not nx.has_path(graph, INPUT, name):
+            if name not in reached:
                 raise self.fail(f"{name!r} cannot be reached from the input; connect it or remove it")
-        delays = dict.fromkeys(links, 0)
-        finished: set[str] = set()
-        on_path: set[str] = set()
-        for kind_source, kind_target, label in nx.dfs_labeled_edges(graph, INPUT):
-            if label == "forward":
-                on_path.add(kind_target)
-            elif label == "reverse":
-                on_path.discard(kind_target)
-                finished.add(kind_target)
-            elif kind_target in on_path:
-                delays[kind_source, kind_target] = 1
-        forward = nx.DiGraph([link for link, delay in delays.items() if delay == 0])
-        order = [name for name in nx.lexicographical_topological_sort(forward) if name != INPUT]
-        return order, delays
 
-    def feedback_constant(self, name: str, target: str, delays: dict[tuple[str, str], int]) -> np.ndarray:
-        """What of the constant that flows into `name`, on its way to neurons `target`, comes along loops only."""
+    def feedback_constant(self, name: str, target: str) -> np.ndarray:
+        """What of the constant that flows into `name`, on its way to neurons `target`, comes from themselves only."""
         total = np.zeros(1)
         for source in self.before[name]:
             signal = self.signal(source)
-            if signal.terms and all(delays[term.source, target] for term in signal.terms):
+            if signal.terms and all(term.source == target for term in signal.terms):
                 total = total + signal.constant
             elif self.nodes[source].kind in ("Input", "Output") and source not in self.top_inputs:
-                total = total + self.feedback_constant(source, target, delays)
+                total = total + self.feedback_constant(source, target)
         return total
 
     # ------------------------------------------------------------------------------------------- signals

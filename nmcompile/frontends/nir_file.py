@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -19,6 +20,7 @@ from emulator.spec.files import printable
 
 from ..network.nir_graph import Graph, Node
 from .hdf5 import check_text, open_hdf5
+from .own_file import read_own
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Raw:
     edges: list[tuple[str, str]]
 
 
-def read_graph(path: Path) -> Graph:
-    """Nodes and edges of a NIR file.
+def read_graph(path: Path) -> tuple[Graph, dict[str, Any]]:
+    """Nodes and edges of a NIR file, and what it says beside NIR.
 
     Raises:
         InputError: no such file, not HDF5 or damaged, no NIR graph in it, a node without a type, an edge to nowhere.
@@ -39,7 +41,7 @@ def read_graph(path: Path) -> Graph:
         with open_hdf5(path) as file:
             if "node" not in file or "nodes" not in file["node"]:
                 raise InputError("an HDF5 file, but no NIR graph in it; write it with nir.write")
-            return dissolved(_raw(file["node"], ""), "")
+            return dissolved(_raw(file["node"], ""), ""), read_own(file)
     except InputError:
         raise
     except Exception as error:  # h5py raises OSError, KeyError, RuntimeError and more on damaged files

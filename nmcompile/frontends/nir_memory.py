@@ -39,6 +39,11 @@ def _raw(graph: Any) -> Raw:
     nodes: dict[str, tuple[str, dict[str, np.ndarray] | Raw]] = {}
     for name, node in graph.nodes.items():
         kind = type(node).__name__
+        if not hasattr(node, "__dict__"):
+            raise InputError(
+                f"node {name!r} is a {kind}: a layer that its exporter does not know; hand the module over "
+                "(nm.from_torch)"
+            )
         nodes[str(name)] = (kind, _raw(node) if kind == "NIRGraph" else _values(node))
     return Raw(nodes, [(str(a), str(b)) for a, b in graph.edges])
 

@@ -10,6 +10,7 @@ import copy
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -109,21 +110,28 @@ class Tracer:
         self.calls: list[Call] = []
         self.inside = 0
         self.known: dict[int, tuple[Any, Expr]] = {}  # id of a tensor: the tensor, so that no other takes its id
-        self.root = _copied(module)
-        self.root.eval()
         sample = torch.as_tensor(sample)
         if not sample.is_floating_point():
             sample = sample.to(torch.get_default_dtype())
         self.sample_shape = tuple(sample.shape)
         self.remember(sample, Source())
-        self.layers = dict(self.find_layers("", self.root))
+        every = list(torch.nn.Module.modules(module))  # Rockpool's own `modules` is something else
+        with _undisturbed(module, every) as root:
+            out = self.run(root, sample)
+        self.output = next((self.known[id(t)][1] for t in _tensors(out) if id(t) in self.known), None)
+        if self.output is None:
+            raise InputError("what the module returns has nothing to do with its sample; return the last spikes")
+
+    def run(self, root: Any, sample: Any) -> Any:
+        """What the module returns for the sample, with every layer's call noted."""
+        root.eval()
         hooks = []
-        for name, layer in self.layers.items():
+        for name, layer in self.find_layers("", root):
             hooks.append(layer.register_forward_pre_hook(self.entering))
             hooks.append(layer.register_forward_hook(self.leaving(name or "net")))
         try:
-            with torch.no_grad(), self.mode():
-                out = self.root(sample)
+            with self.torch.no_grad(), self.mode():
+                return root(sample)
         except InputError:
             raise
         except Exception as error:
@@ -132,15 +140,12 @@ class Tracer:
         finally:
             for hook in hooks:
                 hook.remove()
-        self.output = next((self.known[id(t)][1] for t in _tensors(out) if id(t) in self.known), None)
-        if self.output is None:
-            raise InputError("what the module returns has nothing to do with its sample; return the last spikes")
 
     def find_layers(self, prefix: str, module: Any) -> Iterator[tuple[str, Any]]:
         """Modules that are one step each: neurons of a framework, and whatever has no modules in it."""
         if type(module).__name__ in _NOT_LAYERS or type(module).__name__.startswith("Dropout"):
             return
-        children = list(module.named_children())
+        children = list(self.torch.nn.Module.named_children(module))
         if framework_of(module) or not children:
             yield prefix, module
             return
@@ -169,7 +174,7 @@ class Tracer:
                 return
             what = self.what_is(first) or Opaque(f"what flows into {name!r} does not come from the sample")
             self.calls.append(Call(name, module, what, tuple(first.shape), tuple(results[0].shape)))
-            for part, tensor in enumerate(results):
+            for part, tensor in reversed(list(enumerate(results))):  # what it sends may be among its states, too
                 self.remember(tensor, Result(len(self.calls) - 1, part))
 
         return hook
@@ -258,21 +263,22 @@ class Tracer:
         self.remember(out, Result(len(self.calls) - 1))
 
 
-def _copied(module: Any) -> Any:
-    """A copy, whose states the sample may change; tensors of a training step are cut off from it first."""
+@contextmanager
+def _undisturbed(module: Any, every: list[Any]) -> Iterator[Any]:
+    """A copy, whose states the sample may change; where it cannot be copied, itself, put back afterwards."""
+    kept = [(m, dict(m._buffers), m.training) for m in every]
+    for m, buffers, _ in kept:  # states in the graph of a training step cannot be copied
+        m._buffers.update({key: None if b is None else b.detach() for key, b in buffers.items()})
     try:
-        return copy.deepcopy(module)
-    except RuntimeError:
-        kept = [(m, key, b) for m in module.modules() for key, b in m._buffers.items() if b is not None]
-        for m, key, buffer in kept:
-            m._buffers[key] = buffer.detach()
         try:
-            return copy.deepcopy(module)
-        except RuntimeError as error:
-            raise InputError(f"the module cannot be copied ({error}); reset its states first") from None
-        finally:
-            for m, key, buffer in kept:
-                m._buffers[key] = buffer
+            yield copy.deepcopy(module)
+        except (RuntimeError, AttributeError, TypeError):
+            yield module
+    finally:
+        for m, buffers, training in kept:
+            m._buffers.clear()
+            m._buffers.update(buffers)
+            m.training = training
 
 
 def _piece(parts: Callable[[Any], Any], number: int, tensor: Any) -> Any:

@@ -90,7 +90,7 @@ class Projection:
     Attributes:
         name: the user's name: the linear node, or nodes, it was folded from.
         matrix: (n_source, n_target) float64 CSR.
-        delay: timesteps it takes in the framework, 0 meaning within the timestep (1 for a feedback).
+        delay: timesteps it takes in the framework, 0 meaning within the timestep, or one where a loop needs that.
         delay_s: seconds that it takes, if that is more; `retime` rounds them to timesteps.
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
@@ -122,7 +122,7 @@ class Network:
 
     Attributes:
         input_shape: shape of one timestep of input; inputs are flat indices into it.
-        populations: in an order in which signals can flow.
+        populations: in any order.
         output: name of the population that is read out.
         origin: where it came from, for messages and reports.
         input_levels: largest number that an input can be in a timestep: 1 for spikes, up to 255 for graded ones.

@@ -37,6 +37,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "synapse": ("before", "after"),
     "initial": ("zero", "reset", "leak"),
     "rounding": ("nearest", "zero"),
+    "edges": ("instant", "step"),
 }
 
 
@@ -87,6 +88,8 @@ class Semantics:
         max_spikes: of "multi-spike".
         output_delay: timesteps that everyone else sees a population's spikes later; its own recurrence does not.
         rounding: of decays; "zero": toward zero, with 12 bits behind the point, as Loihi has it.
+        edges: between populations: "instant": spikes act within the timestep, and loops take one where they must;
+            "step": every edge takes a timestep, or its delay if that is more.
         per_model: (model, field, value): what differs for one neuron model.
         per_population: (population, field, value): what differs for one population; it goes before all else.
     """
@@ -108,6 +111,7 @@ class Semantics:
     max_spikes: int = LARGEST_PAYLOAD
     output_delay: int = 0
     rounding: str = "nearest"
+    edges: str = "instant"
     per_model: tuple[tuple[str, str, Any], ...] = ()
     per_population: tuple[tuple[str, str, Any], ...] = ()
 
@@ -162,6 +166,8 @@ class Semantics:
             text += f", output {self.output_delay} later"
         if self.rounding == "zero":
             text += ", decays round toward zero"
+        if self.edges == "step":
+            text += ", every edge takes a timestep"
         for name, field, value in (*self.per_model, *self.per_population):
             text += f"; {name}: {field} {value}"
         return text
@@ -270,6 +276,7 @@ FIELDS: dict[str, str] = {  # what the command line calls each choice, and says 
     "max_spikes": "Spikes in a timestep, of multi-spike.",
     "output_delay": "Timesteps that others see spikes later.",
     "rounding": "Of decays.",
+    "edges": "Between populations, spikes act within the timestep (instant), or in the next (step).",
 }
 
 
@@ -282,7 +289,7 @@ def parse_setting(text: str) -> tuple[str, str, Any]:
         raise UsageError(
             f"setting {text!r}; it is FIELD=VALUE or POPULATION:FIELD=VALUE, with a field of {', '.join(FIELDS)}"
         )
-    if name and field in ("dt", "tau_scale"):
+    if name and field in ("dt", "tau_scale", "edges"):
         raise UsageError(f"setting {text!r}: all populations share one {field}")
     return name, field, parse_value(field, value)
 
@@ -303,6 +310,23 @@ def parse_value(field: str, text: str) -> Any:
         return int(text) if field in ("max_spikes", "output_delay") else float(text)
     except ValueError:
         raise UsageError(f"{field} {text!r}; it must be a number") from None
+
+
+def check_value(field: str, value: Any) -> None:
+    """UsageError if a value, as a file holds it, is none of the field's kind; __post_init__ looks at its size."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if field not in FIELDS:
+        raise UsageError(f"{field!r} is nothing that can be chosen; there are {', '.join(FIELDS)}")
+    if field in CHOICES:
+        fits = value in CHOICES[field] or (field == "recurrent_reset" and value is None)
+    elif field in ("clamp", "recurrent_bias"):
+        fits = isinstance(value, bool)
+    elif field in ("max_spikes", "output_delay"):
+        fits = number and value == int(value)
+    else:
+        fits = (number and math.isfinite(value)) or (field == "v_min" and value is None)
+    if not fits:
+        raise UsageError(f"{field} is {value!r}, which it cannot be")
 
 
 def check_names(semantics: Semantics, names: Sequence[str]) -> None:

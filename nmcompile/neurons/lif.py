@@ -208,7 +208,7 @@ def _decay(name: str, tau: np.ndarray, s: Semantics) -> np.ndarray:
     if value.min() < 0:
         raise UsageError(
             f"{name!r} has a time constant of {tau.min():g} s, shorter than dt = {s.dt:g} s; "
-            "use a smaller --dt or --integrator exponential"
+            "use another --semantics, a smaller --dt or --integrator exponential"
         )
     return value
 

@@ -29,7 +29,7 @@ def number(value: float) -> str:
 def quantity(value: float, unit: str) -> str:
     """A number with an SI prefix and a space that does not break: quantity(3.2e-6, "s") is "3.2 µs"."""
     for factor, prefix in PREFIXES:
-        if abs(value) >= 0.9995 * factor:  # what rounds to 1,000 of a prefix is 1 of the next
+        if abs(value) >= 0.99949999 * factor:  # what rounds to 1,000 of a prefix is 1 of the next
             return f"{value / factor:.3g}\N{NO-BREAK SPACE}{prefix}{unit}"
     return f"{value / PREFIXES[-1][0]:.3g}\N{NO-BREAK SPACE}f{unit}" if value else f"0\N{NO-BREAK SPACE}{unit}"
 

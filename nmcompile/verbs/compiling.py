@@ -77,11 +77,15 @@ def compile_command(
     if input_levels:
         network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    samples = read_spikes(calibrate, network.n_inputs, network.input_levels).spikes if calibrate else None
+    data = read_spikes(calibrate, network.n_inputs, network.input_levels) if calibrate else None
+    samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
-    if samples is not None:
+    if data is not None and samples is not None:
         from ..results.drift import drift_report
+        from ..results.readings import warn_of_reading
+
+        values["warnings"] += warn_of_reading(network, data, result.semantics)
 
         drift = drift_report(result, samples)
         values["drift"] = to_plain(drift)
@@ -130,6 +134,7 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
     show_facts(
         ("image", f"{output} for {image.arch.name}, {values['cores']} of {image.arch.cores} cores"),
         ("semantics", values["semantics"]),
+        *(("read", note) for note in values["notes"]),
         ("network", f"{values['neurons']:,} neurons, {values['synapses']:,} synapses, {values['axons']:,} axons"),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .neuron import Neuron, Shape, array, neurons, refuse
+from .neuron import Neuron, Shape, array, neurons
 
 CLASSES = (
     *("IFNode", "LIFNode", "ParametricLIFNode", "CUBALIFNode", "NonSpikingIFNode", "NonSpikingLIFNode"),
@@ -22,8 +22,6 @@ DT = 1e-4  # the default of its exporter; the classes know no seconds
 def read(name: str, module: Any, kind: str, shape: Shape) -> Neuron:
     """A module as neurons of `shape`; InputError where it does what no neuron model here does."""
     if kind.startswith("NonSpiking"):
-        if module.decode not in (None, "last-mem", "mean-mem", "max-mem", "max-abs-mem"):
-            raise refuse(name, module, f"decode={module.decode!r} is unknown")
         tau = getattr(module, "tau", None)
         return neurons(shape, DT, decay=1.0 if tau is None else 1 - 1 / tau, gain=1.0 if tau is None else 1 / tau)
     v_reset = module.v_reset
