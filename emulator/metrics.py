@@ -105,17 +105,8 @@ def metrics(
     Source: NeuroBench (Yik et al., Nature Communications 2025) and its harness, metrics `static` and `workload`;
         Shen et al., CVPR 2024; STEP, arXiv 2505.11151. Shen's n_(w,s) are the dense products of one timestep.
     """
-    if not layers or timesteps < 1 or samples < 1:
-        raise InputError(
-            f"metrics need at least one layer, timestep and sample, not {len(layers)}, {timesteps} and {samples}"
-        )
+    _check_run(layers, timesteps, samples)
     steps = timesteps * samples
-    names = set()
-    for layer in layers:
-        if layer.name in names:
-            raise InputError(f"two layers are named {layer.name!r}")
-        names.add(layer.name)
-        _check(layer, steps)
 
     def rate(layer: LayerActivity) -> float:
         return layer.input_spikes / (layer.inputs * steps) if layer.inputs else 0.0
@@ -157,6 +148,19 @@ def metrics(
             for layer in layers
         },
     }
+
+
+def _check_run(layers: Sequence[LayerActivity], timesteps: int, samples: int) -> None:
+    if not layers or timesteps < 1 or samples < 1:
+        raise InputError(
+            f"metrics need at least one layer, timestep and sample, not {len(layers)}, {timesteps} and {samples}"
+        )
+    names = set()
+    for layer in layers:
+        if layer.name in names:
+            raise InputError(f"two layers are named {layer.name!r}")
+        names.add(layer.name)
+        _check(layer, timesteps * samples)
 
 
 def _check(layer: LayerActivity, steps: int) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .spec.arch import Architecture
-from .spec.errors import InputError
 from .spec.notes import Notes
 
 
@@ -112,10 +111,3 @@ class RunNotes:
     silent_samples: int = 0
     tied_samples: int = 0
     neurobench: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def compiled(self) -> Notes:
-        """The compiler's notes; InputError if there are none."""
-        if self.image is None:
-            raise InputError("no compiler's notes in this result; run an image of nmc compile")
-        return self.image

@@ -6,13 +6,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from emulator.spec.arch import Architecture, bundled_architectures
 from emulator.spec.check import check_image
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
 
+from .coding.spikes import read_spikes
 from .discretize.discretize import DiscreteNetwork, discretize
 from .discretize.floatsim import FloatRun, run_float
 from .discretize.plausible import check_reading
@@ -78,13 +77,13 @@ def compile_network(
     arch: Architecture | None = None,
     semantics: Semantics | None = None,
     weight_bits: int = 8,
-    calibrate: np.ndarray | None = None,
+    calibrate: Any = None,
 ) -> Compilation:
     """Compile a network.
 
     Args:
         arch: None takes the smallest bundled one that fits.
-        calibrate: (samples, timesteps, inputs) sample inputs.
+        calibrate: sample inputs, whatever `read_spikes` takes: a path, (samples, timesteps, inputs), SpikeData.
 
     Raises:
         InputError, UsageError: the network, the semantics or the inputs are wrong.
@@ -95,8 +94,8 @@ def compile_network(
     check_reading(discrete)
     calibration = None
     if calibrate is not None:
-        _check_inputs(network, calibrate)
-        calibration = run_float(discrete, calibrate, record=True)
+        inputs = read_spikes(calibrate, network.n_inputs, network.input_levels)
+        calibration = run_float(discrete, inputs.spikes, record=True)
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:
@@ -114,20 +113,6 @@ def compile_network(
             "--semantics or --dt, or --calibrate"
         )
     return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
-
-
-def _check_inputs(network: Network, calibrate: np.ndarray) -> None:
-    if calibrate.ndim != 3 or calibrate.shape[2] != network.n_inputs:
-        raise InputError(
-            f"calibration inputs of shape {calibrate.shape}, expected (samples, timesteps, {network.n_inputs})"
-        )
-    if not calibrate.size:
-        raise InputError(f"calibration inputs of shape {calibrate.shape} hold nothing; give a sample of a timestep")
-    if calibrate.max() > network.input_levels:
-        raise InputError(
-            f"calibration inputs go up to {calibrate.max()}, the network takes {network.input_levels}; "
-            "use --input-levels for analog ones"
-        )
 
 
 def _lower(

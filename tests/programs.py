@@ -269,8 +269,7 @@ class _CoreMaker:
         """A window of timesteps that is taken, skipped or both, over the run of a short sample."""
         lo = int(self.rng.integers(0, 4))
         hi = int(self.rng.integers(0, 6))
-        skip = min(skip, 255)
-        return Op("when", imm=isa.halves(lo, hi), d=skip // 16, a=skip % 16, flag=int(self.rng.integers(2)))
+        return isa.when(min(skip, isa.LONGEST_SKIP), lo, hi, of_sample=bool(self.rng.integers(2)))
 
     def integ(self, lo: int | None = None, count: int | None = None, accumulator: int | None = None) -> None:
         rng = self.rng

@@ -15,9 +15,10 @@ import nir
 import numpy as np
 import pytest
 from nirfiles import LAYERS, chain, edit, give, lif, put, take, two_layers, write
+from recordings import events_of, evt2
 
 import emulator
-from emulator.result import save_result
+from emulator.result import load_result, save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
 from emulator.spec.image_file import load_image, save_image
@@ -184,6 +185,21 @@ def test_emulate_obeys_limit_timesteps_and_threads(nmc, made):
     run = ["emulate", made / "net.nmi", "--spikes", made / "in.npz", "--json"]
     values = json.loads(nmc(*run, "--limit", 2, "--timesteps", 9, "--threads", 2)[1])
     assert (values["samples"], values["timesteps"]) == (2, 9)
+
+
+def test_a_recording_of_events_is_run_and_what_was_merged_is_told(nmc, made, tmp_path):
+    evt2(tmp_path / "a.raw", events_of([(64, 0, 0, 0), (65, 0, 0, 0), (2064, 2, 0, 1)]), "% evt 2.0\n% geometry 3x1\n")
+    np.savez(tmp_path / "same.npz", spikes=[[[1, 0, 0, 0, 0, 0], [0] * 6, [0, 0, 0, 0, 0, 1]]])
+    runs = [
+        nmc("emulate", made / "net.nmi", "--spikes", *inputs, "-o", tmp_path / f"{i}.npz", "--json")
+        for i, inputs in enumerate([(tmp_path / "a.raw", "--bin", "1ms"), (tmp_path / "same.npz",)])
+    ]
+    assert [code for code, *_ in runs] == [0, 0]
+    told = "! 1 of 3 events fell on an input and timestep that had one already: one spike for all\n"
+    assert [err for *_, err in runs] == [told, ""]
+    one, other = (load_result(tmp_path / f"{i}.npz") for i in range(2))
+    np.testing.assert_array_equal(one.spikes, other.spikes)
+    assert one.meta["input_spikes"] == 2
 
 
 def test_a_run_file_holds_what_was_promised(made):

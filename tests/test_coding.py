@@ -373,7 +373,8 @@ def test_levels_that_were_not_asked_for_are_refused():
     with pytest.raises(InputError) as error:
         compile_network(network, ECP5, calibrate=data.spikes)
     assert str(error.value) == (
-        "calibration inputs go up to 17, the network takes 1; use --input-levels for analog ones"
+        "inputs: spikes up to 17, but this network takes 0 to 1; compile it with --input-levels for analog inputs, or "
+        "encode them in time"
     )
 
 

@@ -152,7 +152,7 @@ def loaded(load, path):
     return None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_change_of_an_images_notes_is_harmless_or_refused(image, tmp_path_factory, data):
     """Whatever is read afterwards is read by everybody without a traceback."""
@@ -172,7 +172,7 @@ def test_any_change_of_an_images_notes_is_harmless_or_refused(image, tmp_path_fa
     emulator.run(odd, np.ones((1, 3, 5), np.uint8))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_change_of_a_results_notes_is_harmless_or_refused(tmp_path_factory, data):
     from nmcompile.report.report import write_report

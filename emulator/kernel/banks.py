@@ -139,10 +139,53 @@ def gather(
     single = np.zeros(n_cores * n_axons, np.int64)
     single[route_place] = route_source << DELAY_BITS | route_delay
     alone = (1 << DELAY_BITS) * (int(route_source.max(initial=0)) + 1)  # signatures from here on are not shared
-    lookup = np.full(n_cores * n_axons, -1, np.int64)
-
     keys: dict[tuple[Site, int, int], int] = {}
     cores_of: list[list[int]] = []
+    place, bank_of = _members(keys, cores_of, n_axons, sites, programs, lane_first, sources)
+    signature = np.where(sources[place] == 1, single[place], alone + place)
+    order = np.lexsort((place // n_axons, signature, bank_of))
+    key = np.stack([bank_of, signature, place // n_axons])[:, order]
+    again = np.flatnonzero((key[:, 1:] == key[:, :-1]).all(axis=0))
+    twice = order[np.union1d(again, again + 1)]  # one source, two axons of a core: rows apart, each meets a target once
+    signature[twice] = alone + place[twice]
+    bank_of = _split_single(keys, cores_of, bank_of, signature, place, n_axons)
+    banks = [Bank(key[0], np.array(cores_of[b], np.int64)) for key, b in keys.items()]
+    q, place = _number_rows(banks, place, bank_of, signature, n_axons)
+    lanes = sum(bank.words for bank in banks) * WORD
+
+    # cores that deliver in order: one index an axon, so that masks of granules are masks of words
+    lookup = np.full(n_cores * n_axons, -1, np.int64)
+    lookup[place] = q
+    q_parts, place_parts = [q], [place]
+    pending_first = np.zeros(n_cores, np.int64)
+    for k, found in enumerate(sites):
+        if found is not None:
+            continue
+        granules = max([op.lo + op.hi for op in programs[k] if op.name == "integ"], default=0)
+        bank = Bank(None, np.array([k]), lanes, granules * isa.GRANULE)
+        pending_first[k] = lanes
+        place = k * n_axons + np.arange(bank.rows)
+        lookup[place] = lanes + np.arange(bank.rows)
+        place_parts.append(place)
+        q_parts.append(lookup[place])
+        banks.append(bank)
+        lanes += bank.words * WORD
+    q, place = np.concatenate(q_parts), np.concatenate(place_parts)
+    order = np.lexsort((place, q))
+    q, place = q[order], place[order]
+    return Pending(banks, q, place // n_axons, place % n_axons, lookup, lanes, n_cores, pending_first)
+
+
+def _members(
+    keys: dict[tuple[Site, int, int], int],
+    cores_of: list[list[int]],
+    n_axons: int,
+    sites: list[dict[int, Site] | None],
+    programs: list[list[Op]],
+    lane_first: np.ndarray,
+    sources: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """(place, bank) of each axon that somebody feeds and a bank delivers; the banks go into `keys` and `cores_of`."""
     place_parts, bank_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     group, group_cores, group_start = 0, 0, 0
     for k, found in enumerate(sites):
@@ -164,18 +207,18 @@ def gather(
             place = place[sources[place] > 0]
             place_parts.append(place)
             bank_parts.append(np.full(len(place), b))
-    place, bank_of = np.concatenate(place_parts), np.concatenate(bank_parts)
-    signature = np.where(sources[place] == 1, single[place], alone + place)
+    return np.concatenate(place_parts), np.concatenate(bank_parts)
+
+
+def _number_rows(
+    banks: list[Bank], place: np.ndarray, bank_of: np.ndarray, signature: np.ndarray, n_axons: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(q, place) of the members of rows; each bank gets its place in the pending space.
+
+    Members of one row have the same bank and the same signature; rows of a bank stand by the lowest axon number among
+    their members.
+    """
     axon = place % n_axons
-    order = np.lexsort((place // n_axons, signature, bank_of))
-    key = np.stack([bank_of, signature, place // n_axons])[:, order]
-    again = np.flatnonzero((key[:, 1:] == key[:, :-1]).all(axis=0))
-    twice = order[np.union1d(again, again + 1)]  # one source, two axons of a core: rows apart, each meets a target once
-    signature[twice] = alone + place[twice]
-
-    bank_of = _split_single(keys, cores_of, bank_of, signature, place, n_axons)
-
-    # members of one row: same bank, same signature; rows of a bank by the lowest axon number among their members
     order = np.lexsort((axon, signature, bank_of))
     place, bank_of, signature, axon = place[order], bank_of[order], signature[order], axon[order]
     fresh = np.ones(len(place), bool)
@@ -183,7 +226,6 @@ def gather(
     row = np.cumsum(fresh) - 1
     row_bank, row_axon = bank_of[fresh], axon[fresh]
     by_axon = np.lexsort((row_axon, row_bank))
-    banks = [Bank(key[0], np.array(cores_of[b], np.int64)) for key, b in keys.items()]
     row_q = np.zeros(len(row_bank), np.int64)
     lanes = 0
     starts = np.searchsorted(row_bank[by_axon], np.arange(len(banks) + 1))
@@ -191,28 +233,7 @@ def gather(
         bank.first, bank.rows = lanes, int(starts[b + 1] - starts[b])
         row_q[by_axon[starts[b] : starts[b + 1]]] = lanes + np.arange(bank.rows)
         lanes += bank.words * WORD
-    q = row_q[row] if len(row) else np.zeros(0, np.int64)
-    lookup[place] = q
-
-    # cores that deliver in order: one index an axon, so that masks of granules are masks of words
-    q_parts, place_parts = [q], [place]
-    pending_first = np.zeros(n_cores, np.int64)
-    for k, found in enumerate(sites):
-        if found is not None:
-            continue
-        granules = max([op.lo + op.hi for op in programs[k] if op.name == "integ"], default=0)
-        bank = Bank(None, np.array([k]), lanes, granules * isa.GRANULE)
-        pending_first[k] = lanes
-        place = k * n_axons + np.arange(bank.rows)
-        lookup[place] = lanes + np.arange(bank.rows)
-        place_parts.append(place)
-        q_parts.append(lookup[place])
-        banks.append(bank)
-        lanes += bank.words * WORD
-    q, place = np.concatenate(q_parts), np.concatenate(place_parts)
-    order = np.lexsort((place, q))
-    q, place = q[order], place[order]
-    return Pending(banks, q, place // n_axons, place % n_axons, lookup, lanes, n_cores, pending_first)
+    return row_q[row] if len(row) else np.zeros(0, np.int64), place
 
 
 def _split_single(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.isa import EMIT_SPIKE_CYCLES
-from .vectors import inner
-from .words import ONE
+from .vectors import inner, spliced
+from .words import NONE, ONE
 
 WHEEL = 1 << 14  # more cycles than an emitter takes to its next packet: 2 * 4096 spikes, 256 blocks
 
@@ -55,6 +55,25 @@ def begin(mesh, wires):
             wires.wheel[wires.gap[entry]] |= ONE << np.uint64(core)
             waiting |= ONE << np.uint64(core)
     return waiting
+
+
+@spliced
+def woken(cycle, wires):
+    """The cores whose next packet is ready from this cycle on."""
+    slot = cycle & (WHEEL - 1)
+    cores = wires.wheel[slot]
+    if cores:
+        wires.wheel[slot] = NONE
+    return cores
+
+
+@spliced
+def upcoming(cycle, wires):
+    """The next cycle in which some core has a packet; one has."""
+    cycle += 1
+    while not wires.wheel[cycle & (WHEEL - 1)]:
+        cycle += 1
+    return cycle
 
 
 @inner

@@ -38,18 +38,19 @@ class Fired(NamedTuple):
     total: np.ndarray  # (neurons,) int64, all samples
     sample: np.ndarray  # (neurons,) int32, this sample
     carried: np.ndarray  # (neurons,) int32, what they carried in this sample, where the job asks for it
-    sources: np.ndarray  # (inputs,) int64 input << 8 | payload of this timestep's injections
     chip: np.ndarray  # (4,) int64
 
 
 class Job(NamedTuple):
     """What to run and where to put it; sample s of the run is row s of everything."""
 
-    words: int
     n_outputs: int
     n_populations: int
     n_probes: int
-    inputs: np.ndarray  # (samples, T, words) uint64, a byte an input
+    first: np.ndarray  # first, source and value of SpikeTrains
+    source: np.ndarray
+    value: np.ndarray
+    graded: bool  # not all spikes carry 1: there are values
     rewards: np.ndarray  # (samples,) int64
     timesteps: int  # T
     latency: int

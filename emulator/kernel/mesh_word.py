@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec.isa import FIFO_DEPTH, SINK_CYCLES
-from .emitters import WHEEL, begin, schedule, sent
+from .emitters import begin, schedule, sent, upcoming, woken
 from .vectors import (
     address,
     both,
@@ -27,6 +27,7 @@ from .vectors import (
     plane,
     planes,
     shl,
+    spliced,
 )
 from .words import ALL, NONE, ONE, PLANES_BYTES, WORD
 
@@ -63,6 +64,21 @@ def differ(d, target, far, beyond):
     return far | d, pick_word(d, target, beyond)
 
 
+@spliced
+def wanted(heads, there, wide, x0, x1, x2, y0, y1, y2):
+    """Which heads want to go east, west, south, north, and into the core; x0 and so on: bits of where they are."""
+    x, y = plane(heads, 1), plane(heads, 4)
+    far_x, far_y = x ^ x0, y ^ y0
+    if wide:
+        x_1, x_2, y_1, y_2 = plane(heads, 2), plane(heads, 3), plane(heads, 5), plane(heads, 6)
+        far_x, x = differ(x_1 ^ x1, x_1, far_x, x)
+        far_x, x = differ(x_2 ^ x2, x_2, far_x, x)
+        far_y, y = differ(y_1 ^ y1, y_1, far_y, y)
+        far_y, y = differ(y_2 ^ y2, y_2, far_y, y)
+    turn = there & ~far_x
+    return there & far_x & x, there & far_x & ~x, turn & far_y & y, turn & far_y & ~y, turn & ~far_y
+
+
 @inner
 def word_mesh(mesh, spikes, first, pointers, wires):
     """Cycles of one fabric phase."""
@@ -77,40 +93,23 @@ def word_mesh(mesh, spikes, first, pointers, wires):
     x0, x1, x2 = mesh.places[1], mesh.places[2], mesh.places[3]
     y0, y1, y2 = mesh.places[4], mesh.places[5], mesh.places[6]
     wide = mesh.width > 2 or mesh.height > 2
-    table, wheel = address(mesh.table), wires.wheel
+    table = address(mesh.table)
     emitted = schedule(mesh, spikes, first, pointers, wires)
     waiting = begin(mesh, wires)
     ready, busy = NONE, NONE
     heads, tails = planes(NONE), planes(NONE)
     cycle = 0
     while True:
-        slot = cycle & (WHEEL - 1)
-        woken = wheel[slot]
-        if woken:
-            wheel[slot] = NONE
-            ready |= woken
-            waiting &= ~woken
+        awake = woken(cycle, wires)
+        ready, waiting = ready | awake, waiting & ~awake
         there, full = plane(heads, 0), plane(tails, 0)
         if not (there | busy | ready):
             if not waiting:
                 return max(cycle, emitted)
-            cycle += 1
-            while not wheel[cycle & (WHEEL - 1)]:
-                cycle += 1
+            cycle = upcoming(cycle, wires)
             continue
 
-        # what heads want
-        x, y = plane(heads, 1), plane(heads, 4)
-        far_x, far_y = x ^ x0, y ^ y0
-        if wide:
-            x_1, x_2, y_1, y_2 = plane(heads, 2), plane(heads, 3), plane(heads, 5), plane(heads, 6)
-            far_x, x = differ(x_1 ^ x1, x_1, far_x, x)
-            far_x, x = differ(x_2 ^ x2, x_2, far_x, x)
-            far_y, y = differ(y_1 ^ y1, y_1, far_y, y)
-            far_y, y = differ(y_2 ^ y2, y_2, far_y, y)
-        to_e, to_w = there & far_x & x, there & far_x & ~x
-        turn = there & ~far_x
-        to_s, to_n, to_core = turn & far_y & y, turn & far_y & ~y, turn & ~far_y
+        to_e, to_w, to_s, to_n, to_core = wanted(heads, there, wide, x0, x1, x2, y0, y1, y2)
 
         # the first of each output's inputs in the order north, east, south, west, local; if it can be taken
         taken = (full & west) >> one

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..spec import isa
+from ..spec.arch import Architecture
 from ..spec.image import CoreImage, Image
 from ..spec.isa import Op
 from ..spec.rows import beat_table, expand, unpack
-from .banks import DELAY_BITS, Pending, ahead, gather
+from .banks import DELAY_BITS, Pending, Site, ahead, gather
 from .instructions import instruction_row
 from .synapses import lay_out
 from .tables import (
@@ -79,54 +80,12 @@ def prepare(image: Image) -> Machine:
     lane_first, axon_first = _running(neuron_words) * WORD, _running(axon_words) * WORD
     neurons = int(lane_first[-1])
 
-    # ------------------------------------------------------------------------- routes and the pending space
-    busy_index = np.full(arch.cores, -1, np.int64)
-    busy_index[busy] = np.arange(len(busy))
-    pointers, route = _neuron_routes(image, busy, lane_first)
-    injected = unpack(isa.ROUTE_FIELDS, image.input_routes)
-    neuron_place = _place(busy_index, route, arch.axons)
-    input_place = _place(busy_index, injected, arch.axons)
-    source = np.concatenate(
-        [
-            np.repeat(np.arange(neurons), np.diff(pointers)),
-            neurons + np.repeat(np.arange(image.n_inputs), np.diff(image.input_pointers)),
-        ]
-    )
-    place, delay = np.concatenate([neuron_place, input_place]), np.concatenate([route["delay"], injected["delay"]])
-    heard = place >= 0
-    pending = gather(arch.axons, len(busy), sites, programs, lane_first, source[heard], place[heard], delay[heard])
-    send_pointers, sends = _sends(pending, pointers, neuron_place, route["delay"])
-    input_pointers, input_sends = _sends(pending, image.input_pointers, input_place, injected["delay"])
-
-    # ------------------------------------------------------------------------------------------- synapses
-    plastic = np.full(pending.lanes, -1, np.int32)
-    learnt: list[_Plastic] = []
-    plastic_from = [0]
-    row_of = np.full(int(axon_first[-1]), -1, np.int64)
-    for k, i in enumerate(busy):
-        for axon in plastic_rows(programs[k]):
-            q = pending.lookup[k * arch.axons + axon]
-            if q >= 0:
-                plastic[q] = len(learnt)
-            row_of[axon_first[k] + axon] = len(learnt)
-            learnt.append(_Plastic(arch, image.cores[i], entries[k], axon, learnt[-1].stop if learnt else 0))
-        plastic_from.append(len(learnt))
-    synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, plastic)
+    pending, routes = _wiring(image, busy, programs, sites, lane_first)
+    learning, weights = _learning(image, busy, programs, entries, pending, axon_first)
+    synapses, members = lay_out(arch, [image.cores[i] for i in busy], entries, pending, lane_first, learning.of)
 
     entry = _running([len(ops) for ops in programs])
     graded = any(op.name in ("integ", "spk") and op.flag for ops in programs for op in ops)
-    code = np.zeros((int(entry[-1]), COLUMNS), np.int64)
-    for k, (ops, where) in enumerate(zip(programs, all_spaces, strict=True)):
-        for pc, (op, space) in enumerate(zip(ops, where, strict=True)):
-            code[entry[k] + pc] = instruction_row(arch, op, space, int(entry[k]) + pc, graded)
-            found = sites[k]
-            code[entry[k] + pc, AHEAD] = found is not None and pc in found
-            if op.name == "rows":
-                skip = op.body + 1
-                traces = [c for o in ops[pc : pc + skip] for c in o.sources if isa.SRC_TRACE <= c < isa.SRC_REWARD]
-                code[entry[k] + pc, SKIP] = skip
-                code[entry[k] + pc, TABLE] = max(traces, default=isa.SRC_TRACE - 1) - isa.SRC_TRACE + 1
-    imm = np.array([op.imm for ops in programs for op in ops], np.int64).astype(np.int32)
     sizes = Sizes(
         lanes=arch.lanes,
         state_bits=arch.state_bits,
@@ -143,7 +102,7 @@ def prepare(image: Image) -> Machine:
         clear_cost=isa.clear_cycles(arch.blocks, arch.delay_slots, arch.granules),
         busy=len(busy),
         banks=len(synapses.banks),
-        plastic=learnt[-1].stop if learnt else 0,
+        plastic=len(weights),
     )
     return Machine(
         image=image,
@@ -158,30 +117,101 @@ def prepare(image: Image) -> Machine:
             entry=entry,
             reset=entry[:-1] + np.array([image.cores[i].reset_entry for i in busy], np.int64),
         ),
-        program=Program(code, np.ascontiguousarray(np.repeat(imm[:, None], WORD, axis=1))),
+        program=_program(arch, programs, all_spaces, sites, entry, graded),
         synapses=synapses,
-        learning=Learning(
-            of=plastic,
-            start=np.array([p.start for p in learnt], np.int64),
-            word=np.array([p.word for p in learnt], np.int64),
-            words=np.array([p.words for p in learnt], np.int64),
-            bits=np.array([p.bits for p in learnt], np.int64),
-            axon=np.array([p.axon for p in learnt], np.int64),
-            since=np.array(plastic_from, np.int64),
-            row=row_of,
-            there=np.packbits(row_of >= 0, bitorder="little").view(np.uint64),
-        ),
-        routes=Routes(send_pointers, sends, input_pointers, input_sends, pointers, route["core"].astype(np.uint8)),
-        start=Start(
-            _registers(image, busy, neuron_words),
-            _seeds(image, busy),
-            np.concatenate([np.zeros(0, np.int16), *(p.weights for p in learnt)]),
-        ),
+        learning=learning,
+        routes=routes,
+        start=Start(_registers(image, busy, neuron_words), _seeds(image, busy), weights),
         programs=tuple(map(tuple, programs)),
         spaces=tuple(map(tuple, all_spaces)),
         members=members,
         scan=np.array([_ends_with(core).lo for core in image.cores], np.int64),
     )
+
+
+def _wiring(
+    image: Image, busy: list[int], programs: list[list[Op]], sites: list[dict[int, Site] | None], lane_first: np.ndarray
+) -> tuple[Pending, Routes]:
+    """The pending space, and where in it spikes and inputs go."""
+    axons, neurons = image.arch.axons, int(lane_first[-1])
+    busy_index = np.full(image.arch.cores, -1, np.int64)
+    busy_index[busy] = np.arange(len(busy))
+    pointers, route = _neuron_routes(image, busy, lane_first)
+    injected = unpack(isa.ROUTE_FIELDS, image.input_routes)
+    neuron_place = _place(busy_index, route, axons)
+    input_place = _place(busy_index, injected, axons)
+    source = np.concatenate(
+        [
+            np.repeat(np.arange(neurons), np.diff(pointers)),
+            neurons + np.repeat(np.arange(image.n_inputs), np.diff(image.input_pointers)),
+        ]
+    )
+    place, delay = np.concatenate([neuron_place, input_place]), np.concatenate([route["delay"], injected["delay"]])
+    heard = place >= 0
+    pending = gather(axons, len(busy), sites, programs, lane_first, source[heard], place[heard], delay[heard])
+    send_pointers, sends = _sends(pending, pointers, neuron_place, route["delay"])
+    input_pointers, input_sends = _sends(pending, image.input_pointers, input_place, injected["delay"])
+    cores = route["core"].astype(np.uint8)
+    return pending, Routes(send_pointers, sends, input_pointers, input_sends, pointers, cores)
+
+
+def _program(
+    arch: Architecture,
+    programs: list[list[Op]],
+    all_spaces: list[list[Op | None]],
+    sites: list[dict[int, Site] | None],
+    entry: np.ndarray,
+    graded: bool,
+) -> Program:
+    """The instruction table of all busy cores, and their immediates."""
+    code = np.zeros((int(entry[-1]), COLUMNS), np.int64)
+    for k, (ops, where, found) in enumerate(zip(programs, all_spaces, sites, strict=True)):
+        for pc, (op, space) in enumerate(zip(ops, where, strict=True)):
+            row = code[entry[k] + pc]
+            row[:] = instruction_row(arch, op, space, int(entry[k]) + pc, graded)
+            row[AHEAD] = found is not None and pc in found
+            if op.name == "rows":
+                skip = op.body + 1
+                traces = [c for o in ops[pc : pc + skip] for c in o.sources if isa.SRC_TRACE <= c < isa.SRC_REWARD]
+                row[SKIP] = skip
+                row[TABLE] = max(traces, default=isa.SRC_TRACE - 1) - isa.SRC_TRACE + 1
+    imm = np.array([op.imm for ops in programs for op in ops], np.int64).astype(np.int32)
+    return Program(code, np.ascontiguousarray(np.repeat(imm[:, None], WORD, axis=1)))
+
+
+def _learning(
+    image: Image,
+    busy: list[int],
+    programs: list[list[Op]],
+    entries: list[np.ndarray],
+    pending: Pending,
+    axon_first: np.ndarray,
+) -> tuple[Learning, np.ndarray]:
+    """The plastic rows of all busy cores, and their weights in the lanes of their neurons, int16."""
+    plastic = np.full(pending.lanes, -1, np.int32)
+    rows: list[_Plastic] = []
+    since = [0]
+    row_of = np.full(int(axon_first[-1]), -1, np.int64)
+    for k, i in enumerate(busy):
+        for axon in plastic_rows(programs[k]):
+            q = pending.lookup[k * image.arch.axons + axon]
+            if q >= 0:
+                plastic[q] = len(rows)
+            row_of[axon_first[k] + axon] = len(rows)
+            rows.append(_Plastic(image.arch, image.cores[i], entries[k], axon, rows[-1].stop if rows else 0))
+        since.append(len(rows))
+    learning = Learning(
+        of=plastic,
+        start=np.array([p.start for p in rows], np.int64),
+        word=np.array([p.word for p in rows], np.int64),
+        words=np.array([p.words for p in rows], np.int64),
+        bits=np.array([p.bits for p in rows], np.int64),
+        axon=np.array([p.axon for p in rows], np.int64),
+        since=np.array(since, np.int64),
+        row=row_of,
+        there=np.packbits(row_of >= 0, bitorder="little").view(np.uint64),
+    )
+    return learning, np.concatenate([np.zeros(0, np.int16), *(p.weights for p in rows)])
 
 
 def _running(counts: list[int]) -> np.ndarray:

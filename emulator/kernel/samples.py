@@ -83,21 +83,14 @@ def receive(inbox, sizes, slot, q, payload):
 
 
 @inner
-def inject(sample, now, job, fired, routes, sizes, inbox):
+def inject(sample, now, job, routes, sizes, inbox):
     """The host writes the input spikes of a timestep."""
-    pointers, count = address(routes.input_pointers), 0
-    for word in range(job.words):
-        spikes = job.inputs[(sample * job.timesteps + now) * job.words + word]
-        while spikes:
-            byte = first_lane(spikes) >> 3
-            payload = np.int64((spikes >> np.uint64(8 * byte)) & np.uint64(255))
-            spikes &= ~(np.uint64(255) << np.uint64(8 * byte))
-            source = word * 8 + byte
-            fired.sources[count] = source << 8 | payload
-            count += 1
-            prefetch(pointers + source * 8)
-    for spike in range(count):
-        source, payload = fired.sources[spike] >> 8, fired.sources[spike] & 255
+    pointers, row = address(routes.input_pointers), sample * job.timesteps + now
+    begin, end = job.first[row], job.first[row + 1]
+    for spike in range(begin, end):
+        prefetch(pointers + np.int64(job.source[spike]) * 8)
+    for spike in range(begin, end):
+        source, payload = job.source[spike], np.int64(job.value[spike]) if job.graded else 1
         for i in range(routes.input_pointers[source], routes.input_pointers[source + 1]):
             send = np.int64(routes.input_sends[i])
             receive(inbox, sizes, (now + (send & LONGEST_DELAY)) % sizes.slots, send >> DELAY_BITS, payload)
@@ -252,7 +245,7 @@ def _cached(sources):
                 if now == job.latency:
                     tally(sample, np.int64(-1), job, fired)
                 if 0 <= now < job.timesteps:
-                    inject(sample, now, job, fired, routes, sizes, inbox)
+                    inject(sample, now, job, routes, sizes, inbox)
                 if now >= 0:
                     clock += 1
                     deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)

@@ -15,6 +15,7 @@ from ..spec import isa
 from ..spec.errors import InputError, UsageError
 from ..spec.image import PAYLOADS, Image, PopulationMap
 from ..spec.ledger import CHIP_COUNTERS
+from ..spec.spikes import SpikeTrains
 from . import counting, delivery, mesh_slices, mesh_word
 from . import fabric as fabric_module
 from . import tables as t
@@ -46,7 +47,8 @@ def run(
 
     Args:
         image: an image, or what `prepare(image)` made of it, which saves laying it out again.
-        spikes: (samples, T, inputs) integers: 0 or 1; on a graded architecture payloads 0..255, 0 for no spike.
+        spikes: SpikeTrains, or (samples, T, inputs) integers: 0 or 1; on a graded architecture payloads 0..255, 0 for
+            no spike.
         timesteps: T, if it should differ from that of `spikes`: inputs beyond it are cut, missing ones silent.
             A sample lasts T + image.latency timesteps.
         fabric: "exact" counts the cycles of the mesh clock by clock; "off" takes packets to travel in no time.
@@ -65,19 +67,14 @@ def run(
         raise UsageError(f"fabric {fabric!r}: it is 'exact' or 'off'")
     if threads < 1 or (learn and threads > 1):
         raise UsageError(f"threads = {threads}: at least 1, and exactly 1 while learning, as samples then follow on")
-    steps, packed, inputs = _inputs(image, spikes, timesteps)
-    samples, length = len(packed), steps + image.latency
-    job = _job(machine, packed, steps, checked_rewards(image, reward, samples), learn, record_spikes, probes)
+    trains = _inputs(image, spikes, timesteps)
+    samples, steps, _ = trains.shape
+    length, inputs = steps + image.latency, trains.per_input()
+    job = _job(machine, trains, checked_rewards(image, reward, samples), learn, record_spikes, probes)
     threads = max(1, min(threads, samples))
     places = [_Memories.of(machine, fabric) for _ in range(threads)]
     begun = time.perf_counter()
-    if threads == 1:
-        recorded = [places[0].run(0, samples, job)]
-    else:
-        cuts = [samples * i // threads for i in range(threads + 1)]
-        with ThreadPoolExecutor(threads) as pool:
-            parts = [pool.submit(places[i].run, cuts[i], cuts[i + 1], job) for i in range(threads)]
-            recorded = [part.result() for part in parts]
+    recorded = _run(places, samples, job)
     elapsed = time.perf_counter() - begun
     counted = _sum([place.counted() for place in places])
     ran = counting.executions(machine, counted, samples, length)
@@ -104,32 +101,36 @@ def run(
 
 
 # ---------------------------------------------------------------------------------------------- what goes in
-def _inputs(image: Image, spikes: Any, timesteps: int | None) -> tuple[int, np.ndarray, np.ndarray]:
-    """Check the input: (T, (samples, T, words) uint64 with a byte an input, spikes of each input)."""
-    array = np.asarray(spikes)
-    if array.ndim != 3:
-        raise InputError(f"spikes have {array.ndim} axes; give three: (samples, timesteps, {image.n_inputs} inputs)")
+def _inputs(image: Image, spikes: Any, timesteps: int | None) -> SpikeTrains:
+    """Check the input; T is that of `timesteps`, if it is given."""
+    array = spikes if isinstance(spikes, SpikeTrains) else np.asarray(spikes)
+    axes = len(array.shape)
+    if axes != 3:
+        raise InputError(f"spikes have {axes} axes; give three: (samples, timesteps, {image.n_inputs} inputs)")
     if array.shape[2] != image.n_inputs:
         raise InputError(
             f"spikes have {array.shape[2]:,} inputs, the network has {image.n_inputs:,}; "
             "flatten its input shape row-major"
         )
-    if array.dtype.kind not in "biu":
-        if array.dtype.kind != "f" or not np.array_equal(array, np.rint(array)):
-            raise InputError(f"spikes are of type {array.dtype}; give integers, 0 for no spike")
-        array = array.astype(np.int64)
-    most = 255 if image.arch.graded else 1
-    if array.size and (array.min() < 0 or array.max() > most):
-        worst = int(array.min()) if array.min() < 0 else int(array.max())
+    if isinstance(array, SpikeTrains):
+        low, high = 0, array.largest
+    else:
+        if array.dtype.kind not in "biu":
+            if array.dtype.kind != "f" or not np.array_equal(array, np.rint(array)):
+                raise InputError(f"spikes are of type {array.dtype}; give integers, 0 for no spike")
+            array = array.astype(np.int64)
+        low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    if low < 0 or high > (255 if image.arch.graded else 1):
         kind = "payloads are 0..255" if image.arch.graded else "spikes are 0 or 1 (no graded spikes)"
-        raise InputError(f"an input spike is {worst}, on architecture {image.arch.name!r} {kind}; rescale the input")
+        raise InputError(
+            f"an input spike is {low if low < 0 else high}, on architecture {image.arch.name!r} {kind}; rescale the "
+            "input"
+        )
     steps = array.shape[1] if timesteps is None else timesteps
     if steps < 1:
         raise InputError(f"a sample of {steps} timesteps; give at least 1")
-    array = array[:, :steps]
-    padded = np.zeros((array.shape[0], steps, -(-array.shape[2] // 8) * 8), np.uint8)
-    padded[:, : array.shape[1], : array.shape[2]] = array
-    return steps, padded.view(np.uint64), np.count_nonzero(array, axis=(0, 1))
+    trains = array if isinstance(array, SpikeTrains) else SpikeTrains.from_array(array[:, :steps])
+    return trains.lasting(steps)
 
 
 def checked_rewards(image: Image, reward: Any, samples: int) -> np.ndarray:
@@ -193,17 +194,19 @@ def _probed(machine: Machine, probes: Sequence[str], probed: np.ndarray) -> dict
     return result
 
 
-def _job(machine, packed, steps, rewards, learn, record, probes) -> Job:
-    image, samples = machine.image, len(packed)
+def _job(machine: Machine, trains: SpikeTrains, rewards, learn, record, probes) -> Job:
+    image, (samples, steps, _) = machine.image, trains.shape
     populations = [_lanes(machine, p.location) for p in image.populations]
     places = np.concatenate([np.zeros(0, np.int64), *(_probe_places(machine, probe)[2] for probe in probes)])
     places = places[places >= 0]
     return Job(
-        words=packed.shape[2],
         n_outputs=len(image.outputs),
         n_populations=len(populations),
         n_probes=len(places),
-        inputs=packed,
+        first=trains.first,
+        source=trains.source,
+        value=trains.value,
+        graded=len(trains.value) > 0,
         rewards=rewards,
         timesteps=steps,
         latency=image.latency,
@@ -235,7 +238,7 @@ class _Memories(NamedTuple):
     def of(cls, machine: Machine, fabric: str) -> _Memories:
         memories = cls(machine, _state(machine), _inbox(machine), _fired(machine), *_mesh(machine, fabric))
         memories.bind()
-        nothing = _job(machine, np.zeros((0, 1, 1), np.uint64), 1, np.zeros(0, np.int64), False, False, ())
+        nothing = _job(machine, SpikeTrains.from_array(np.zeros((0, 1, 1))), np.zeros(0, np.int64), False, False, ())
         memories.run(0, 0, nothing)  # compiles, or reads the cache, before anybody's clock starts
         return memories
 
@@ -280,6 +283,16 @@ class _Memories(NamedTuple):
             self.state.busy,
             self.fired.chip,
         )
+
+
+def _run(places: list[_Memories], samples: int, job: Job) -> list[np.ndarray]:
+    """Run samples on as many threads as there are places; what each recorded."""
+    if len(places) == 1:
+        return [places[0].run(0, samples, job)]
+    cuts = [samples * i // len(places) for i in range(len(places) + 1)]
+    with ThreadPoolExecutor(len(places)) as pool:
+        parts = [pool.submit(place.run, cuts[i], cuts[i + 1], job) for i, place in enumerate(places)]
+        return [part.result() for part in parts]
 
 
 def _sum(parts: list[counting.Counted]) -> counting.Counted:
@@ -333,7 +346,6 @@ def _fired(machine: Machine) -> Fired:
         total=np.zeros(neurons, np.int64),
         sample=np.zeros(neurons, np.int32),
         carried=np.zeros(neurons, np.int32),
-        sources=np.zeros(machine.image.n_inputs, np.int64),
         chip=np.zeros(4, np.int64),
     )
 

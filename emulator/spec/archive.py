@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -19,11 +21,12 @@ LARGEST_HEADER: Final = 10_000  # characters that say type and shape of an array
 
 @dataclass(frozen=True)
 class Header:
-    """What an array is. `offset`: bytes of its member before its values."""
+    """What an array is. `offset`: bytes of its member before its values; `fortran`: the first axis is the fastest."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
     offset: int
+    fortran: bool
 
     @property
     def bytes(self) -> int:
@@ -92,6 +95,18 @@ class Archive:
         with self._zip.open(f"{name}.npy") as file:
             return np.lib.format.read_array(file, allow_pickle=False, max_header_size=LARGEST_HEADER)
 
+    @contextlib.contextmanager
+    def stream(self, name: str) -> Iterator[IO[bytes]]:
+        """The values of an array, unpacked as they are read; nobody holds them all."""
+        header = self.header(name)
+        if header.bytes > LARGEST_FILE:
+            raise InputError(
+                f"{self.path}: {name} unpacks to {header.bytes:,} bytes, at most {LARGEST_FILE:,} are read"
+            )
+        with self._zip.open(f"{name}.npy") as file:
+            file.read(header.offset)
+            yield file
+
     def _take(self, name: str, size: int, largest: int) -> None:
         """Room for a member, out of what the whole file may take."""
         limit = min(largest, self._left)
@@ -108,7 +123,7 @@ def _read_header(file: IO[bytes]) -> Header:
     }
     if version not in readers:
         raise ValueError(f"format {version}")
-    shape, _, dtype = readers[version](file, max_header_size=LARGEST_HEADER)
+    shape, fortran, dtype = readers[version](file, max_header_size=LARGEST_HEADER)
     if not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError(f"shape {shape}")
-    return Header(shape, dtype, file.tell())
+    return Header(shape, dtype, file.tell(), bool(fortran and len(shape) > 1))

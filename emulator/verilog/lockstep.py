@@ -289,6 +289,6 @@ def _writes(op: isa.Op, name: str, index: int | None) -> bool:
     raise AssertionError(name)
 
 
-def lockstep(image: Image, spikes: np.ndarray, rewards: Iterable[int] | None = None, **options: Any) -> Report:
+def lockstep(image: Image, spikes: Any, rewards: Iterable[int] | None = None, **options: Any) -> Report:
     """Run the reference and the Verilog on the samples; raise LockstepError at the first difference."""
     return Lockstep(image, **options).run(np.asarray(spikes), rewards)

@@ -134,7 +134,7 @@ def _result(
         architecture=image.arch,
         populations=tuple(p.name for p in image.populations),
         image=image.notes,
-        input_spikes=int(np.count_nonzero(data.spikes)),
+        input_spikes=data.spikes.count,
         energy=price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).note() if counted else None,
         **decode.verdict(scores, predictions, data.labels),
     )
@@ -180,6 +180,8 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
     if compared:
         values["differences"] = 0
         values["compared"] = ["spikes", *(["cycles", "counters"] if counted else [])]
-        values["compared"] += ["output membranes"] if result.notes.compiled.readout == "membrane" else []
+        values["compared"] += (
+            ["output membranes"] if result.notes.image and result.notes.image.readout == "membrane" else []
+        )
         values["compared"] += ["what was learned"] if result.learned else []
     return values

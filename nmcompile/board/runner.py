@@ -39,8 +39,8 @@ class Runner:
         if image.output_payloads != "one":
             self.windows += payload_windows(image)
         self.membrane = None
-        if image.notes is not None and image.notes.readout == "membrane":
-            self.membrane = image.population(image.compiled.output)
+        if image.notes and image.notes.readout == "membrane":
+            self.membrane = image.population(image.notes.output)
             self.windows += register_windows(image, self.membrane.location, self.membrane.registers["v"])
         clear_fault(board)
         wrong = self._switched()
@@ -135,7 +135,7 @@ class Runner:
 
     def counts(self, rows: list[np.ndarray], fired: np.ndarray, timesteps: int) -> np.ndarray:
         """(outputs,) output spikes of a sample, or what they carried."""
-        arch, latency = self.image.arch, self.image.latency
+        arch, counted = self.image.arch, self.image.window(timesteps)
         carried = np.ones((len(rows[0]), arch.cores, arch.neurons), np.uint8)
         for window, data in zip(self.windows, rows, strict=True):
             if window.memory == "spike_payloads":
@@ -143,7 +143,7 @@ class Runner:
                 values = memory_values("spike_payloads", parts.astype(np.uint32), arch.lanes, 8)
                 first = window.first * arch.lanes
                 carried[:, window.core, first : first + window.words * arch.lanes] = values.reshape(len(data), -1)
-        shown = fired[(fired[:, 0] >= latency) & (fired[:, 0] < latency + timesteps)]
+        shown = fired[(fired[:, 0] >= counted.start) & (fired[:, 0] < counted.stop)]
         return self.image.count_outputs(np.column_stack([shown[:, 1:], carried[tuple(shown.T)]]))
 
     def membranes(self, rows: list[np.ndarray], timesteps: int) -> np.ndarray:
@@ -158,7 +158,7 @@ class Runner:
                 base = (window.first & (1 << address_bits(arch.blocks)) - 1) * arch.lanes
                 place = self.membrane.location[:, 1] - base
                 mine = (self.membrane.location[:, 0] == window.core) & (place >= 0) & (place < values.shape[1])
-                kept = values[self.image.latency : self.image.latency + timesteps]
+                kept = values[self.image.window(timesteps)]
                 total[mine] = kept[:, place[mine]].sum(axis=0)
         return total
 

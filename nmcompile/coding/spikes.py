@@ -1,20 +1,20 @@
-"""Read IN.npz: spike trains, or events, with labels."""
+"""Inputs of a run: spike trains, from arrays, or from recordings of events, with labels."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from emulator.spec.archive import Archive
 from emulator.spec.errors import InputError
-from emulator.spec.files import printable
 from emulator.spec.image import Image
+from emulator.spec.spikes import SpikeTrains
 
-LARGEST = 1 << 33  # elements of (samples, timesteps, inputs), a byte each
-LARGEST_OTHER = 1 << 28  # bytes of any other array
+from .arrays import Pieces, check_shape, load_array, read_arrays, trains_from_numbers
+from .binning import Binning, bin_recordings, size_of
+from .recordings import find_recordings, holds_recordings
 
 
 @dataclass(frozen=True)
@@ -22,29 +22,42 @@ class SpikeData:
     """Inputs of a run.
 
     Attributes:
-        spikes: (samples, timesteps, inputs) uint8, 0/1, or payloads up to 255 for graded inputs.
+        spikes: of (samples, timesteps, inputs): 0/1, or payloads up to 255 for graded inputs; an array of them is
+            taken, too.
         labels: (samples,) int64, or None.
         extra: other arrays of the file, for example `float_counts`, or `rewards` (samples,) for learning.
+        notes: what was merged, dropped, padded or assumed when they were read, a sentence each.
     """
 
-    spikes: np.ndarray
-    labels: np.ndarray | None
-    extra: dict[str, np.ndarray]
+    spikes: SpikeTrains
+    labels: np.ndarray | None = None
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.spikes, SpikeTrains):
+            object.__setattr__(self, "spikes", SpikeTrains.from_array(self.spikes))
+
+    def __len__(self) -> int:
+        return len(self.spikes)
+
+    def __repr__(self) -> str:
+        labels = "no labels" if self.labels is None else f"{len(np.unique(self.labels)):,} classes"
+        return f"<SpikeData: {self.spikes.describe()}, {labels}>"
 
     def first(self, n: int | None) -> SpikeData:
         """The first n samples."""
-        if n is None or n >= len(self.spikes):
-            return self
         total = len(self.spikes)
+        if n is None or n >= total:
+            return self
         extra = {k: v[:n] if v.ndim and len(v) == total else v for k, v in self.extra.items()}
-        return SpikeData(self.spikes[:n], None if self.labels is None else self.labels[:n], extra)
+        return replace(
+            self, spikes=self.spikes[:n], labels=None if self.labels is None else self.labels[:n], extra=extra
+        )
 
     def lasting(self, timesteps: int | None) -> SpikeData:
         """Cut to so many timesteps, or padded with silence; None leaves them as they are."""
-        if timesteps is None:
-            return self
-        longer = np.zeros((len(self.spikes), max(0, timesteps - self.spikes.shape[1]), self.spikes.shape[2]), np.uint8)
-        return SpikeData(np.concatenate([self.spikes[:, :timesteps], longer], axis=1), self.labels, self.extra)
+        return self if timesteps is None else replace(self, spikes=self.spikes.lasting(timesteps))
 
 
 def largest_input(image: Image) -> int:
@@ -52,42 +65,71 @@ def largest_input(image: Image) -> int:
     return 1 if image.notes is None else image.notes.input_levels
 
 
-def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 255) -> SpikeData:
-    """Read IN.npz: `spikes` (samples, timesteps, inputs), or `events` (n, 3) = sample, timestep, input with `shape`.
+def read_spikes(
+    source: Any,
+    n_inputs: int | None = None,
+    largest: int = 255,
+    *,
+    limit: int | None = None,
+    timesteps: int | None = None,
+    **binning: Any,
+) -> SpikeData:
+    """Inputs from whatever holds them.
 
     Args:
+        source: a path of
+            an .npz with `spikes` (samples, timesteps, inputs), or `events` (n, 3) = sample, timestep, input with
+            `shape`, or `values` 0..1 (samples[, timesteps], inputs) for analog inputs, and `labels`;
+            an .npy with such spikes or values;
+            recordings of events: N-MNIST's .bin, AEDAT4, Prophesee's .raw (EVT2, EVT3), SHD's or SSC's .h5, .npy and
+            .npz of fields t, x, y, p; or a folder of them, whose subfolders are classes.
+            Or an array (samples, timesteps, inputs); or a data set as tonic has them, (events, label) by index; or one
+            or several structured arrays of events.
         n_inputs: what the network takes; None accepts any width.
         largest: value that it takes: 1, or more where it was compiled for analog inputs (`largest_input`).
+        limit: read the first samples only.
+        timesteps: cut to so many, or padded with silence; analog values without a time are repeated so often.
+        binning: how events become spikes, the fields of `Binning`: bin="1ms", bin_rule, events, polarity, ...
 
     Raises:
-        InputError: no such file, not an .npz, no spikes in it, values that are no spikes, a wrong width, or labels or
+        InputError: no such file, nothing that is read here, values that are no spikes, a wrong width, or labels or
             rewards of another length than the samples.
     """
-    path = Path(path)
-    try:
-        with Archive(path) as file:
-            spikes, arrays = _unpacked(file, n_inputs)
-    except InputError:
-        raise
-    except MemoryError:
-        raise InputError(f"{path}: larger than the memory of this computer; split the file") from None
-    except Exception:  # numpy, zipfile and zlib raise a dozen kinds on what is no .npz file, or a damaged one
-        raise InputError(f"{path}: not an .npz file of plain arrays, or truncated; write it with numpy.savez") from None
-    if spikes.dtype.kind not in "biu" and not (spikes.dtype.kind == "f" and np.array_equal(spikes, np.rint(spikes))):
-        raise InputError(f"{path}: spikes of type {spikes.dtype} are not whole numbers; encode them as spikes first")
-    low, high = spikes.min(), spikes.max()
-    if low < 0 or high > 255:
-        raise InputError(f"{path}: spikes from {low:g} to {high:g}; they must be 0 or 1, or 0..255 for graded inputs")
-    if high > largest:
-        raise InputError(
-            f"{path}: spikes up to {high:g}, but this network takes 0 to {largest}; compile it with --input-levels for "
-            "analog inputs, or encode them in time"
+    how = Binning(**binning)
+    where = str(source) if isinstance(source, (str, Path)) else "inputs"
+    if isinstance(source, SpikeData):
+        data = source
+    elif isinstance(source, SpikeTrains):
+        data = SpikeData(source)
+    elif holds_recordings(source, how.format):
+        trains, labels, notes = bin_recordings(
+            find_recordings(source, how.format, size_of("sensor", how.sensor), limit), how, n_inputs, largest, timesteps
         )
+        data = SpikeData(trains, labels, {}, tuple(notes))
+    elif Path(where).suffix.lower() == ".npy" or not isinstance(source, (str, Path)):
+        array = np.asarray(source) if where == "inputs" else load_array(Path(where))
+        trains, found = trains_from_numbers(where, Pieces.of(array), largest, timesteps, n_inputs)
+        data = SpikeData(trains, notes=tuple(found))
+    else:
+        trains, arrays, found = read_arrays(Path(where), largest, timesteps, n_inputs)
+        data = SpikeData(trains, *_checked(where, len(trains), arrays), tuple(found))
+    data = data.first(limit)
+    check_shape(where, data.spikes.shape, n_inputs)
+    if data.spikes.largest > largest:
+        raise InputError(
+            f"{where}: spikes up to {data.spikes.largest}, but this network takes 0 to {largest}; compile it with "
+            "--input-levels for analog inputs, or encode them in time"
+        )
+    return data.lasting(timesteps)
+
+
+def _checked(path: str, samples: int, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    """The labels, and the other arrays of a file beside its spikes."""
     labels = arrays.pop("labels", None)
     if labels is not None:
-        if labels.shape != (len(spikes),):
+        if labels.shape != (samples,):
             raise InputError(
-                f"{path}: labels of shape {labels.shape} for {len(spikes)} samples; one label per sample is needed"
+                f"{path}: labels of shape {labels.shape} for {samples} samples; one label per sample is needed"
             )
         if labels.dtype.kind not in "biu" and not (
             labels.dtype.kind == "f" and np.array_equal(labels, np.rint(labels)) and np.isfinite(labels).all()
@@ -95,66 +137,12 @@ def read_spikes(path: str | Path, n_inputs: int | None = None, largest: int = 25
             raise InputError(f"{path}: labels of type {labels.dtype} are not whole numbers; give the index of a class")
         labels = labels.astype(np.int64)
     rewards = arrays.get("rewards")
-    if rewards is not None and (rewards.shape != (len(spikes),) or rewards.dtype.kind not in "iu"):
+    if rewards is not None and (rewards.shape != (samples,) or rewards.dtype.kind not in "iu"):
         raise InputError(
-            f"{path}: rewards are {rewards.dtype} of shape {rewards.shape} for {len(spikes)} samples; one integer per "
+            f"{path}: rewards are {rewards.dtype} of shape {rewards.shape} for {samples} samples; one integer per "
             "sample is needed"
         )
     accuracy = arrays.get("float_accuracy")
     if accuracy is not None and (accuracy.ndim or accuracy.dtype.kind not in "iuf"):
         raise InputError(f"{path}: float_accuracy is {accuracy.dtype} of shape {accuracy.shape}; give one number")
-    return SpikeData(np.ascontiguousarray(spikes, np.uint8), labels, arrays)
-
-
-def _unpacked(file: Archive, n_inputs: int | None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Spikes, and the other arrays; what the spikes are is looked at before anything is unpacked."""
-    names = file.arrays
-    if "spikes" in names:
-        _check_shape(file.path, file.header("spikes").shape, n_inputs)
-        spikes = file.array("spikes")
-    elif "events" in names and "shape" in names:
-        shape = file.array("shape", LARGEST_OTHER)
-        if shape.shape == (3,) and shape.dtype.kind in "iu" and shape.min() > 0:
-            _check_shape(file.path, tuple(shape.tolist()), n_inputs)
-        spikes = _from_events(file.path, file.array("events"), shape)
-    else:
-        held = ", ".join(map(printable, names)) or "nothing"
-        raise InputError(f"{file.path}: needs `spikes`, or `events` and `shape`; it holds {held}")
-    others = [name for name in names if name not in ("spikes", "events", "shape")]
-    return spikes, {printable(name): file.array(name, LARGEST_OTHER) for name in others}
-
-
-def _check_shape(path: Path, shape: tuple[int, ...], n_inputs: int | None) -> None:
-    if len(shape) != 3:
-        raise InputError(f"{path}: spikes have shape {shape}, expected (samples, timesteps, inputs); reshape them")
-    if n_inputs is not None and shape[2] != n_inputs:
-        raise InputError(
-            f"{path}: spikes of {shape[2]:,} inputs, but the network takes {n_inputs:,}; "
-            "flatten its input shape row-major"
-        )
-    if 0 in shape:
-        raise InputError(f"{path}: spikes have shape {shape}; there is nothing to run")
-
-
-def _from_events(path: Path, events: np.ndarray, shape: np.ndarray) -> np.ndarray:
-    if events.ndim != 2 or events.shape[1] != 3 or (len(events) and events.dtype.kind not in "iu"):
-        raise InputError(
-            f"{path}: events are {events.dtype} of shape {events.shape}, expected integers (n, 3): "
-            "sample, timestep, input"
-        )
-    if shape.shape != (3,) or shape.dtype.kind not in "iu" or shape.min() < 1:
-        raise InputError(f"{path}: shape is {shape.tolist()}, expected (samples, timesteps, inputs), each at least 1")
-    if math.prod(shape.tolist()) > LARGEST:
-        raise InputError(
-            f"{path}: shape {shape.tolist()} has {math.prod(shape.tolist()):,} elements, at most {LARGEST:,} can be "
-            "held; split the file"
-        )
-    outside = ((events < 0) | (events >= shape)).any(axis=1)
-    if outside.any():
-        raise InputError(
-            f"{path}: event {outside.argmax()}, {events[outside.argmax()].tolist()}, lies outside shape "
-            f"{shape.tolist()}; counts start at 0"
-        )
-    spikes = np.zeros(shape, np.uint8)
-    spikes[tuple(events.astype(np.int64).T)] = 1
-    return spikes
+    return labels, arrays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,14 +25,14 @@ class FloatRun:
         input_counts: (inputs,) spikes over all samples.
         peak: by population, (n,) the largest magnitude of any state variable that was seen.
         spikes: by population, and the input's, (samples, timesteps, n) what was sent, when asked for; timestep t is
-            the population's own, whatever the output delay.
+            the population's own, whatever the output delay; the input's as they were given.
     """
 
     output_counts: np.ndarray
     spike_counts: dict[str, np.ndarray]
     input_counts: np.ndarray
     peak: dict[str, np.ndarray]
-    spikes: dict[str, np.ndarray]
+    spikes: dict[str, Any]
 
     @property
     def predictions(self) -> np.ndarray:
@@ -152,15 +153,15 @@ class FloatUpdate(Update):
             self.peak = np.maximum(self.peak, np.maximum(new.max(axis=0), -new.min(axis=0)))
 
 
-def run_float(discrete: DiscreteNetwork, spikes: np.ndarray, batch: int = 250, record: bool = False) -> FloatRun:
+def run_float(discrete: DiscreteNetwork, spikes: Any, batch: int = 250, record: bool = False) -> FloatRun:
     """Simulate the network without the machine's hop latency: a forward projection acts within the timestep.
 
     Args:
-        spikes: (samples, timesteps, inputs), numbers.
+        spikes: SpikeTrains, or (samples, timesteps, inputs) numbers; dense for a batch at a time.
         batch: samples side by side.
         record: keep every population's spikes.
     """
-    parts = [_run_batch(discrete, spikes[i : i + batch], record) for i in range(0, len(spikes), batch)]
+    parts = [_run_batch(discrete, np.asarray(spikes[i : i + batch]), record) for i in range(0, len(spikes), batch)]
     names = list(discrete.dynamics)
     return FloatRun(
         np.concatenate([p.output_counts for p in parts]),

@@ -20,13 +20,17 @@ LARGEST = 1 << 26  # neurons, inputs or values of one node: far beyond any machi
 LARGEST_IN_ALL = 2 * LARGEST  # values of a file,
 LARGEST_TREE = 1 << 16  # its groups and datasets,
 LARGEST_UNWRITTEN = 1 << 20  # and the bytes of a dataset that are not in it: the library makes them up
+_NUMBERS = {np.dtype(kind) for kind in ("f2", "f4", "f8", *(f"{sign}{n}" for sign in "iu" for n in (1, 2, 4, 8)))}
 MOST_PACKED = 1100  # bytes that one of a compressed dataset can stand for
 _LINKS = {h5py.h5l.TYPE_SOFT: "a soft link", h5py.h5l.TYPE_EXTERNAL: "a link to another file"}
 
 
 @contextmanager
-def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+def open_hdf5(path: str | Path, lists: bool = False) -> Iterator[h5py.File]:
     """A file that holds nothing but values of its own, each under one name. InputErrors inside get the path in front.
+
+    Args:
+        lists: datasets of lists of numbers, of different lengths, are read, too; see `check_lists`.
 
     Raises:
         InputError: no such file, or one that is no plain tree. Damage raises whatever h5py does.
@@ -35,13 +39,13 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     try:
         check_heaps(Path(path))
         with h5py.File(path, "r") as file:
-            check_tree(file)
+            check_tree(file, lists)
             yield file
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def check_tree(file: h5py.File) -> None:
+def check_tree(file: h5py.File, lists: bool = False) -> None:
     """No links, no second names (a small file could be a tree without an end), and no values that lie elsewhere."""
     seen, total = {h5py.h5o.get_info(file.id).addr}, 0
     waiting = [("", h5py.h5g.open(file.id, b"/"))]
@@ -62,14 +66,14 @@ def check_tree(file: h5py.File) -> None:
             if info.type == h5py.h5o.TYPE_GROUP:
                 waiting.append((name, h5py.h5o.open(group, key)))
             elif info.type == h5py.h5o.TYPE_DATASET:
-                total += _check_dataset(name, h5py.Dataset(h5py.h5o.open(group, key)))
+                total += _check_dataset(name, h5py.Dataset(h5py.h5o.open(group, key)), lists)
                 if total > LARGEST_IN_ALL:
                     raise InputError(f"more than {LARGEST_IN_ALL:,} values in all, up to {name!r}; split the network")
             else:
                 raise InputError(f"{name!r} is no group and no dataset; leave it out")
 
 
-def _check_dataset(name: str, data: h5py.Dataset) -> int:
+def _check_dataset(name: str, data: h5py.Dataset, lists: bool) -> int:
     """Its number of values."""
     properties = data.id.get_create_plist()
     if properties.get_external_count() or properties.get_layout() == h5py.h5d.VIRTUAL:
@@ -78,7 +82,8 @@ def _check_dataset(name: str, data: h5py.Dataset) -> int:
         return 0
     if data.size > LARGEST:
         raise InputError(f"{name!r} has {data.size:,} values; at most {LARGEST:,}")
-    if data.dtype.hasobject and h5py.check_string_dtype(data.dtype) is None:
+    listed = h5py.check_vlen_dtype(data.dtype) if lists else None
+    if data.dtype.hasobject and h5py.check_string_dtype(data.dtype) is None and listed not in _NUMBERS:
         raise InputError(f"{name!r} holds neither numbers nor text; leave it out")
     stored = data.id.get_storage_size() * (MOST_PACKED if properties.get_nfilters() else 1)
     if data.size * data.dtype.itemsize > stored + LARGEST_UNWRITTEN:
@@ -88,8 +93,19 @@ def _check_dataset(name: str, data: h5py.Dataset) -> int:
 
 def check_text(data: h5py.Dataset) -> None:
     """Check the lengths of a dataset's strings: the HDF5 library takes all the memory that a damaged one asks for."""
-    if not h5py.check_string_dtype(data.dtype) or data.dtype.kind != "O":
-        return
+    if h5py.check_string_dtype(data.dtype) and data.dtype.kind == "O":
+        _check_lengths(data, 1 << 16, "a string")
+
+
+def check_lists(data: h5py.Dataset) -> None:
+    """Check the lengths of a dataset's lists of numbers; none is longer than its file."""
+    kind = h5py.check_vlen_dtype(data.dtype)
+    if kind not in _NUMBERS:
+        raise TypeError(f"{data.name} holds no lists of numbers")
+    _check_lengths(data, Path(data.file.filename).stat().st_size // kind.itemsize, "a list")
+
+
+def _check_lengths(data: h5py.Dataset, most: int, what: str) -> None:
     if data.chunks:
         found = [_chunk(data, data.id.get_chunk_info(i)) for i in range(data.id.get_num_chunks())]
     elif (where := data.id.get_offset()) is not None:
@@ -97,12 +113,12 @@ def check_text(data: h5py.Dataset) -> None:
             file.seek(where)
             found = [file.read(16 * data.size)]  # each a length of 4 bytes, a heap's address of 8, an index of 4
         if len(found[0]) < 16 * data.size:
-            raise InputError("damaged (text cut short); export it again")
+            raise InputError(f"damaged ({what} cut short); export it again")
     else:
         return
     for raw in found:
-        if len(raw) % 16 or (np.frombuffer(raw, "<u4")[::4] > 1 << 16).any():
-            raise InputError("damaged (a string too long); export it again")
+        if len(raw) % 16 or (np.frombuffer(raw, "<u4")[::4] > most).any():
+            raise InputError(f"damaged ({what} too long); export it again")
 
 
 def _chunk(data: h5py.Dataset, info: Any) -> bytes:

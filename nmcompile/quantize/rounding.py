@@ -26,7 +26,7 @@ def observed_inputs(projections: list[Projection], delays: list[int], run: Float
     """
     columns = []
     for p, delay in zip(projections, delays, strict=True):
-        spikes = run.spikes[p.source].astype(np.float64)
+        spikes = np.asarray(run.spikes[p.source], np.float64)
         if delay:
             spikes = np.concatenate([np.zeros_like(spikes[:, :delay]), spikes[:, :-delay]], axis=1)
         columns.append(spikes.reshape(-1, spikes.shape[2]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import emulator
@@ -15,11 +17,11 @@ from ..pipeline import Compilation
 SILENT, BURST = 0.5, 2.0  # a population below or above this share of its float spikes is called silent or bursting
 
 
-def drift_report(compilation: Compilation, spikes: np.ndarray) -> tuple[DriftNote, ...]:
+def drift_report(compilation: Compilation, spikes: Any) -> tuple[DriftNote, ...]:
     """Run sample inputs in floats and on the emulator and compare every population.
 
     Args:
-        spikes: (samples, timesteps, inputs).
+        spikes: SpikeTrains, or (samples, timesteps, inputs).
     """
     image, network = set_learning(compilation.image, on=False), compilation.network
     exact = run_float(compilation.discrete, spikes)

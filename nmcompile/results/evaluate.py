@@ -75,7 +75,7 @@ def evaluate(
     predictions = decode.chosen(scores, None if readout == "membrane" else np.asarray(scores.any(axis=1)))
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     result = result.with_notes(
-        input_spikes=int(np.count_nonzero(data.spikes)),
+        input_spikes=data.spikes.count,
         fill=core_fill(image),
         energy=price(image.arch, result.counters, int(result.sample_cycles.sum()), table).note(),
         float_accuracy=float(data.extra["float_accuracy"]) if "float_accuracy" in data.extra else None,
@@ -91,10 +91,10 @@ def evaluate(
 
 def _check_inputs(image: Image, data: SpikeData) -> None:
     largest = largest_input(image)
-    if data.spikes.size and data.spikes.max() > largest:
+    if data.spikes.largest > largest:
         raise InputError(
-            f"inputs go up to {data.spikes.max()}, but this image takes 0 to {largest}; compile it with --input-levels "
-            "for analog inputs"
+            f"inputs go up to {data.spikes.largest}, but this image takes 0 to {largest}; compile it with "
+            "--input-levels for analog inputs"
         )
 
 

@@ -59,7 +59,7 @@ def learned_run(image: Image, learned: Image, rewarded: bool) -> LearningRun:
     Args:
         image: that the run began with; learned: that it ended in. rewarded: the host gave rewards.
     """
-    plastic = image.compiled.plastic
+    plastic = image.notes.plastic if image.notes else {}
     means = {name: (weight_range(image, name)[1], weight_range(learned, name)[1]) for name in plastic}
     return LearningRun(
         means,

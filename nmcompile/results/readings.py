@@ -278,7 +278,7 @@ class _Search:
             if r.counts is not None or r.membrane is not None or timesteps <= START:
                 return 1.0
             samples, timesteps = 1, START
-        run = run_float(discrete, self.data.spikes[:samples, :timesteps], record=True)
+        run = run_float(discrete, self.data.spikes[:samples].lasting(timesteps), record=True)
         same, total = 0, 0
         if r.counts is not None:
             found, wanted = run.output_counts, r.counts[:samples]
@@ -299,7 +299,7 @@ class _Search:
 
     def potentials(self, samples: int, discrete: DiscreteNetwork) -> np.ndarray:
         """(samples, timesteps, outputs) of an output's v that does not spike, by differences of its sums."""
-        x = self.data.spikes[:samples]
+        x = np.asarray(self.data.spikes[:samples])
         sums = [run_float(discrete, x[:, : t + 1]).output_counts for t in range(x.shape[1])]
         return np.diff(np.stack(sums, axis=1), axis=1, prepend=0)
 

@@ -12,6 +12,7 @@ import emulator
 from emulator.spec import isa
 from emulator.spec.errors import InputError, MachineError, UsageError
 from emulator.spec.image import Image
+from emulator.spec.spikes import SpikeTrains
 
 SIMULATORS = ("verilator", "icarus")
 
@@ -60,14 +61,14 @@ def machine(image: Image, simulator: str) -> Any:
     raise UsageError(f"no simulator {simulator!r}; the choices are {', '.join(SIMULATORS)}")
 
 
-def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
+def verify(image: Image, spikes: SpikeTrains | np.ndarray, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
     """Run samples on both machines, one after the other, and compare spikes of every timestep, what outputs carry,
     cycles of every sample, all counters. What spikes between neurons carry is compared by what they cause.
 
     What the samples teach an image that learns is carried from one to the next, and compared at the end.
 
     Args:
-        spikes: (samples, timesteps, inputs) uint8.
+        spikes: SpikeTrains, or (samples, timesteps, inputs) uint8.
         rewards: integer or (samples,) integers, the host's reward of each sample.
 
     Raises:
@@ -93,9 +94,10 @@ def verify(image: Image, spikes: np.ndarray, simulator: str = "verilator", rewar
         part = slice(0, sample + 1)  # what leads to a difference
         shown: list[tuple[int, int, int]] = []
         chip.reset(timesteps, int(reward[sample]))
+        inputs = spikes[sample]
         for t in range(steps):
             if t < timesteps:
-                inject(chip, image, spikes[sample, t])
+                inject(chip, image, inputs[t])
             carrying = chip.step()
             fired = [(core, neuron) for core, neuron, _ in carrying]
             now = sample * steps + t
@@ -144,7 +146,7 @@ def inject(chip: Any, image: Image, values: np.ndarray) -> None:
             chip.inject(int(route), int(values[i]))
 
 
-def _difference(image: Image, spikes: np.ndarray, rewards: np.ndarray, what: str) -> MachineError:
+def _difference(image: Image, spikes: SpikeTrains | np.ndarray, rewards: np.ndarray, what: str) -> MachineError:
     """The error to raise; lockstep with the reference says where the difference begins, and which machine is wrong."""
     from emulator.verilog.lockstep import lockstep
 

@@ -34,6 +34,7 @@ from emulator.spec.arch import Architecture, load_architecture
 from emulator.spec.errors import InputError, NmError
 from emulator.spec.files import read_toml
 
+from ..coding.binning import Binning
 from ..coding.decode import READOUTS
 from ..coding.spikes import SpikeData, read_spikes
 from ..frontends import read_network
@@ -46,8 +47,10 @@ from ..results.metrics import FPGA_METRICS, METRICS
 from ..results.summary import DEFAULT_PRICES
 
 FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
+BINNING: Final = tuple(field.name for field in dataclasses.fields(Binning) if field.name != "start")
+_READING: Final = ("input_levels", "timesteps", "limit", *BINNING)  # what decides how files are read
 SETTINGS: Final = {  # name: what its values are
-    **dict.fromkeys(FILES, "str"),
+    **dict.fromkeys((*FILES, *BINNING), "str"),
     **dict.fromkeys(("semantics", "readout", "arch", "prices", "target"), "str"),
     **{name: "str" if name in CHOICES else "float" for name in FIELDS},
     **dict.fromkeys(("clamp", "recurrent_bias"), "bool"),
@@ -279,7 +282,7 @@ def _point(
 
         choose_target(settings["target"])
     files = {name: str(path.parent / settings[name]) for name in FILES if name in settings}
-    key = json.dumps([*files.items(), *((n, settings.get(n)) for n in ("input_levels", "timesteps", "limit"))])
+    key = json.dumps([*files.items(), *((name, settings.get(name)) for name in _READING)])
     if key not in inputs:
         inputs[key] = _read(files, settings)
     overrides: dict[str, Any] = {name: settings.get(name) for name in FIELDS}
@@ -298,15 +301,16 @@ def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
         network = attach(network, read_rules(files["plasticity"]))
     if "input_levels" in settings:
         network = network.graded(settings["input_levels"])
-    data = read_spikes(files["spikes"], network.n_inputs, network.input_levels)
+    binning = {name: settings[name] for name in BINNING if name in settings}
+    size = {"limit": settings.get("limit"), "timesteps": settings.get("timesteps")}
+    data = read_spikes(files["spikes"], network.n_inputs, network.input_levels, **size, **binning)
     calibrate = None
     if "calibrate" in files:
-        calibrate = read_spikes(files["calibrate"], network.n_inputs, network.input_levels)
-    levels = [settings.get(name) for name in ("input_levels", "timesteps", "limit")]
-    digest = hashlib.sha256(json.dumps([list(files), levels]).encode())
-    for file in files.values():
-        digest.update(hashlib.sha256(Path(file).read_bytes()).digest())
-    data = data.first(settings.get("limit")).lasting(settings.get("timesteps"))
+        calibrate = read_spikes(files["calibrate"], network.n_inputs, network.input_levels, **binning)
+    digest = hashlib.sha256(json.dumps([list(files), [settings.get(name) for name in _READING]]).encode())
+    for file in map(Path, files.values()):
+        for part in sorted(file.rglob("*.*")) if file.is_dir() else [file]:
+            digest.update(hashlib.sha256(part.read_bytes()).digest())
     return Inputs(digest.hexdigest(), network, data, calibrate)
 
 

@@ -12,7 +12,21 @@ from emulator.spec.errors import DoesNotFitError, UsageError
 from emulator.spec.files import write_text, writing
 
 from ..results.numbers import quantity
-from .options import BAUD, FILE, JSON, LEARN, LEARNED, OUTPUT, PORT, TIMESTEPS, Verb, check_output, print_values
+from .options import (
+    BAUD,
+    FILE,
+    JSON,
+    LEARN,
+    LEARNED,
+    OUTPUT,
+    PORT,
+    TIMESTEPS,
+    Verb,
+    check_output,
+    inputs_option,
+    print_values,
+    read_inputs,
+)
 from .tables import show_kept
 from .terminal import Progress, console, new_table, show_facts, show_table
 
@@ -65,7 +79,7 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
 @click.argument("image", type=FILE)
 @PORT
 @BAUD
-@click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events, and labels.")
+@inputs_option()
 @click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
@@ -85,24 +99,24 @@ def run(
     learn: bool,
     learned: str | None,
     as_json: bool,
+    **binning: str | None,
 ) -> None:
     """Run samples on a board that holds IMAGE.
 
     While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
     """
     from emulator.result import save_result
-    from emulator.spec.image_file import load_compiled, save_image
+    from emulator.spec.image_file import load_image, save_image
 
     from ..board.link import Board, SerialTransport
     from ..board.run import run_on_board, summary
-    from ..coding.spikes import largest_input, read_spikes
     from ..learning.learned import check_learns
 
-    program = load_compiled(image)
+    program = load_image(image)
     learn = learn or learned is not None
     if learn:
         check_learns(program)
-    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    data = read_inputs(spikes, program, binning, limit, timesteps)
     with Board(SerialTransport(port, baud)) as device, Progress() as progress:
         result = run_on_board(device, program, data, output is not None, progress, compare, learn)
         values = summary(device, result, compare)

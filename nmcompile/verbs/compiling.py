@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, OUTPUT, Verb, print_values
+from .options import FILE, JSON, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill, show_losses
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     type=click.IntRange(2, 255),
     help="Analog inputs (direct coding): k, 0 to N, stands for k / N and is sent as one graded spike.",
 )
-@click.option("--calibrate", type=FILE, help="IN.npz: sample inputs that set the scales, and give a drift report.")
+@inputs_option("--calibrate", "Sample inputs that set the scales, and give a drift report", required=False)
 @click.option("--plasticity", type=FILE, help="RULES.toml: learning rules by the name of the projection that learns.")
 @click.option(
     "--dump",
@@ -62,7 +62,6 @@ def compile_command(
     from emulator.spec.image_file import save_image
     from emulator.spec.notes import to_plain
 
-    from ..coding.spikes import read_spikes
     from ..frontends import read_network
     from ..pipeline import compile_network
 
@@ -77,7 +76,7 @@ def compile_command(
     if input_levels:
         network = network.graded(input_levels)
     target = load_architecture(arch) if arch else None
-    data = read_spikes(calibrate, network.n_inputs, network.input_levels) if calibrate else None
+    data = read_inputs(calibrate, network, choices) if calibrate else None
     samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()

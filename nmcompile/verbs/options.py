@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from emulator.spec.errors import InputError, UsageError
+
+from ..coding.choices import EVENTS, FORMATS, POLARITIES, RULES
+
+if TYPE_CHECKING:
+    from emulator.spec.image import Image
+
+    from ..coding.spikes import SpikeData
+    from ..network.network import Network
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FileName(click.ParamType):
@@ -57,6 +68,57 @@ TIMESTEPS = click.option(
     help="Cut the inputs to T timesteps, or pad them with silence.",
 )
 THREADS = click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="Samples side by side.")
+
+
+_EVENTS = (
+    click.option(
+        "--bin", help="Of recordings: how long a timestep is, for example 1ms; or into how many they are cut."
+    ),
+    click.option("--bin-rule", type=click.Choice(RULES), help="What happens at their ends; all drops nothing."),
+    click.option("--events", type=click.Choice(EVENTS), help="Events that fall together: one spike, or their number."),
+    click.option("--polarity", type=click.Choice(POLARITIES), help="Which events are inputs; both: OFF first."),
+    click.option("--downscale", help="New size of the sensor, for example 17x17; or what divides x and y."),
+    click.option("--crop", help="Drop what is beyond this size, for example 32x32."),
+    click.option("--sensor", help="Size of the sensor where no file says it, for example 1280x720."),
+    click.option("--format", type=click.Choice(FORMATS), help="Of recordings whose names do not say it."),
+)
+
+
+def inputs_option(name: str = "--spikes", what: str = "Inputs of the run", required: bool = True) -> Callable[[F], F]:
+    """The option that names inputs, and those that say how recordings of events become spikes, as `Binning` has it."""
+    about = f"{what}: .npz, .npy, or recordings: .bin, .aedat4, .raw, .h5, a folder of them."
+
+    def add(command: F) -> F:
+        for option in reversed(_EVENTS):
+            command = option(command)
+        return click.option(name, type=FILE, required=required, help=about)(command)
+
+    return add
+
+
+def read_inputs(
+    path: str,
+    taker: Image | Network,
+    options: dict[str, Any],
+    limit: int | None = None,
+    timesteps: int | None = None,
+) -> SpikeData:
+    """The inputs at `path`, as their taker needs them; what was merged, dropped or assumed is told on standard error.
+
+    Args:
+        options: of a verb, among them those that `inputs_option` added.
+    """
+    from emulator.spec.image import Image
+
+    from ..coding.binning import Binning
+    from ..coding.spikes import largest_input, read_spikes
+
+    largest = largest_input(taker) if isinstance(taker, Image) else taker.input_levels
+    given = {f.name: options[f.name] for f in fields(Binning) if options.get(f.name) is not None}
+    data = read_spikes(path, taker.n_inputs, largest, limit=limit, timesteps=timesteps, **given)
+    for note in data.notes:
+        click.echo(f"! {note}", err=True)
+    return data
 
 
 def check_output(path: str, inputs: Sequence[str]) -> None:

@@ -9,7 +9,20 @@ from rich.markup import escape
 
 from emulator.spec.errors import UsageError
 
-from .options import FILE, JSON, LEARN, LEARNED, OUTPUT, PRICES, THREADS, TIMESTEPS, Verb, print_values
+from .options import (
+    FILE,
+    JSON,
+    LEARN,
+    LEARNED,
+    OUTPUT,
+    PRICES,
+    THREADS,
+    TIMESTEPS,
+    Verb,
+    inputs_option,
+    print_values,
+    read_inputs,
+)
 from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
 from .terminal import console, show_facts, show_warnings
 
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Verb)
 @click.argument("image", type=FILE)
-@click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events, and labels.")
+@inputs_option()
 @click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
@@ -45,6 +58,7 @@ def emulate(
     learned: str | None,
     prices: str,
     as_json: bool,
+    **binning: str | None,
 ) -> None:
     """Run samples on the emulator.
 
@@ -53,7 +67,6 @@ def emulate(
     from emulator.result import save_result
     from emulator.spec.image_file import load_compiled, save_image
 
-    from ..coding.spikes import largest_input, read_spikes
     from ..results.evaluate import evaluate
     from ..results.summary import summary
 
@@ -61,7 +74,7 @@ def emulate(
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
     program = load_compiled(image)
-    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    data = read_inputs(spikes, program, binning, limit, timesteps)
     result = evaluate(
         program,
         data,
@@ -82,23 +95,30 @@ def emulate(
 
 @click.command(cls=Verb)
 @click.argument("image", type=FILE)
-@click.option("--spikes", type=FILE, required=True, help="IN.npz: spikes or events.")
+@inputs_option()
 @click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @JSON
-def verify(image: str, spikes: str, simulator: str, timesteps: int | None, limit: int | None, as_json: bool) -> None:
+def verify(
+    image: str,
+    spikes: str,
+    simulator: str,
+    timesteps: int | None,
+    limit: int | None,
+    as_json: bool,
+    **binning: str | None,
+) -> None:
     """Run the Verilog beside the emulator and compare them.
 
     Every spike, counter and clock cycle; stops at the first difference.
     """
     from emulator.spec.image_file import load_image
 
-    from ..coding.spikes import largest_input, read_spikes
     from ..results.verify import verify as compare
 
     program = load_image(image)
-    data = read_spikes(spikes, program.n_inputs, largest_input(program)).first(limit).lasting(timesteps)
+    data = read_inputs(spikes, program, binning, limit, timesteps)
     verdict = compare(program, data.spikes, simulator, data.extra.get("rewards", 0))
     print_values(verdict.summary(), as_json, lambda: verified(verdict.summary()))
 
