@@ -104,15 +104,21 @@ def compile_network(
             if candidate is candidates[-1]:
                 raise
         else:
-            break
-    if all(p.matrix.nnz == 0 for p in placement.network.projections) and any(
-        p.matrix.data.any() for p in network.projections
-    ):
-        raise InputError(
-            f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
-            "--semantics or --dt, or --calibrate"
-        )
+            if not _all_zero(placement.network, network):
+                break
+            if candidate is candidates[-1]:
+                raise InputError(
+                    f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
+                    "--semantics or --dt, or --calibrate"
+                )
     return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
+
+
+def _all_zero(quantized: QuantizedNetwork, network: Network) -> bool:
+    """Is no weight left of those that there were?"""
+    return all(p.matrix.nnz == 0 for p in quantized.projections) and any(
+        p.matrix.data.any() for p in network.projections
+    )
 
 
 def _lower(

@@ -81,6 +81,7 @@ def check_synapses(asked: Request, made: Compilation) -> None:
             there = asked.masks[p.name]
         elif asked.rules[p.name].get("all_to_all"):
             there |= ~np.eye(len(there), dtype=bool) if source.source == source.target else True
+        assert there.any()
         held = p.matrix.tocoo()
         assert set(zip(held.row.tolist(), held.col.tolist(), strict=True)) == set(zip(*np.nonzero(there), strict=True))
         assert p.payload == made.quantized.population(p.target).payload == 1
