@@ -66,7 +66,7 @@ class Compilation:
             "semantics": self.semantics.describe(),
             "losses": [asdict(loss) for loss in self.quantized.losses],
             "calibration_left_out": self.quantized.left_out,
-            "notes": list(self.network.notes),
+            "notes": [*self.network.notes, *self.discrete.rounded],
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
@@ -108,8 +108,8 @@ def compile_network(
                 break
             if candidate is candidates[-1]:
                 raise InputError(
-                    f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
-                    "--semantics or --dt, or --calibrate"
+                    f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, "
+                    "another --semantics or --dt, or --calibrate"
                 )
     return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
 

@@ -128,7 +128,7 @@ def test_potentials_of_a_readout_are_compared():
     last = network.populations[-1]
     readout = dataclasses.replace(last, model="I", params={"r": last.params["r"]})
     network = dataclasses.replace(network, populations=(*network.populations[:-1], readout))
-    x = data.spikes[:4]
+    x = np.asarray(data.spikes)[:4]
     right = discretize(network, choose_semantics("norse"))
     sums = [run_float(right, x[:, : t + 1]).output_counts for t in range(x.shape[1])]
     v = np.diff(np.stack(sums, axis=1), axis=1, prepend=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 from . import isa
 from .errors import InputError
@@ -25,6 +26,8 @@ def check_notes(image: Image) -> None:
     for name, values in notes.thresholds.items():
         if name not in sizes or (isinstance(values, tuple) and len(values) != sizes[name]):
             raise _odd(f"thresholds of {name!r}")
+    if notes.models and not re.fullmatch("[0-9a-f]{64}", notes.models.sha256):
+        raise _odd("the digest of its models is none")
     for row in notes.drift:
         if row.name not in sizes:
             raise _odd(f"drift of {row.name!r}")

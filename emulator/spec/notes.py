@@ -130,6 +130,14 @@ class DriftNote:
 
 
 @dataclass(frozen=True)
+class ModelsNote:
+    """The file of a user's own neuron models and rules that an image was compiled with: its name, never its code."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Notes:
     """What the compiler remembers of an image.
 
@@ -141,6 +149,7 @@ class Notes:
         thresholds: of each spiking population, in state units: one number where its neurons agree.
         parts: of each core.
         title: what a report is headed with.
+        models: the user's own models; None: the package's.
     """
 
     network: str
@@ -156,6 +165,7 @@ class Notes:
     projections: tuple[ProjectionNote, ...]
     drift: tuple[DriftNote, ...] = ()
     title: str | None = None
+    models: ModelsNote | None = None
 
     @property
     def placed(self) -> Iterator[tuple[int, PartNote]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from emulator.spec.errors import InputError
 
 from ..network.network import Network
+from ..neurons import models as models  # makes known the models that files may name beside NIR's
 
 
 def read_network(path: str | Path) -> Network:

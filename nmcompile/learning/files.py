@@ -103,7 +103,7 @@ def _call(where: str, name: str, make: Callable[..., Any], values: Mapping[str, 
     if missing:
         raise InputError(f"{where}: {name!r} needs {', '.join(missing)}; give {'it' if len(missing) == 1 else 'them'}")
     for key, value in values.items():
-        annotation = (parameters if key in parameters else _RULE)[key].annotation.removesuffix(" | None")
+        annotation = _annotation((parameters if key in parameters else _RULE)[key].annotation)
         takes, right = _KINDS.get(annotation, ("", bool))
         if takes and not right(value):
             shown = list(value) if isinstance(value, tuple) else value
@@ -112,6 +112,11 @@ def _call(where: str, name: str, make: Callable[..., Any], values: Mapping[str, 
         return make(**values)
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
+
+
+def _annotation(of: Any) -> str:
+    """An annotation as text, whether or not a user's file postpones its evaluation."""
+    return (of if isinstance(of, str) else getattr(of, "__name__", "")).removesuffix(" | None")
 
 
 def _custom(where: str, values: dict[str, Any]) -> Rule:

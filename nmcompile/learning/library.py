@@ -270,3 +270,12 @@ RULES: dict[str, Callable[..., Rule]] = {
     "reward-stdp": reward_stdp,
     "hebbian": hebbian,
 }
+
+
+def register_rule(name: str, make: Callable[..., Rule]) -> None:
+    """Add a rule that a file of rules can name, or replace one.
+
+    Args:
+        make: returns a `Rule`; the keys of a table in the file are its parameters.
+    """
+    RULES[name] = make

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from emulator.spec.errors import InputError, NmError
+
 from ..network.network import MODELS, NIR_MODELS, Model, Population
 from ..network.semantics import Semantics
 from . import lif, loihi, threshold
@@ -38,7 +40,18 @@ def dynamics(population: Population, semantics: Semantics) -> Dynamics:
     """A population's discrete update under these semantics."""
     discretize = MODELS[population.model].discretize
     assert discretize is not None, "the models of NIR have theirs from below"
-    return discretize(population, semantics)
+    if discretize in (lif.discretize, loihi.discretize, threshold.discretize):
+        return discretize(population, semantics)
+    what = f"{population.name!r}: discretize of the model {population.model!r}"
+    try:
+        found = discretize(population, semantics)
+    except NmError:
+        raise
+    except Exception as error:  # whatever a user's own function does
+        raise InputError(f"{what} ends in {type(error).__name__}: {error}; repair the model") from None
+    if not isinstance(found, Dynamics):
+        raise InputError(f"{what} returns a {type(found).__name__}; let it return Dynamics")
+    return found
 
 
 for _name, _parameters in NIR_MODELS.items():

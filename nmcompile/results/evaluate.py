@@ -97,6 +97,13 @@ def _check_inputs(image: Image, data: SpikeData) -> None:
             "--input-levels for analog inputs"
         )
 
+    outputs = len(image.outputs)
+    if data.labels is not None and not 0 <= data.labels.min() <= data.labels.max() < outputs:
+        raise InputError(
+            f"labels from {data.labels.min()} to {data.labels.max()}, but the network has {outputs} outputs, counted "
+            "from 0; leave labels out, or number the classes as the outputs are"
+        )
+
 
 def _readout(notes: Notes, readout: str | None) -> str:
     """The readout to use; UsageError if there is none of that name, or outputs have no spikes for it."""

@@ -76,6 +76,7 @@ def inspect_image(image: Image) -> dict[str, Any]:
         ],
         "drift": to_plain(notes.drift),
         "warnings": list(notes.warnings),
+        "models": to_plain(notes.models) if notes.models else None,
     }
 
 

@@ -23,6 +23,7 @@ from ..network.semantics import Semantics
 from ..pipeline import compile_network
 from ..results.evaluate import evaluate
 from ..results.summary import summary
+from ..user_models import using
 from .plan import Inputs
 
 INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
@@ -50,6 +51,10 @@ class Run:
     learn: bool
 
     def __call__(self, inputs: Inputs) -> dict[str, Any]:
+        with using(inputs.models):
+            return self._run(inputs)
+
+    def _run(self, inputs: Inputs) -> dict[str, Any]:
         samples = None if inputs.calibrate is None else inputs.calibrate.spikes
         made = compile_network(inputs.network, self.arch, self.semantics, self.weight_bits, samples)
         result = evaluate(made.image, inputs.data, readout=self.readout, learn=self.learn)
@@ -127,7 +132,10 @@ def execute(
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         if scheduler is None:
             processes = min(workers or os.cpu_count() or 1, len(tasks))
-            local = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+            anywhere = {"dashboard_address": "127.0.0.1:0"}  # its port is taken where another study runs
+            local = LocalCluster(
+                n_workers=processes, threads_per_worker=1, dashboard_address=None, scheduler_kwargs=anywhere
+            )
             cluster: Any = stack.enter_context(local)
         else:
             cluster = scheduler

@@ -45,6 +45,7 @@ from ..network.semantics import CHOICES, FIELDS, Semantics, choose_semantics
 from ..quantize.quantized import WEIGHT_BITS
 from ..results.metrics import FPGA_METRICS, METRICS
 from ..results.summary import DEFAULT_PRICES
+from ..user_models import UserModels
 
 FILES: Final[tuple[str, ...]] = ("network", "spikes", "calibrate", "plasticity")
 BINNING: Final = tuple(field.name for field in dataclasses.fields(Binning) if field.name != "start")
@@ -78,12 +79,16 @@ LARGEST: Final = 100_000  # points
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a point reads: shared by all points with the same files and levels; `digest` is of all that."""
+    """What a point reads: shared by all points with the same files and levels; `digest` is of all that.
+
+    `models` are the user's own, which every worker runs beside its task.
+    """
 
     digest: str
     network: Network
     data: SpikeData
     calibrate: SpikeData | None
+    models: UserModels | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +124,8 @@ class Study:
     files: tuple[str, ...]
 
 
-def read_study(path: str | Path) -> Study:
-    """Read STUDY.toml and every file that it names.
+def read_study(path: str | Path, models: UserModels | None = None) -> Study:
+    """Read STUDY.toml and every file that it names; the models come from the command line, never from a study.
 
     Raises:
         InputError: no such file, unknown or mistyped keys, nothing to vary, networks or spikes that cannot be read.
@@ -158,7 +163,7 @@ def read_study(path: str | Path) -> Study:
         settings = dict(fixed)
         for _, own in choice:
             settings |= own
-        points.append(_point(Path(path), at, settings, inputs, tables))
+        points.append(_point(Path(path), at, settings, inputs, tables, models))
     labels = {name: [label for label, _ in values] for name, values in axes.items()}
     study = Study(table.get("title", Path(path).stem), labels, objectives, tuple(points), inputs, _files(path, points))
     _check_objectives(path, study)
@@ -259,6 +264,7 @@ def _point(
     settings: dict[str, Any],
     inputs: dict[str, Inputs],
     tables: dict[str, PriceTable],
+    models: UserModels | None,
 ) -> Point:
     """A point, its files read once for all."""
     for name in ("network", "spikes"):
@@ -284,7 +290,7 @@ def _point(
     files = {name: str(path.parent / settings[name]) for name in FILES if name in settings}
     key = json.dumps([*files.items(), *((name, settings.get(name)) for name in _READING)])
     if key not in inputs:
-        inputs[key] = _read(files, settings)
+        inputs[key] = _read(files, settings, models)
     overrides: dict[str, Any] = {name: settings.get(name) for name in FIELDS}
     own = inputs[key].network.semantics
     semantics = choose_semantics(settings.get("semantics") or own or "nir", **overrides)
@@ -295,7 +301,7 @@ def _point(
     return Point(at, settings, key, semantics, arch, tables[prices], problem)
 
 
-def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
+def _read(files: Mapping[str, str], settings: Mapping[str, Any], models: UserModels | None) -> Inputs:
     network = read_network(files["network"])
     if "plasticity" in files:
         network = attach(network, read_rules(files["plasticity"]))
@@ -307,11 +313,12 @@ def _read(files: Mapping[str, str], settings: Mapping[str, Any]) -> Inputs:
     calibrate = None
     if "calibrate" in files:
         calibrate = read_spikes(files["calibrate"], network.n_inputs, network.input_levels, **binning)
-    digest = hashlib.sha256(json.dumps([list(files), [settings.get(name) for name in _READING]]).encode())
+    reading = [settings.get(name) for name in _READING]
+    digest = hashlib.sha256(json.dumps([list(files), reading, models and models.note.sha256]).encode())
     for file in map(Path, files.values()):
         for part in sorted(file.rglob("*.*")) if file.is_dir() else [file]:
             digest.update(hashlib.sha256(part.read_bytes()).digest())
-    return Inputs(digest.hexdigest(), network, data, calibrate)
+    return Inputs(digest.hexdigest(), network, data, calibrate, models)
 
 
 def _file_or_name(path: Path, name: str) -> str:

@@ -9,7 +9,7 @@ import click
 from emulator.spec.errors import MachineError
 
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, Verb, print_values
+from .options import FILE, JSON, MODELS, Verb, print_values
 from .terminal import show_facts
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ SHOWN = 10  # readings that are listed
 @click.option("--reference", required=True, type=FILE, help="IN.npz: spikes, and what the framework sent of them.")
 @click.option("--limit", type=click.IntRange(1), default=40, show_default=True, help="Compare the first N samples.")
 @semantics_options
+@MODELS
 @JSON
 def check(net: str, reference: str, limit: int, as_json: bool, **choices: Any) -> None:
     """Find the reading of NET that reproduces what its framework sent.

@@ -10,13 +10,15 @@ from rich.markup import escape
 
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, OUTPUT, Verb, inputs_option, print_values, read_inputs
+from .options import FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill, show_losses
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
     from emulator.spec.image import Image
     from emulator.spec.notes import ProjectionNote
+
+    from ..user_models import UserModels
 
 
 @click.command("compile", cls=Verb)
@@ -41,8 +43,11 @@ if TYPE_CHECKING:
     type=click.Choice(["network", "discretize", "retime", "quantize", "place", "emit"]),
     help="Print what this pass made, too; can be repeated.",
 )
+@MODELS
 @JSON
+@click.pass_obj
 def compile_command(
+    models: UserModels | None,
     net: str,
     output: str,
     arch: str | None,
@@ -80,6 +85,8 @@ def compile_command(
     samples = data.spikes if data else None
     result = compile_network(network, target, chosen, weight_bits, samples)
     image, values = result.image, result.summary()
+    if models:
+        image = replace(image, notes=replace(image.compiled, models=models.note))
     if data is not None and samples is not None:
         from ..results.drift import drift_report
         from ..results.readings import warn_of_reading
@@ -177,6 +184,7 @@ def inspected(kind: str, values: dict[str, Any]) -> None:
         ("architecture", f"{values['architecture']} ({values['architecture_hash']})"),
         ("semantics", values["semantics"]),
         ("latency", count(values["latency_timesteps"], "timestep")),
+        *([("models", f"{escape(m['name'])} (SHA-256 {m['sha256']})")] if (m := values["models"]) else []),
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
     )
     table = new_table(

@@ -49,9 +49,17 @@ class Verb(click.Command):
             for other, same in outputs[:at]:
                 if os.path.realpath(path) == os.path.realpath(same):
                     raise UsageError(f"{path}: {other} and {option} cannot be one file; choose another name")
-        return super().invoke(ctx)
+        models = ctx.params.pop("models", None)
+        if models is None:
+            return super().invoke(ctx)
+        from ..user_models import read_models, using
+
+        ctx.obj = read_models(models)
+        with using(ctx.obj):
+            return super().invoke(ctx)
 
 
+MODELS = click.option("--models", type=FILE, help="FILE.py: neuron models and rules of your own, which it registers.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 PRICES = click.option(
     "--prices", type=FILE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."

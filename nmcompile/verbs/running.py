@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 @click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
 @LEARN
 @LEARNED
+@click.option("--models", "own", type=FILE, help="FILE.py that the image was compiled with; another is refused.")
 @PRICES
 @JSON
 def emulate(
@@ -56,6 +57,7 @@ def emulate(
     readout: str | None,
     learn: bool,
     learned: str | None,
+    own: str | None,
     prices: str,
     as_json: bool,
     **binning: str | None,
@@ -69,11 +71,14 @@ def emulate(
 
     from ..results.evaluate import evaluate
     from ..results.summary import summary
+    from ..user_models import check_models
 
     for probe in probes:
         if ":" not in probe:
             raise UsageError(f"probe {probe!r}; it is REGISTER:POPULATION, for example v:{probe}")
     program = load_compiled(image)
+    if own:
+        check_models(program, own)
     data = read_inputs(spikes, program, binning, limit, timesteps)
     result = evaluate(
         program,

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 from rich.markup import escape
 
-from .options import FILE, JSON, OUTPUT, Verb, check_output, print_values
+from .options import FILE, JSON, MODELS, OUTPUT, Verb, check_output, print_values
 from .terminal import Progress, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
     from ..study.sweep import Findings
+    from ..user_models import UserModels
 
 
 @click.command(cls=Verb)
@@ -20,9 +21,17 @@ if TYPE_CHECKING:
 @click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a processor.")
 @click.option("--scheduler", help="Address of a Dask scheduler to run on, for example tcp://host:8786.")
+@MODELS
 @JSON
+@click.pass_obj
 def sweep(
-    study: str, output: str | None, html: str | None, workers: int | None, scheduler: str | None, as_json: bool
+    models: UserModels | None,
+    study: str,
+    output: str | None,
+    html: str | None,
+    workers: int | None,
+    scheduler: str | None,
+    as_json: bool,
 ) -> None:
     """Run a co-design study: every combination of its settings.
 
@@ -31,7 +40,7 @@ def sweep(
     from ..study.plan import read_study
     from ..study.sweep import run_study, write_csv
 
-    plan = read_study(study)
+    plan = read_study(study, models)
     for path in filter(None, (output, html)):
         check_output(path, plan.files)
     with Progress() as progress:
