@@ -560,7 +560,7 @@ def test_two_outputs_are_two_files(fails, made, tmp_path):
 
 
 NO_FILES = {  # options that take a text which is no file
-    *("--port", "--scheduler", "--target", "--board", "--simulator", "--probe", "--readout", "--set", "--v-min"),
+    *("--port", "--scheduler", "--probe", "--set", "--v-min"),
 }
 
 

@@ -5,7 +5,9 @@ Spikes are (samples, timesteps, outputs) numbers, what they carry or 0; `trains`
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -14,7 +16,6 @@ from emulator.spec.errors import InputError
 from emulator.spec.image import Image, whose
 
 UNDECIDED = -1  # the class of a sample without an output spike
-READOUTS = ("count", "first-spike", "membrane")
 
 
 def trains(image: Image, result: RunResult) -> np.ndarray:
@@ -67,3 +68,33 @@ def verdict(scores: np.ndarray, predictions: np.ndarray, labels: np.ndarray | No
     if labels is not None:
         kept |= {"labels": tuple(labels.tolist()), "accuracy": float((predictions == labels).mean())}
     return kept
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How predictions are made.
+
+    Attributes:
+        score: (samples, outputs), the largest wins, of what `of` names; of spikes, 0 for an output without any.
+        of: "counts": (samples, outputs), what each output sent in all; "trains": (samples, timesteps, outputs), 1 where
+            it fired; "membranes": the same, its potentials in floats.
+    """
+
+    score: Callable[[np.ndarray], np.ndarray]
+    of: Literal["counts", "trains", "membranes"]
+
+    @property
+    def spiking(self) -> bool:
+        """Does it need outputs that spike?"""
+        return self.of != "membranes"
+
+    def predict(self, scores: np.ndarray) -> np.ndarray:
+        """(samples,) the class of each sample; -1 where no output spiked."""
+        return chosen(scores, np.asarray(scores.any(axis=1)) if self.spiking else None)
+
+
+READOUTS: Final = {
+    "count": Readout(lambda counts: counts, "counts"),
+    "first-spike": Readout(earliness, "trains"),
+    "membrane": Readout(lambda v: v.sum(axis=1, dtype=np.float64), "membranes"),
+}
