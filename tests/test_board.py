@@ -430,7 +430,7 @@ def test_flash_and_run_on_a_served_board(served):
     inputs = shipped_folder("examples") / "data" / "mnist_mlp_test.npz"
     result = path.with_suffix(".npz")
     code, out, err = nmc(
-        *("run", path, "--port", port, "--spikes", inputs, "--limit", 3, "--compare", "--json", "-o", result)
+        *("run", path, "--port", port, "--spikes", inputs, "--limit", 3, "--verify", "--json", "-o", result)
     )
     assert (code, err) == (0, "")
     values = json.loads(out)
@@ -446,7 +446,7 @@ def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
     net, inputs, mine, emulated, again = (tmp_path / name for name in ("n.nmi", "i.npz", "b.nmi", "e.nmi", "a.nmi"))
     save_image(image, net)
     np.savez(inputs, spikes=data.spikes)
-    run = ("--port", port, "--spikes", inputs, "--compare")
+    run = ("--port", port, "--spikes", inputs, "--verify")
     assert nmc("flash", net, "--port", port)[0] == 0
     code, out, err = nmc("run", net, *run, "--learned", mine, "--json", "-o", tmp_path / "run.npz")
     assert (code, err) == (0, "")

@@ -23,7 +23,7 @@ KINDS = {
 }
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc cache --warm")
 @click.option("--clear", is_flag=True, help="Remove all that is kept.")
 @click.option("--warm", is_flag=True, help="Compile the emulator's kernel now, so that no run has to.")
 @JSON
