@@ -85,7 +85,7 @@ _WHERE |= {  # verbs of the command line whose functions have a longer name
     "bitstream": ("nmcompile.fpga.bitstream", "build"),
     "sweep": ("nmcompile.study.sweep", "run_study"),
 }
-_MODULES = {"encode": "nmcompile.coding.encode", "decode": "nmcompile.coding.decode"}
+_MODULES = {"cache": "emulator.cache", "encode": "nmcompile.coding.encode", "decode": "nmcompile.coding.decode"}
 __all__ = sorted([*_WHERE, *_MODULES])
 
 

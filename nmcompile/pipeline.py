@@ -12,6 +12,7 @@ from emulator.spec.check import check_image
 from emulator.spec.drawn import Drawn
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
+from emulator.spec.image_file import load_compiled
 
 from .coding.spikes import read_spikes
 from .discretize.discretize import DiscreteNetwork, discretize
@@ -74,6 +75,13 @@ class Compilation(Drawn):
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
+
+
+def as_image(image: Image | Compilation | str | Path) -> Image:
+    """The image of a compilation or of an .nmi file that a compiler wrote; an image as it is."""
+    if isinstance(image, Compilation):
+        return image.image
+    return image if isinstance(image, Image) else load_compiled(image)
 
 
 def compile_network(

@@ -188,7 +188,7 @@ def shown(net, spikes, compilation, tmp_path_factory):
         "network": (nm.read_network(net), "lif1"),
         "compilation": (compilation, "lif2"),
         "image": (compilation.image, "Where its neurons live"),
-        "result": (nm.evaluate(compilation, spikes, record_spikes=True), "cycles a sample"),
+        "result": (nm.evaluate(compilation, spikes, record_spikes=True), "cycles per sample"),
         "findings": (findings, "Best accuracy"),
         "study": (study, None),
         "data": (nm.read_spikes(spikes), None),

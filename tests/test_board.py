@@ -430,7 +430,7 @@ def test_flash_and_run_on_a_served_board(served):
     inputs = shipped_folder("examples") / "data" / "mnist_mlp_test.npz"
     result = path.with_suffix(".npz")
     code, out, err = nmc(
-        *("run", path, "--port", port, "--spikes", inputs, "--limit", 3, "--compare", "--json", "-o", result)
+        *("run", path, "--port", port, "--spikes", inputs, "--limit", 3, "--verify", "--json", "-o", result)
     )
     assert (code, err) == (0, "")
     values = json.loads(out)
@@ -446,7 +446,7 @@ def test_a_board_learns_as_the_emulator_does(served, up5k, tmp_path):
     net, inputs, mine, emulated, again = (tmp_path / name for name in ("n.nmi", "i.npz", "b.nmi", "e.nmi", "a.nmi"))
     save_image(image, net)
     np.savez(inputs, spikes=data.spikes)
-    run = ("--port", port, "--spikes", inputs, "--compare")
+    run = ("--port", port, "--spikes", inputs, "--verify")
     assert nmc("flash", net, "--port", port)[0] == 0
     code, out, err = nmc("run", net, *run, "--learned", mine, "--json", "-o", tmp_path / "run.npz")
     assert (code, err) == (0, "")
@@ -508,6 +508,30 @@ def test_a_busy_port_is_named(served):
             6,
             f"nmc: port {port} is in use by another program; end that first",
         )
+
+
+def test_a_busy_tcp_port_is_named_as_a_terminal_is(served):
+    import socket
+
+    _, path = served
+    server = subprocess.Popen(
+        [*NMC, "board", "--tcp", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        port = server.stdout.readline().strip()
+        number = port.rsplit(":", 1)[1]
+        with socket.create_connection(("127.0.0.1", int(number))):
+            time.sleep(0.5)  # until it is the one who is served
+            said = f"nmc: port {port} is in use by another program; end that first"
+            assert nmc("flash", path, "--port", port)[::2] == (6, said)
+            said = f"nmc: port {number} of 127.0.0.1 is in use by another program; choose another, or 0 for any"
+            assert nmc("board", "--tcp", number)[0] == 6
+            assert nmc("board", "--tcp", number)[2].endswith(said)
+        assert nmc("flash", path, "--port", port)[0] == 0
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
 
 
 def test_a_missing_port_is_named(served):

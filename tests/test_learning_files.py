@@ -125,7 +125,7 @@ def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
     assert 0 < values["learning_energy_j_per_sample"] < values["energy_j_per_sample"]
     said = lines(nmc(*run, "--learn")[1])
     (cost,) = [line for line in said if line.startswith("learning")]
-    assert f"learning {values['learning_cycles_per_sample']:,.0f} cycles a sample (" in cost
+    assert f"learning {values['learning_cycles_per_sample']:,.0f} cycles per sample (" in cost
     assert f", {values['row_updates'] / 5:,.1f} rows updated" in cost
     assert "! what was learned is not kept; give --learned OUT.nmi to write the image that it ends in" in said
 
@@ -148,7 +148,7 @@ def test_rewards_come_with_the_inputs(nmc, files, monkeypatch):
     learn = ["emulate", "net.nmi", "--spikes", "in.npz", "--learned", "after.nmi"]
     assert (
         "! 'fc' learns by 'reward-stdp', which waits for rewards, and these inputs bring none: give `rewards`, an "
-        "integer a sample\n" in nmc(*learn)[1]
+        "integer per sample\n" in nmc(*learn)[1]
     )
     before, after = (learned_weights(load_image(files / name), "fc") for name in ("net.nmi", "after.nmi"))
     np.testing.assert_array_equal(before, after)

@@ -379,6 +379,7 @@ def test_what_is_no_torch_module_is_refused():
 
 
 # ------------------------------------------------------------------------------------------------ the real ones
+@pytest.mark.filterwarnings("ignore")  # frameworks warn of much that is not ours
 @pytest.mark.skipif(not REAL, reason="NM_FRAMEWORKS=1 runs the frameworks that are installed")
 def test_every_cell_of_the_matrix_that_is_installed_is_read_right():
     import conformance

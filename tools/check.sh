@@ -26,3 +26,12 @@ ruff check .
 mypy
 python tools/generate.py --check
 python -m pytest -n 2 --dist loadfile "$@"
+
+# NM_FRAMEWORKS=1: a framework that installs within a minute runs its layers against the compiled network, in an
+# environment of its own; tools/conformance.py has the others. torch comes first: its build without CUDA, where there is one.
+if [ "${NM_FRAMEWORKS:-}" = 1 ]; then
+    [ -x .venv-frameworks/bin/python ] || python3 -m venv .venv-frameworks
+    .venv-frameworks/bin/python -m pip install -q --disable-pip-version-check torch==2.13.0
+    .venv-frameworks/bin/python -m pip install -q --disable-pip-version-check snntorch==1.0.0 nir==1.0.8 nirtorch==2.6 pytest hypothesis -e .
+    .venv-frameworks/bin/python -m pytest -q tests/test_modules.py -k matrix
+fi

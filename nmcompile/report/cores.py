@@ -86,7 +86,7 @@ def _maps(result: RunResult, arch: Architecture, fill: tuple[CoreFill, ...], bus
     joules = result.notes.energy.cores_j if result.notes.energy else ()
     if len(joules) == n and sum(joules) > 0:
         each = [quantity(j / max(1, result.samples), "J") for j in joules]
-        top = "Energy a sample" if width <= 4 else f"Energy a sample, up to {each[int(np.argmax(joules))]}"
+        top = "Energy per sample" if width <= 4 else f"Energy per sample, up to {each[int(np.argmax(joules))]}"
         texts = each if width <= 4 else [""] * n
         maps.append(figures.mesh(width, height, top, [j / max(joules) for j in joules], texts))
     if len(fill) > MOST_CARDS:

@@ -61,17 +61,17 @@ def header(result: RunResult) -> str:
         cost += f" and {quantity(energy.total_j / max(1, samples), 'J')}"
     headline = f"A sample takes {cost}" if counted else "A run on a board that counts nothing"
     if notes.accuracy is not None:
-        headline = f"{percent(notes.accuracy, 1)} right{f', at {cost} a sample' if counted else ''}"
+        headline = f"{percent(notes.accuracy, 1)} right{f', at {cost} per sample' if counted else ''}"
     tiles, spikes = [], int(result.neuron_spikes.sum())
     if counted:
-        tiles.append(("cycles a sample", number(round(cycles)), result.cycles_are))
-        tiles.append(("latency a sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
+        tiles.append(("cycles per sample", number(round(cycles)), result.cycles_are))
+        tiles.append(("latency per sample", quantity(cycles / clock, "s"), f"at {quantity(clock, 'Hz')}"))
         operations, spikes = result.total("synaptic_operations") / max(1, samples), result.total("spikes")
-        tiles.append(("synaptic operations", number(round(operations)), "a sample"))
-    tiles.append(("spikes", number(round(spikes / max(1, samples))), "a sample"))
+        tiles.append(("synaptic operations", number(round(operations)), "per sample"))
+    tiles.append(("spikes", number(round(spikes / max(1, samples))), "per sample"))
     if energy:
         scope = f"{energy.scope}, by {energy.table}"
-        tiles.append(("energy a sample", quantity(energy.total_j / max(1, samples), "J"), scope))
+        tiles.append(("energy per sample", quantity(energy.total_j / max(1, samples), "J"), scope))
     if notes.accuracy is not None:
         floats = "fixed point" if notes.float_accuracy is None else f"in floats {percent(notes.float_accuracy, 1)}"
         tiles.insert(0, ("accuracy", percent(notes.accuracy, 1), floats))

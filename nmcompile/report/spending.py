@@ -111,7 +111,7 @@ def energy_section(result: RunResult) -> str:
     )
     about = f", {escape(table.description)}" if table else ""
     text = (
-        f"<p>{quantity(energy.total_j / samples, 'J')} a sample by <b>{escape(energy.table)}</b>{about}. {scope} "
+        f"<p>{quantity(energy.total_j / samples, 'J')} per sample by <b>{escape(energy.table)}</b>{about}. {scope} "
         f"Every event was counted; what each costs is <b>{escape(energy.evidence)}</b> at its weakest.</p>"
     )
     drawn = figures.bars(rows, [name in idle for name, _ in parts])

@@ -16,13 +16,12 @@ from emulator.result import RunResult
 from emulator.run_notes import Shown
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
-from emulator.spec.image_file import load_compiled
 from emulator.spec.notes import Notes
 
 from ..coding import decode
 from ..coding.spikes import SpikeData, largest_input, read_spikes
 from ..learning.learned import check_learns, set_learning
-from ..pipeline import Compilation
+from ..pipeline import Compilation, as_image
 from .costs import core_fill, neurobench, population_costs
 from .learning_costs import learning_run
 from .summary import DEFAULT_PRICES
@@ -55,10 +54,7 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
-    if isinstance(image, Compilation):
-        image = image.image
-    elif not isinstance(image, Image):
-        image = load_compiled(image)
+    image = as_image(image)
     notes = image.compiled
     if not isinstance(data, SpikeData):
         data = read_spikes(data, image.n_inputs, largest_input(image))

@@ -65,7 +65,7 @@ def learned_run(image: Image, learned: Image, rewarded: bool) -> LearningRun:
         means,
         tuple(
             f"{name!r} learns by {rule.learns!r}, which waits for rewards, and these inputs bring none: give "
-            "`rewards`, an integer a sample"
+            "`rewards`, an integer per sample"
             for name, rule in plastic.items()
             if rule.tag_bits and not rewarded
         ),
@@ -84,7 +84,7 @@ def learning_facts(result: RunResult) -> list[tuple[str, str]]:
         cycles = found.cycles / result.total("busy_cycles")
         energy = found.energy_j / notes.energy.incremental_j
         costs += [
-            f"{found.cycles / samples:,.0f} cycles a sample ({100 * cycles:.0f} % of the cores'), "
+            f"{found.cycles / samples:,.0f} cycles per sample ({100 * cycles:.0f} % of the cores'), "
             f"{quantity(found.energy_j / samples, 'J')} ({100 * energy:.0f} %)"
         ]
     if found.rows is not None:

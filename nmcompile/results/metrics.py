@@ -27,9 +27,9 @@ class Metric:
 
 METRICS: Final = {
     "accuracy": Metric("accuracy", "%", more=True),
-    "energy_j_per_sample": Metric("energy a sample", "J"),
-    "latency_s_per_sample": Metric("latency a sample", "s"),
-    "cycles_per_sample": Metric("cycles a sample"),
+    "energy_j_per_sample": Metric("energy per sample", "J"),
+    "latency_s_per_sample": Metric("latency per sample", "s"),
+    "cycles_per_sample": Metric("cycles per sample"),
     "spikes": Metric("spikes"),
     "synaptic_operations": Metric("synaptic operations"),
     "cores": Metric("cores used"),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import emulator
+from emulator.result import RunResult
 from emulator.spec import isa
 from emulator.spec.errors import InputError, MachineError, UsageError
 from emulator.spec.image import Image
 from emulator.spec.spikes import SpikeTrains
 
 from ..coding.spikes import largest_input, read_spikes
+from ..pipeline import Compilation, as_image
 
 SIMULATORS = ("verilator", "icarus")
 
@@ -63,13 +67,21 @@ def machine(image: Image, simulator: str) -> Any:
     raise UsageError(f"no simulator {simulator!r}; the choices are {', '.join(SIMULATORS)}")
 
 
-def verify(image: Image, spikes: Any, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
+def verify(
+    image: Image | Compilation | str | Path,
+    spikes: Any,
+    simulator: str = "verilator",
+    rewards: Any = 0,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Verdict:
     """Run samples on both machines, one after the other, and compare spikes of every timestep, what outputs carry,
     cycles of every sample, all counters. What spikes between neurons carry is compared by what they cause.
 
     What the samples teach an image that learns is carried from one to the next, and compared at the end.
 
     Args:
+        image: an image, what `compile_network` gave, or an .nmi file.
+        progress: called with what is done, how many samples, and of how many.
         spikes: SpikeTrains, (samples, timesteps, inputs) uint8, or whatever `read_spikes` takes.
         rewards: integer or (samples,) integers, the host's reward of each sample.
 
@@ -77,12 +89,11 @@ def verify(image: Image, spikes: Any, simulator: str = "verilator", rewards: Any
         InputError: the architecture is a model that the Verilog does not implement.
         MachineError: they differ; the message is the first difference, found again in lockstep with the reference.
     """
+    image = as_image(image)
     if not image.arch.rtl:
         raise InputError(
             f"architecture {image.arch.name!r} is a model (rtl = false in its file); the Verilog does not implement it"
         )
-    if not isinstance(spikes, (np.ndarray, SpikeTrains)):
-        spikes = read_spikes(spikes, image.n_inputs, largest_input(image)).spikes
     if not isinstance(spikes, (np.ndarray, SpikeTrains)):
         spikes = read_spikes(spikes, image.n_inputs, largest_input(image)).spikes
     start = time.perf_counter()
@@ -94,7 +105,6 @@ def verify(image: Image, spikes: Any, simulator: str = "verilator", rewards: Any
     steps = timesteps + image.latency
     moment = wanted.spikes[:, 0].astype(np.int64) * steps + wanted.spikes[:, 1]
     ends = np.searchsorted(moment, np.arange(samples * steps), side="right")
-    learns = [any(isa.decode(word).name == "rows" for word in core.program) for core in image.cores]
     cycles = 0
     for sample in range(samples):
         part = slice(0, sample + 1)  # what leads to a difference
@@ -116,33 +126,43 @@ def verify(image: Image, spikes: Any, simulator: str = "verilator", rewards: Any
         if cycles - before != wanted.sample_cycles[sample]:
             text = f"{cycles - before:,} in the Verilog, {wanted.sample_cycles[sample]:,} emulated"
             raise _difference(image, spikes[part], reward[part], f"the cycles of sample {sample}: {text}")
+        if progress:
+            progress("verifying", sample + 1, samples)
+    compared, weights = _compare_totals(image, chip, wanted, lambda text: _difference(image, spikes, reward, text))
+    seconds = time.perf_counter() - start
+    emulated = int(wanted.sample_cycles.sum())
+    return Verdict(
+        samples, samples * steps, len(wanted.spikes), cycles, emulated, compared, weights, simulator, seconds
+    )
+
+
+def _compare_totals(
+    image: Image, chip: Any, wanted: RunResult, differ: Callable[[str], MachineError]
+) -> tuple[int, int]:
+    """Counters and what was learned: how many ledger lines and words of weights were compared."""
     compared = 0
     for name, count in chip.counters.items():
         if count != wanted.chip[name]:
             text = f"{name}: {count:,} in the Verilog, {wanted.chip[name]:,} emulated"
-            raise _difference(image, spikes, reward, text)
+            raise differ(text)
     for core in chip.cores:
         for name, count in core.counters.items():
             compared += 1
             emulated = int(wanted.counters[name][core.number])
             if count != emulated:
                 text = f"{name} of core {core.number}: {count:,} in the Verilog, {emulated:,} emulated"
-                raise _difference(image, spikes, reward, text)
+                raise differ(text)
     assert wanted.learned is not None
     weights = 0
     for number, core in enumerate(wanted.learned.cores):
-        if learns[number]:
+        if any(isa.decode(word).name == "rows" for word in image.cores[number].program):
             weights += len(core.synapses)
             odd = np.argwhere(chip.synapses(number) != core.synapses)
             if len(odd):
                 word, slot = odd[0]
                 text = f"what was learned: synapse word {word} slot {slot} of core {number}"
-                raise _difference(image, spikes, reward, text)
-    seconds = time.perf_counter() - start
-    emulated = int(wanted.sample_cycles.sum())
-    return Verdict(
-        samples, samples * steps, len(wanted.spikes), cycles, emulated, compared, weights, simulator, seconds
-    )
+                raise differ(text)
+    return compared, weights
 
 
 def inject(chip: Any, image: Image, values: np.ndarray) -> None:

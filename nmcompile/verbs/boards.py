@@ -13,6 +13,7 @@ from emulator.spec.files import write_text, writing
 
 from ..results.numbers import quantity
 from .options import (
+    ARCHITECTURE,
     BAUD,
     FILE,
     JSON,
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
     from emulator.result import RunResult
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc board --arch up5k")
 @click.option(
-    "--arch", type=FILE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
+    "--arch", type=ARCHITECTURE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
 )
 @click.option("--tcp", type=click.IntRange(0, 65535), help="Serve on this TCP port of 127.0.0.1 instead; 0 takes any.")
 def board(arch: str, tcp: int | None) -> None:
@@ -54,7 +55,7 @@ def board(arch: str, tcp: int | None) -> None:
     serve(SimulatedBoard(machine), click.echo, tcp)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc flash net.nmi --port /dev/ttyUSB1")
 @click.argument("image", type=FILE)
 @PORT
 @BAUD
@@ -76,7 +77,7 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
     print_values(values, as_json, lambda: flashed(values))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc run net.nmi --port /dev/ttyUSB1 --spikes test.npz --verify")
 @click.argument("image", type=FILE)
 @PORT
 @BAUD
@@ -84,7 +85,7 @@ def flash(image: str, port: str, baud: int, as_json: bool) -> None:
 @click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
-@click.option("--compare", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
+@click.option("--verify", is_flag=True, help="Run the emulator beside it and stop at the first difference.")
 @LEARN
 @LEARNED
 @JSON
@@ -96,7 +97,7 @@ def run(
     output: str | None,
     timesteps: int | None,
     limit: int | None,
-    compare: bool,
+    verify: bool,
     learn: bool,
     learned: str | None,
     as_json: bool,
@@ -104,7 +105,7 @@ def run(
 ) -> None:
     """Run samples on a board that holds IMAGE.
 
-    While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
+    While learning, `rewards` in IN.npz, an integer per sample, are what the host gives with each sample.
     """
     from emulator.result import save_result
     from emulator.spec.image_file import load_image, save_image
@@ -119,8 +120,8 @@ def run(
         check_learns(program)
     data = read_inputs(spikes, program, binning, limit, timesteps)
     with Board(SerialTransport(port, baud)) as device, Progress() as progress:
-        result = run_on_board(device, program, data, output is not None, progress, compare, learn)
-        values = summary(device, result, compare)
+        result = run_on_board(device, program, data, output is not None, progress, verify, learn)
+        values = summary(device, result, verify)
     if output:
         save_result(result, output)
     if learned and result.learned:
@@ -128,7 +129,7 @@ def run(
     print_values(values, as_json, lambda: ran(result, values, output, learned))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc devices")
 @JSON
 def devices(as_json: bool) -> None:
     """List the serial ports of this computer."""
@@ -138,9 +139,9 @@ def devices(as_json: bool) -> None:
     print_values({"ports": found}, as_json, lambda: listed(found))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc synth --arch up5k --target up5k")
 @click.option(
-    "--arch", type=FILE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
+    "--arch", type=ARCHITECTURE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
 )
 @click.option("--target", type=Name("nmcompile.fpga.targets:TARGETS"), required=True, help="The FPGA.")
 @click.option("--no-link", is_flag=True, help="The chip alone, its host port behind a shift register.")
@@ -162,7 +163,7 @@ def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
         raise DoesNotFitError(problems)
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc bitstream --board icebreaker --program")
 @click.option("--board", type=Name("nmcompile.fpga.boards:board_names"), required=True, help="A folder of rtl/boards.")
 @click.option("-o", "--output", type=OUTPUT, help="The file to write; without it, BOARD.bin, .bit or .fs here.")
 @click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
@@ -214,10 +215,10 @@ def ran(result: RunResult, values: dict[str, Any], output: str | None, learned: 
     if "accuracy" in values:
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
     if values["spikes"] is not None:
-        rows.append(("spikes", f"{values['spikes'] / samples:,.1f} a sample"))
+        rows.append(("spikes", f"{values['spikes'] / samples:,.1f} per sample"))
     cycles = values["cycles_per_sample"]
     rows += [
-        ("cycles", values["cycles_are"] if cycles is None else f"{cycles:,.0f} a sample, {values['cycles_are']}"),
+        ("cycles", values["cycles_are"] if cycles is None else f"{cycles:,.0f} per sample, {values['cycles_are']}"),
         *learning_facts(result),
         ("took", f"{values['elapsed_s']:.2f} s, {values['retries']:,} repeats"),
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 10  # readings that are listed
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc check net.nir --reference samples.npz --semantics snntorch")
 @click.argument("net", type=FILE)
 @click.option("--reference", required=True, type=FILE, help="IN.npz: spikes, and what the framework sent of them.")
 @click.option("--limit", type=click.IntRange(1), default=40, show_default=True, help="Compare the first N samples.")

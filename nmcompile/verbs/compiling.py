@@ -11,7 +11,7 @@ from rich.markup import escape
 from ..frontends import READERS
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
-from .options import FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
+from .options import ARCHITECTURE, FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
 from .tables import show_costs, show_drift, show_fill
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
@@ -26,12 +26,17 @@ _ENDINGS = ", ".join(f"{ending} ({what})" for ending, (what, _) in READERS.items
 
 
 @click.command(
-    "compile", cls=Verb, help=f"Compile a trained network to an image.\n\nNET is a file that ends in {_ENDINGS}."
+    "compile",
+    cls=Verb,
+    help=f"Compile a trained network to an image.\n\nNET is a file that ends in {_ENDINGS}.",
+    epilog="Example: nmc compile net.nir -o net.nmi --semantics snntorch --calibrate samples.npz",
 )
 @click.argument("net", type=FILE)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The image to write, NET.nmi.")
 @click.option(
-    "--arch", type=FILE, help="Architecture: a bundled name or a .toml file; without it, the smallest that fits."
+    "--arch",
+    type=ARCHITECTURE,
+    help="Architecture: a bundled name or a .toml file; else the smallest that fits.",
 )
 @semantics_options
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
@@ -107,7 +112,7 @@ def compile_command(
     print_values(values, as_json, lambda: compiled(image, values, output))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc export learned.nmi --into net.nir -o learned.nir")
 @click.argument("image", type=FILE)
 @click.option("--into", type=FILE, required=True, help="NET.nir: the network that the image was compiled from.")
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The NIR file to write: NET with the learned weights.")
@@ -122,7 +127,7 @@ def export(image: str, into: str, output: str, as_json: bool) -> None:
     print_values(values, as_json, lambda: click.echo(f"wrote {output}: {', '.join(values['projections'])}"))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc inspect net.nmi")
 @click.argument("file", type=FILE)
 @JSON
 def inspect(file: str, as_json: bool) -> None:

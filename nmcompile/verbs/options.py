@@ -31,6 +31,13 @@ class FileName(click.ParamType):
 
     name = "file"
 
+    def __init__(self, table: str | None = None):
+        self.table = table  # of the bundled ones, as of `Name`
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = Name(self.table).shell_complete(ctx, param, incomplete) if self.table else []
+        return names or [CompletionItem(incomplete, type="file")]
+
 
 class OutputName(FileName):
     """The name of a file that is written."""
@@ -61,6 +68,8 @@ class Name(click.ParamType):
 
 
 FILE, OUTPUT = FileName(), OutputName()
+ARCHITECTURE = FileName("emulator.spec.arch:bundled_architectures")
+PRICE_TABLE = FileName("emulator.prices:bundled_prices")
 
 
 class Verb(click.Command):
@@ -88,7 +97,7 @@ class Verb(click.Command):
 MODELS = click.option("--models", type=FILE, help="FILE.py: neuron models and rules of your own, which it registers.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object.")
 PRICES = click.option(
-    "--prices", type=FILE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."
+    "--prices", type=PRICE_TABLE, default="horowitz45", show_default=True, help="Price table: a name or a .toml file."
 )
 PORT = click.option("--port", required=True, help="Serial port of the board; nmc devices lists them.")
 BAUD = click.option("--baud", type=click.IntRange(300), default=1_000_000, show_default=True, help="Bits a second.")

@@ -25,7 +25,7 @@ from .options import (
     read_inputs,
 )
 from .tables import run_facts, show_costs, show_drift, show_fill, show_kept
-from .terminal import console, show_facts, show_warnings
+from .terminal import Progress, console, show_facts, show_warnings
 
 if TYPE_CHECKING:
     from emulator.result import RunResult
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..pipeline import Compilation
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc emulate net.nmi --spikes test.npz -o run.npz")
 @click.argument("image", type=FILE)
 @inputs_option()
 @click.option("-o", "--output", type=OUTPUT, help="RUN.npz: counts, predictions, every spike, counters.")
@@ -69,7 +69,7 @@ def emulate(
 ) -> None:
     """Run samples on the emulator.
 
-    While learning, `rewards` in IN.npz, an integer a sample, are what the host gives with each sample.
+    While learning, `rewards` in IN.npz, an integer per sample, are what the host gives with each sample.
     """
     from emulator.result import save_result
     from emulator.spec.image_file import load_compiled, save_image
@@ -103,7 +103,7 @@ def emulate(
     print_values(values, as_json, lambda: emulated(result, values, output, learned))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc verify net.nmi --spikes test.npz --limit 20")
 @click.argument("image", type=FILE)
 @inputs_option()
 @click.option(
@@ -135,11 +135,12 @@ def verify(
 
     program = load_image(image)
     data = read_inputs(spikes, program, binning, limit, timesteps)
-    verdict = compare(program, data.spikes, simulator, data.extra.get("rewards", 0))
+    with Progress() as progress:
+        verdict = compare(program, data.spikes, simulator, data.extra.get("rewards", 0), progress)
     print_values(verdict.summary(), as_json, lambda: verified(verdict.summary()))
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc report run.npz --html run.html")
 @click.argument("run", type=FILE)
 @click.option("--html", type=OUTPUT, required=True, help="The page to write.")
 @JSON
@@ -153,8 +154,8 @@ def report(run: str, html: str, as_json: bool) -> None:
     print_values({"html": html}, as_json, lambda: click.echo(f"wrote {html}"))
 
 
-@click.command(cls=Verb)
-@click.argument("name", default="mnist_mlp")
+@click.command(cls=Verb, epilog="Example: nmc demo mnist_conv --limit 100 --html page.html")
+@click.argument("name", type=Name("nmcompile.results.demo:EXAMPLES"), default="mnist_mlp")
 @click.option("--weight-bits", type=int, default=8, show_default=True, help="16, 8, 4, 2 or 1.")
 @click.option("--limit", type=click.IntRange(1), help="Run the first N test images only.")
 @click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")

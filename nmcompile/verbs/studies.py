@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..user_models import UserModels
 
 
-@click.command(cls=Verb)
+@click.command(cls=Verb, epilog="Example: nmc sweep study.toml --html page.html -o points.csv")
 @click.argument("study", type=FILE)
 @click.option("-o", "--output", type=OUTPUT, help="OUT.csv: every point, for a spreadsheet or pandas.")
 @click.option("--html", type=OUTPUT, help="Write a page with pictures, too.")

@@ -63,13 +63,13 @@ def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]
             rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * notes.float_accuracy:.1f} %")
     clock = notes.architecture.clock_hz
     rows += [
-        ("cycles", f"{values['cycles_per_sample']:,.0f} a sample, {values['cycles_are']}"),
-        ("latency", f"{quantity(values['latency_s_per_sample'], 's')} a sample at {quantity(clock, 'Hz')}"),
-        ("synaptic ops", f"{values['synaptic_operations'] / samples:,.0f} a sample"),
-        ("spikes", f"{values['spikes'] / samples:,.1f} a sample"),
+        ("cycles", f"{values['cycles_per_sample']:,.0f} per sample, {values['cycles_are']}"),
+        ("latency", f"{quantity(values['latency_s_per_sample'], 's')} per sample at {quantity(clock, 'Hz')}"),
+        ("synaptic ops", f"{values['synaptic_operations'] / samples:,.0f} per sample"),
+        ("spikes", f"{values['spikes'] / samples:,.1f} per sample"),
         (
             "energy",
-            f"{quantity(values['energy_j_per_sample'], 'J')} a sample, {energy.scope}, by {energy.table} "
+            f"{quantity(values['energy_j_per_sample'], 'J')} per sample, {energy.scope}, by {energy.table} "
             f"({energy.evidence})",
         ),
         ("emulated in", f"{values['elapsed_s']:.3f} s"),
