@@ -116,7 +116,7 @@ def test_every_verb_says_what_learns_and_what_it_cost(nmc, files, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     lines = lambda text: [" ".join(line.split()) for line in text.splitlines()]  # noqa: E731
     said = nmc("compile", "net.nir", "-o", "net.nmi", "--dt", "1e-3", "--plasticity", "rules.toml")[1]
-    assert "learns fc by pair-stdp, 8 bits, from 0 to 1 in steps of 0.00787" in lines(said)
+    assert "learns fc by pair-stdp, 80 of 80 pairs, 8 bits, from 0 to 1 in steps of 0.00787" in lines(said)
     run = ["emulate", "net.nmi", "--spikes", "in.npz"]
     assert "learning off, fc as compiled; --learn switches it on" in lines(nmc(*run)[1])
 
