@@ -41,6 +41,7 @@ _WHERE = {
     "load_result": "emulator.result",
     "save_result": "emulator.result",
     "evaluate": "nmcompile.results.evaluate",
+    "session": "nmcompile.results.session",
     "summary": "nmcompile.results.summary",
     "drift_report": "nmcompile.results.drift",
     "write_report": "nmcompile.report.report",

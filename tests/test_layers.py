@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # A room may import itself and the rooms before it. nmcompile's are in the order of the passes.
-MACHINES = ("spec", "prices", "metrics", "run_notes", "result", "energy", "reference", "kernel", "verilog")
+MACHINES = ("spec", "prices", "metrics", "run_notes", "result", "energy", "reference", "kernel", "verilog", "session")
 PASSES = ("network", "neurons", "frontends", "coding", "learning", "discretize", "retime", "quantize", "place", "emit")
 COMPILER = (*PASSES, "user_models", "pipeline", "results", "report", "fpga", "board", "study", "verbs", "cli")
 ROOMS = [*(f"emulator.{room}" for room in MACHINES), *(f"nmcompile.{room}" for room in COMPILER)]
