@@ -34,10 +34,13 @@ class KernelSteps:
         self._tables = (m.sizes, m.cores, m.synapses, m.learning, m.routes, m.start)
         self._changing = memories[1:]
         self._clock = 0
+        self._still: dict[tuple[int, int, int], int] = {}  # what was written where no program goes
         self._neurons = {p.name: flat_neurons(m, p.location) for p in image.populations}
 
     def begin(self, reward: int, follows: bool) -> None:
         """Begin a sample: afresh, or with what the one before has left."""
+        if not follows:
+            self._still.clear()
         self._run(-1, reward, int(follows))
 
     def step(self, now: int, sources: np.ndarray, values: np.ndarray, reward: int) -> np.ndarray:
@@ -80,27 +83,33 @@ class KernelSteps:
         """(n,) int32 of a register."""
         place = probe_places(self.machine, f"{register}:{population.name}")[2]
         held = self._memories.state.registers[place]
-        for i in np.flatnonzero(place < 0):  # no program touches these
-            core, neuron = population.location[i]
+        for i in np.flatnonzero(place < 0):
+            core, neuron = population.location[i].tolist()
             initial = self.machine.image.cores[core].registers[population.registers[register]].reshape(-1)
-            held[i] = initial[neuron] if neuron < len(initial) else 0
+            first = int(initial[neuron]) if neuron < len(initial) else 0
+            held[i] = self._still.get((core, neuron, population.registers[register]), first)
         return held
 
     def write(self, population: PopulationMap, register: str, values: np.ndarray) -> None:
         place = probe_places(self.machine, f"{register}:{population.name}")[2]
         self._memories.state.registers[place[place >= 0]] = values[place >= 0]
+        for i in np.flatnonzero(place < 0):
+            core, neuron = population.location[i].tolist()
+            self._still[core, neuron, population.registers[register]] = int(values[i])
 
     def save(self) -> Any:
         """All that changes."""
         memories = self._memories
-        return [
+        parts = [
             {name: getattr(part, name).copy() for name in part._fields if name not in _SHARED}
             for part in (memories.state, memories.inbox, memories.fired)
         ]
+        return parts, dict(self._still)
 
     def restore(self, saved: Any) -> None:
-        memories = self._memories
-        for part, held in zip((memories.state, memories.inbox, memories.fired), saved, strict=True):
+        memories, (parts, still) = self._memories, saved
+        self._still = dict(still)
+        for part, held in zip((memories.state, memories.inbox, memories.fired), parts, strict=True):
             for name, array in held.items():
                 np.copyto(getattr(part, name), array)
 
