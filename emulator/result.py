@@ -12,6 +12,7 @@ import numpy as np
 
 from .run_notes import RunNotes
 from .spec.archive import Archive
+from .spec.drawn import Drawn
 from .spec.errors import InputError
 from .spec.files import printable, writing
 from .spec.image import Image
@@ -25,7 +26,7 @@ NOT_COUNTED: Final = "not counted"  # of cycles and all else, by a board without
 
 
 @dataclass(frozen=True)
-class RunResult:
+class RunResult(Drawn):
     """What happened in a run of `samples` samples, each of T input timesteps, on a chip of `cores` cores.
 
     A sample lasts T + latency machine timesteps; `timestep` below is machine time, from 0.
@@ -69,6 +70,14 @@ class RunResult:
     elapsed_s: float
     notes: RunNotes
     learned: Image | None = None
+
+    def __repr__(self) -> str:
+        known = [f"{self.samples:,} samples of {self.notes.timesteps:,} timesteps on {self.notes.architecture.name}"]
+        if self.notes.accuracy is not None:
+            known.append(f"{100 * self.notes.accuracy:.1f} % right")
+        if self.cycles_are != NOT_COUNTED and self.samples:
+            known.append(f"{self.sample_cycles.mean():,.0f} cycles a sample")
+        return f"<RunResult: {', '.join(known)}>"
 
     @property
     def samples(self) -> int:

@@ -7,15 +7,7 @@ python examples/mnist_on_board.py --port /dev/ttyUSB1     on yours
 import argparse
 from pathlib import Path
 
-from emulator.spec.arch import load_architecture
-from nmcompile.board.flash import flash
-from nmcompile.board.link import BAUD, Board, SerialTransport
-from nmcompile.board.run import run_on_board
-from nmcompile.board.simulated import SimulatedBoard, SimulatedTransport
-from nmcompile.coding.spikes import read_spikes
-from nmcompile.frontends import read_network
-from nmcompile.network.semantics import choose_semantics
-from nmcompile.pipeline import compile_network
+import nmcompile as nm
 
 HERE = Path(__file__).parent
 
@@ -23,21 +15,23 @@ HERE = Path(__file__).parent
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", help="serial port of a board; without it, a simulated one")
-    parser.add_argument("--baud", type=int, default=BAUD)
+    parser.add_argument("--baud", type=int, default=nm.BAUD)
     parser.add_argument("--arch", default="up5k")
     parser.add_argument("--samples", type=int, default=20)
     options = parser.parse_args()
 
-    arch = load_architecture(options.arch)
-    network = read_network(HERE / "networks" / "mnist_mlp.nir")
-    image = compile_network(network, arch, choose_semantics("snntorch"), weight_bits=8).image
-    digits = read_spikes(HERE / "data" / "mnist_mlp_test.npz", image.n_inputs).first(options.samples)
+    arch = nm.load_architecture(options.arch)
+    image = nm.compile_network(HERE / "networks" / "mnist_mlp.nir", arch, "snntorch", weight_bits=8).image
+    digits = nm.read_spikes(HERE / "data" / "mnist_mlp_test.npz", image.n_inputs).first(options.samples)
 
-    line = SerialTransport(options.port, options.baud) if options.port else SimulatedTransport(SimulatedBoard(arch))
-    with Board(line) as board:
-        loaded = flash(board, image)
+    if options.port:
+        line = nm.SerialTransport(options.port, options.baud)
+    else:
+        line = nm.SimulatedTransport(nm.SimulatedBoard(arch))
+    with nm.Board(line) as board:
+        loaded = nm.flash(board, image)
         print(f"{loaded.written_bytes:,} of {loaded.total_bytes:,} bytes loaded in {loaded.elapsed_s:.1f} s")
-        result = run_on_board(board, image, digits, compare=True)
+        result = nm.run(board, image, digits, compare=True)
     for number, (label, guess) in enumerate(zip(digits.labels, result.predictions, strict=True)):
         print(f"digit {number:3}: a {label}, taken for a {guess}" + ("" if label == guess else "   <- wrong"))
     right = int((result.predictions == digits.labels).sum())

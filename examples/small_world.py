@@ -15,39 +15,30 @@ import networkx as nx
 import numpy as np
 from scipy import sparse
 
-import emulator
-from emulator.spec.arch import load_architecture
-from emulator.spec.image import Image
-from nmcompile.learning.attach import attach
-from nmcompile.learning.learned import learned_weights, set_learning
-from nmcompile.learning.library import symmetric_stdp
-from nmcompile.network.limits import INPUT
-from nmcompile.network.network import Network, Population, Projection
-from nmcompile.network.semantics import choose_semantics
-from nmcompile.pipeline import compile_network
+import nmcompile as nm
 
 DT, TIMESTEPS = 1e-3, 80
 W_MAX, START = 0.2, 0.05  # of a threshold of 1
 
 
-def build(nodes: int, seed: int) -> tuple[Network, nx.Graph]:
+def build(nodes: int, seed: int) -> tuple[nm.Network, nx.Graph]:
     """(the network, its graph): every input drives one neuron hard enough to fire."""
     graph = nx.watts_strogatz_graph(nodes, 8, 0.2, seed)
     one = np.ones(nodes)
     params = {"tau": 5 * DT, "r": 5.0, "v_leak": 0.0, "v_threshold": 1.0, "v_reset": 0.0}
-    neurons = Population("world", (nodes,), "LIF", {k: v * one for k, v in params.items()}, 0 * one)
+    neurons = nm.Population("world", (nodes,), "LIF", {k: v * one for k, v in params.items()}, 0 * one)
     edges = sparse.csr_array(START * nx.to_scipy_sparse_array(graph, dtype=float))
-    network = Network(
+    network = nm.Network(
         (nodes,),
         (neurons,),
         (
-            Projection("drive", INPUT, "world", sparse.csr_array(1.5 * np.eye(nodes))),
-            Projection("edges", "world", "world", edges, delay=1),
+            nm.Projection("drive", nm.INPUT, "world", sparse.csr_array(1.5 * np.eye(nodes))),
+            nm.Projection("edges", "world", "world", edges, delay=1),
         ),
         "world",
     )
-    rule = symmetric_stdp(0.08 * W_MAX, 0.006, W_MAX, a_minus=0.02 * W_MAX, w_min=0.0)
-    return attach(network, {"edges": rule}), graph
+    rule = nm.symmetric_stdp(0.08 * W_MAX, 0.006, W_MAX, a_minus=0.02 * W_MAX, w_min=0.0)
+    return nm.attach(network, {"edges": rule}), graph
 
 
 def drive(nodes: int, samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -68,11 +59,11 @@ def contrast(weights: np.ndarray, nodes: int) -> float:
     return float(weights[there & within].mean() / weights[there & ~within].mean())
 
 
-def recall(image: Image, nodes: int) -> tuple[float, float]:
+def recall(image: nm.Image, nodes: int) -> tuple[float, float]:
     """Every second neuron of the first group is driven, nothing learns: spikes per neuron of its rest, of the other."""
     spikes = np.zeros((1, TIMESTEPS, nodes), np.uint8)
     spikes[0, ::20, : nodes // 2 : 2] = spikes[0, 1::20, : nodes // 2 : 2] = 1
-    counts = emulator.run(set_learning(image, on=False), spikes).output_counts[0]
+    counts = nm.emulate(nm.set_learning(image, on=False), spikes).output_counts[0]
     rest = np.delete(counts[: nodes // 2], np.s_[::2])
     return float(rest.mean()), float(counts[nodes // 2 :].mean())
 
@@ -80,15 +71,15 @@ def recall(image: Image, nodes: int) -> tuple[float, float]:
 def main(nodes: int = 120, samples: int = 200, seed: int = 0) -> list[tuple[float, float, float]]:
     """Before and after: contrast, and what `recall` says."""
     network, graph = build(nodes, seed)
-    image = compile_network(network, load_architecture("ecp5"), choose_semantics(dt=DT)).image
-    result = emulator.run(image, drive(nodes, samples, np.random.default_rng(seed)), learn=True)
+    image = nm.compile_network(network, nm.load_architecture("ecp5"), nm.choose_semantics(dt=DT)).image
+    result = nm.emulate(image, drive(nodes, samples, np.random.default_rng(seed)), learn=True)
     assert result.learned is not None
     print(f"{nodes} neurons, {2 * graph.number_of_edges()} synapses, {samples} samples of {TIMESTEPS} timesteps")
     print("weights: within a group over between groups, least, mean, largest; spikes per neuron when half of the first")
     print("group is driven: in its other half, in the second group")
     found = []
     for name, when in (("before", image), ("after", result.learned)):
-        weights = learned_weights(when, "edges")
+        weights = nm.learned_weights(when, "edges")
         here = weights[weights > 0]
         ratio, (rest, other) = contrast(weights, nodes), recall(when, nodes)
         print(

@@ -14,15 +14,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-import emulator
-from emulator.spec.arch import load_architecture
-from nmcompile.learning.attach import attach
-from nmcompile.learning.learned import learned_weights
-from nmcompile.learning.library import pair_stdp
-from nmcompile.network.limits import INPUT
-from nmcompile.network.network import Network, Population, Projection
-from nmcompile.network.semantics import choose_semantics
-from nmcompile.pipeline import compile_network
+import nmcompile as nm
 
 DT, REACH = 1e-3, 60  # seconds, timesteps on either side
 W_MAX = 0.01  # far below the threshold of 1: nothing but the drive makes the neuron fire
@@ -33,7 +25,7 @@ def measure(arch: str = "ecp5", bits: int = 8) -> tuple[np.ndarray, np.ndarray, 
     """(t_post - t_pre in seconds, measured weight changes, the equation's, one unit of weight), each (121,)."""
     steps = np.arange(-REACH, REACH + 1)
     n, one = len(steps), np.ones(1)
-    neuron = Population(
+    neuron = nm.Population(
         "out",
         (1,),
         "LIF",
@@ -42,18 +34,17 @@ def measure(arch: str = "ecp5", bits: int = 8) -> tuple[np.ndarray, np.ndarray, 
     )
     learning = sparse.csr_array(np.append(np.full(n, W_MAX / 2), 0.0)[:, None])
     drive = sparse.csr_array(np.append(np.zeros(n), 2.0)[:, None])
-    network = Network(
-        (n + 1,), (neuron,), (Projection("w", INPUT, "out", learning), Projection("drive", INPUT, "out", drive)), "out"
-    )
-    rule = pair_stdp(A_PLUS, A_MINUS, TAU_PLUS, TAU_MINUS, 0, W_MAX, rounding="nearest")
-    compilation = compile_network(
-        attach(network, {"w": rule}), load_architecture(arch), choose_semantics(dt=DT), weight_bits=bits
+    projections = nm.Projection("w", nm.INPUT, "out", learning), nm.Projection("drive", nm.INPUT, "out", drive)
+    network = nm.Network((n + 1,), (neuron,), projections, "out")
+    rule = nm.pair_stdp(A_PLUS, A_MINUS, TAU_PLUS, TAU_MINUS, 0, W_MAX, rounding="nearest")
+    compilation = nm.compile_network(
+        nm.attach(network, {"w": rule}), nm.load_architecture(arch), nm.choose_semantics(dt=DT), weight_bits=bits
     )
     spikes = np.zeros((1, n, n + 1), np.uint8)
     spikes[0, REACH - steps, np.arange(n)] = 1
     spikes[0, REACH, n] = 1
-    before = learned_weights(compilation.image, "w")[:n, 0]
-    after = learned_weights(emulator.run(compilation.image, spikes, learn=True).learned, "w")[:n, 0]
+    before = nm.learned_weights(compilation.image, "w")[:n, 0]
+    after = nm.learned_weights(nm.emulate(compilation.image, spikes, learn=True).learned, "w")[:n, 0]
     t = steps * DT
     equation = np.where(t >= 0, A_PLUS * np.exp(-t / TAU_PLUS), -A_MINUS * np.exp(t / TAU_MINUS))
     return t, after - before, equation, compilation.image.compiled.projections[0].learning.unit

@@ -29,16 +29,7 @@ import numpy as np
 from scipy import sparse
 from unsupervised_digits import BUNDLED, Data, read, spike_trains, write_fields
 
-import emulator
-from emulator.spec.arch import load_architecture
-from emulator.spec.image import Image
-from nmcompile.learning.attach import attach
-from nmcompile.learning.learned import set_learning
-from nmcompile.learning.library import symmetric_stdp
-from nmcompile.network.limits import INPUT
-from nmcompile.network.network import Network, Population, Projection
-from nmcompile.network.semantics import choose_semantics
-from nmcompile.pipeline import compile_network
+import nmcompile as nm
 
 DT = 1e-3
 LABELS = 10
@@ -73,13 +64,13 @@ SMALL = Setting(60, 3.6, 6.0, 0.002, 21.0, 2.0, 100.0, 100.0)
 MNIST = Setting(40, 6.44, 50.0, 0.006, 64.0, 4.8, 400.0, 950.0)
 
 
-def lif(name: str, n: int, tau: float, threshold: float) -> Population:
+def lif(name: str, n: int, tau: float, threshold: float) -> nm.Population:
     """Neurons on which a weight of 1 adds 1 to v."""
     params = {"tau": tau, "r": 1 / (1 - np.exp(-DT / tau)), "v_leak": 0.0, "v_threshold": threshold, "v_reset": 0.0}
-    return Population(name, (n,), "LIF", {k: np.full(n, v) for k, v in params.items()}, np.zeros(n))
+    return nm.Population(name, (n,), "LIF", {k: np.full(n, v) for k, v in params.items()}, np.zeros(n))
 
 
-def network(pixels: int, neurons: int, s: Setting, seed: int) -> Network:
+def network(pixels: int, neurons: int, s: Setting, seed: int) -> nm.Network:
     """Pixels -> hidden, which inhibit each other -> labels <- teacher. Inputs: the pixels, then the teacher's lines."""
     rng = np.random.default_rng(seed)
     see = rng.uniform(0.2, 0.8, (pixels, neurons))
@@ -88,25 +79,27 @@ def network(pixels: int, neurons: int, s: Setting, seed: int) -> Network:
     tell *= SUM * neurons / tell.sum(axis=0)
     right = np.eye(LABELS)
     teach = 1.1 * THRESHOLD * right - 0.5 * (1 - right)
-    return attach(
-        Network(
+    return nm.attach(
+        nm.Network(
             (pixels + LABELS,),
             (lif("hidden", neurons, 0.1, s.threshold), lif("labels", LABELS, 0.05, THRESHOLD)),
             (
-                Projection("pixels", INPUT, "hidden", sparse.csr_array(np.vstack([see, np.zeros((LABELS, neurons))]))),
-                Projection("rivals", "hidden", "hidden", sparse.csr_array(s.inhibition * (np.eye(neurons) - 1)), 1),
-                Projection(
-                    "teacher", INPUT, "labels", sparse.csr_array(np.vstack([np.zeros((pixels, LABELS)), teach]))
+                nm.Projection(
+                    "pixels", nm.INPUT, "hidden", sparse.csr_array(np.vstack([see, np.zeros((LABELS, neurons))]))
                 ),
-                Projection("votes", "hidden", "labels", sparse.csr_array(tell)),
+                nm.Projection("rivals", "hidden", "hidden", sparse.csr_array(s.inhibition * (np.eye(neurons) - 1)), 1),
+                nm.Projection(
+                    "teacher", nm.INPUT, "labels", sparse.csr_array(np.vstack([np.zeros((pixels, LABELS)), teach]))
+                ),
+                nm.Projection("votes", "hidden", "labels", sparse.csr_array(tell)),
             ),
             "labels",
         ),
         {
-            "pixels": symmetric_stdp(
+            "pixels": nm.symmetric_stdp(
                 s.eta, s.tau, 1.0, scaling=s.total, theta_plus=s.theta_plus, tau_theta=s.tau_theta
             ),
-            "votes": symmetric_stdp(ETA, 0.02, 1.0, scaling=SUM * neurons),
+            "votes": nm.symmetric_stdp(ETA, 0.02, 1.0, scaling=SUM * neurons),
         },
     )
 
@@ -121,24 +114,24 @@ def encode(images: np.ndarray, labels: np.ndarray | None, s: Setting, rng: np.ra
     return np.concatenate([pixels, teacher], axis=2)
 
 
-def learn(data: Data, neurons: int, samples: int, seed: int) -> tuple[float, Image]:
+def learn(data: Data, neurons: int, samples: int, seed: int) -> tuple[float, nm.Image]:
     """(accuracy on the test images, the image that has learned)."""
     train, labels, test, test_labels = data
     s = MNIST if train.shape[1] == 784 else SMALL
-    arch = load_architecture("ecp5" if train.shape[1] * neurons < 32_000 and neurons <= 256 else "large")
-    semantics = choose_semantics(dt=DT, integrator="exponential", reset="subtract")
-    image = compile_network(network(train.shape[1], neurons, s, seed), arch, semantics).image
+    arch = nm.load_architecture("ecp5" if train.shape[1] * neurons < 32_000 and neurons <= 256 else "large")
+    semantics = nm.choose_semantics(dt=DT, integrator="exponential", reset="subtract")
+    image = nm.compile_network(network(train.shape[1], neurons, s, seed), arch, semantics).image
     rng, done, elapsed = np.random.default_rng(seed), 0, 0.0
     while done < samples:
         chosen = np.arange(done, min(samples, done + 2500)) % len(train)
         begun = time.perf_counter()
-        result = emulator.run(image, encode(train[chosen], labels[chosen], s, rng), learn=True, fabric="off")
+        result = nm.emulate(image, encode(train[chosen], labels[chosen], s, rng), learn=True, fabric="off")
         elapsed += time.perf_counter() - begun
         assert result.learned is not None
         image, done = result.learned, done + len(chosen)
         hidden, told = result.sample_spikes.mean(axis=0)
         print(f"{done:6,} images learned: {hidden:.1f} hidden and {told:.1f} label spikes an image, {elapsed:.0f} s")
-    result = emulator.run(set_learning(image, on=False), encode(test, None, s, rng), fabric="off")
+    result = nm.emulate(nm.set_learning(image, on=False), encode(test, None, s, rng), fabric="off")
     found = float((result.predictions == test_labels).mean())
     print(f"{100 * found:.2f} % of {len(test):,} test images")
     return found, image

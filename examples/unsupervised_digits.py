@@ -31,16 +31,7 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-import emulator
-from emulator.spec.arch import load_architecture
-from emulator.spec.image import Image
-from nmcompile.learning.attach import attach
-from nmcompile.learning.learned import learned_weights, set_learning
-from nmcompile.learning.library import post_stdp
-from nmcompile.network.limits import INPUT
-from nmcompile.network.network import Network, Population, Projection
-from nmcompile.network.semantics import choose_semantics
-from nmcompile.pipeline import compile_network
+import nmcompile as nm
 
 DT = 1e-3
 TAU = 0.1  # of the membrane, seconds
@@ -81,36 +72,36 @@ def spike_trains(images: np.ndarray, brightness: float, timesteps: int, rng: np.
     return (rng.random((len(images), timesteps, images.shape[1]), np.float32) < rate[:, None]).astype(np.uint8)
 
 
-def network(pixels: int, neurons: int, s: Setting, seed: int) -> Network:
+def network(pixels: int, neurons: int, s: Setting, seed: int) -> nm.Network:
     """Pixels -> neurons, which inhibit each other."""
     rng, one = np.random.default_rng(seed), np.ones(neurons)
     weights = rng.uniform(0.2, 0.8, (pixels, neurons))
     weights *= s.total / weights.sum(axis=0)
     gain = 1 / (1 - np.exp(-DT / TAU))  # a weight of 1 is 1 of v
     params = {"tau": TAU, "r": gain, "v_leak": 0.0, "v_threshold": s.threshold, "v_reset": 0.0}
-    return attach(
-        Network(
+    return nm.attach(
+        nm.Network(
             (pixels,),
-            (Population("neurons", (neurons,), "LIF", {k: v * one for k, v in params.items()}, 0 * one),),
+            (nm.Population("neurons", (neurons,), "LIF", {k: v * one for k, v in params.items()}, 0 * one),),
             (
-                Projection("pixels", INPUT, "neurons", sparse.csr_array(weights)),
-                Projection(
+                nm.Projection("pixels", nm.INPUT, "neurons", sparse.csr_array(weights)),
+                nm.Projection(
                     "rivals", "neurons", "neurons", sparse.csr_array(s.inhibition * (np.eye(neurons) - 1)), delay=1
                 ),
             ),
             "neurons",
         ),
         {
-            "pixels": post_stdp(
+            "pixels": nm.post_stdp(
                 s.eta, s.tau, w_max=1.0, decay=0.7, scaling=s.total, theta_plus=s.theta_plus, tau_theta=s.tau_theta
             )
         },
     )
 
 
-def answers(image: Image, spikes: np.ndarray) -> np.ndarray:
+def answers(image: nm.Image, spikes: np.ndarray) -> np.ndarray:
     """(samples, neurons) spikes while nothing learns."""
-    return emulator.run(set_learning(image, on=False), spikes, fabric="off").output_counts
+    return nm.emulate(nm.set_learning(image, on=False), spikes, fabric="off").output_counts
 
 
 def votes(counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -122,19 +113,19 @@ def votes(counts: np.ndarray, labels: np.ndarray) -> np.ndarray:
 Data = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def learn(data: Data, neurons: int, samples: int, seed: int) -> tuple[float, Image]:
+def learn(data: Data, neurons: int, samples: int, seed: int) -> tuple[float, nm.Image]:
     """(accuracy on the test images, the image that has learned)."""
     train, labels, test, test_labels = data
     s = MNIST if train.shape[1] == 784 else SMALL
-    arch = load_architecture("ecp5" if train.shape[1] * neurons < 32_000 and neurons <= 512 else "large")
-    semantics = choose_semantics(dt=DT, integrator="exponential")
-    image = compile_network(network(train.shape[1], neurons, s, seed), arch, semantics).image
+    arch = nm.load_architecture("ecp5" if train.shape[1] * neurons < 32_000 and neurons <= 512 else "large")
+    semantics = nm.choose_semantics(dt=DT, integrator="exponential")
+    image = nm.compile_network(network(train.shape[1], neurons, s, seed), arch, semantics).image
     rng, done, elapsed = np.random.default_rng(seed), 0, 0.0
     while done < samples:
         chosen = np.arange(done, min(samples, done + 2500)) % len(train)
         spikes = spike_trains(train[chosen], s.brightness, s.timesteps, rng)
         begun = time.perf_counter()
-        result = emulator.run(image, spikes, learn=True, fabric="off")
+        result = nm.emulate(image, spikes, learn=True, fabric="off")
         elapsed += time.perf_counter() - begun
         assert result.learned is not None
         image, done = result.learned, done + len(chosen)
@@ -149,9 +140,9 @@ def learn(data: Data, neurons: int, samples: int, seed: int) -> tuple[float, Ima
     return found, image
 
 
-def write_fields(image: Image, path: str | Path, pixels: int, zoom: int = 4) -> None:
+def write_fields(image: nm.Image, path: str | Path, pixels: int, zoom: int = 4) -> None:
     """The weights from the pixels onto every neuron as a picture, side by side, in a grey PNG; dark is strong."""
-    weights = learned_weights(image, "pixels")[:pixels].T
+    weights = nm.learned_weights(image, "pixels")[:pixels].T
     side, n = round(weights.shape[1] ** 0.5), len(weights)
     across = int(np.ceil(n**0.5))
     sheet = np.full((-(-n // across), side + 1, across, side + 1), 255, np.uint8)

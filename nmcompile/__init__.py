@@ -1,59 +1,112 @@
 """nmcompile: a compiler from trained spiking networks to the nmcore. The Python API in one place:
 
-network = read_network("net.nir")
-compilation = compile_network(network, weight_bits=8, semantics=choose_semantics("snntorch"))
-save_image(compilation.image, "net.nmi")
-result = evaluate(compilation.image, read_spikes("in.npz"))
-print(summary(result))
+import nmcompile as nm
+
+example = nm.load_example()                                   # or your own: "net.nir" and "test.npz"
+compilation = nm.compile_network(example.network, "up5k", semantics=example.semantics, calibrate=example.calibration)
+print(nm.summary(nm.evaluate(compilation, example.test)))
+
+A name here is loaded when it is first asked for, so importing the package costs nothing.
 """
 
 from importlib import import_module
 from typing import Any
 
+from emulator.spec.drawn import draw_with
+
+_NETWORKS = {
+    "nmcompile.frontends": ("read_network",),
+    "nmcompile.frontends.own_file": ("save_network",),
+    "nmcompile.frontends.builders": (
+        *("inputs", "population", "one_to_one", "all_to_all", "dense", "conv1d", "conv2d", "chain"),
+    ),
+    "nmcompile.frontends.nir_memory": ("from_nir",),
+    "nmcompile.frontends.modules": ("from_torch", "from_spyx"),
+    "nmcompile.network.network": ("Network", "Population", "Projection"),
+    "nmcompile.network.limits": ("INPUT",),
+    "nmcompile.network.semantics": ("Semantics", "choose_semantics", "PRESETS"),
+}
+_NEURON_MODELS = {
+    "nmcompile.neurons.models": ("register",),
+    "nmcompile.neurons.update": ("COEFFICIENT", "COUNT", "STATE", "Dynamics", "Update", "Value"),
+}
+_LEARNING = {
+    "nmcompile.network.rule": ("AdaptiveThreshold", "Condition", "Eligibility", "Rule", "Term", "Trace"),
+    "nmcompile.learning.attach": ("attach",),
+    "nmcompile.learning.files": ("read_rules",),
+    "nmcompile.learning.learned": ("learned_weights", "set_learning"),
+    "nmcompile.learning.library": (
+        *("rectangular_stdp", "pair_stdp", "triplet_stdp", "symmetric_stdp", "post_stdp", "sdsp", "reward_stdp"),
+        *("hebbian", "register_rule"),
+    ),
+}
+_RUNNING = {
+    "nmcompile.coding.spikes": ("SpikeData", "read_spikes"),
+    "emulator.spec.spikes": ("SpikeTrains",),
+    "nmcompile.pipeline": ("Compilation", "compile_network"),
+    "emulator.spec.arch": ("Architecture", "load_architecture"),
+    "emulator.spec.image": ("Image",),
+    "emulator.spec.image_file": ("load_image", "save_image"),
+    "emulator.result": ("RunResult", "load_result", "save_result"),
+    "emulator": ("prepare",),
+    "nmcompile.results.demo": ("load_example",),
+    "nmcompile.results.evaluate": ("evaluate",),
+    "nmcompile.results.session": ("session",),
+    "nmcompile.results.summary": ("summary",),
+    "nmcompile.results.drift": ("drift_report",),
+    "nmcompile.results.verify": ("verify",),
+    "nmcompile.report.report": ("write_report",),
+    "nmcompile.study.plan": ("read_study",),
+    "nmcompile.study.sweep": ("run_study", "write_csv"),
+}
+_BOARDS = {
+    "nmcompile.board.link": ("BAUD", "Board", "SerialTransport"),
+    "nmcompile.board.simulated": ("SimulatedBoard", "SimulatedTransport"),
+    "nmcompile.board.flash": ("flash",),
+}
+_ERRORS = {
+    "emulator.spec.errors": (
+        *("NmError", "UsageError", "InputError", "DoesNotFitError", "MachineError", "DeviceError", "CompilerError"),
+    ),
+}
 _WHERE = {
-    "read_network": "nmcompile.frontends",
-    "from_nir": "nmcompile.frontends.nir_memory",
-    "from_torch": "nmcompile.frontends.modules",
-    "from_spyx": "nmcompile.frontends.modules",
-    "save_network": "nmcompile.frontends.own_file",
-    "inputs": "nmcompile.frontends.builders",
-    "population": "nmcompile.frontends.builders",
-    "one_to_one": "nmcompile.frontends.builders",
-    "all_to_all": "nmcompile.frontends.builders",
-    "dense": "nmcompile.frontends.builders",
-    "conv1d": "nmcompile.frontends.builders",
-    "conv2d": "nmcompile.frontends.builders",
-    "chain": "nmcompile.frontends.builders",
-    "Network": "nmcompile.network.network",
-    "read_spikes": "nmcompile.coding.spikes",
-    "choose_semantics": "nmcompile.network.semantics",
-    "compile_network": "nmcompile.pipeline",
-    "Rule": "nmcompile.network.rule",
-    "attach": "nmcompile.learning.attach",
-    "register": "nmcompile.neurons.models",
-    "register_rule": "nmcompile.learning.library",
-    "read_rules": "nmcompile.learning.files",
-    "learned_weights": "nmcompile.learning.learned",
-    "set_learning": "nmcompile.learning.learned",
-    "load_architecture": "emulator.spec.arch",
-    "load_image": "emulator.spec.image_file",
-    "save_image": "emulator.spec.image_file",
-    "load_result": "emulator.result",
-    "save_result": "emulator.result",
-    "evaluate": "nmcompile.results.evaluate",
-    "session": "nmcompile.results.session",
-    "summary": "nmcompile.results.summary",
-    "drift_report": "nmcompile.results.drift",
-    "write_report": "nmcompile.report.report",
+    name: (module, name)
+    for table in (_NETWORKS, _NEURON_MODELS, _LEARNING, _RUNNING, _BOARDS, _ERRORS)
+    for module, names in table.items()
+    for name in names
+}
+_WHERE |= {  # verbs of the command line whose functions have a longer name
+    "emulate": ("emulator", "run"),
+    "check": ("nmcompile.results.readings", "find_readings"),
+    "inspect": ("nmcompile.results.inspection", "inspect_file"),
+    "export": ("nmcompile.learning.export", "write_nir"),
+    "devices": ("nmcompile.board.link", "ports"),
+    "run": ("nmcompile.board.run", "run_on_board"),
+    "synth": ("nmcompile.fpga.implement", "measure"),
+    "bitstream": ("nmcompile.fpga.bitstream", "build"),
+    "sweep": ("nmcompile.study.sweep", "run_study"),
 }
 _MODULES = {"encode": "nmcompile.coding.encode", "decode": "nmcompile.coding.decode"}
-__all__ = [*_WHERE, *_MODULES]
+__all__ = sorted([*_WHERE, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
-    """Load a function or a module when it is first asked for, so that importing the package costs nothing."""
     if name in _MODULES:
         return import_module(_MODULES[name])
     if name not in _WHERE:
         raise AttributeError(f"module 'nmcompile' has no attribute {name!r}")
-    return getattr(import_module(_WHERE[name]), name)
+    module, attribute = _WHERE[name]
+    return getattr(import_module(module), attribute)
+
+
+def _draw(drawn: Any) -> str:
+    """What a notebook shows of a network, compilation, image, result or study."""
+    module = "nmcompile.study.sweep_page" if type(drawn).__name__ == "Findings" else "nmcompile.report.notebook"
+    return import_module(module).draw(drawn)
+
+
+draw_with(_draw)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from emulator.spec.arch import Architecture, bundled_architectures
+from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
 from emulator.spec.check import check_image
+from emulator.spec.drawn import Drawn
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
 
@@ -16,6 +18,7 @@ from .discretize.discretize import DiscreteNetwork, discretize
 from .discretize.floatsim import FloatRun, run_float
 from .discretize.plausible import check_reading
 from .emit.emit import emit
+from .frontends import read_network
 from .network.network import Network
 from .network.semantics import Semantics, choose_semantics
 from .place.parts import Placement
@@ -26,7 +29,7 @@ from .retime import retime
 
 
 @dataclass(frozen=True)
-class Compilation:
+class Compilation(Drawn):
     """A compiled network and every stage on the way to it.
 
     Attributes:
@@ -39,6 +42,9 @@ class Compilation:
     placement: Placement
     calibration: FloatRun | None
     seconds: float
+
+    def __repr__(self) -> str:
+        return f"<Compilation of {self.network!r} to {self.image!r} in {self.seconds:.2f} s>"
 
     @property
     def network(self) -> Network:
@@ -64,23 +70,26 @@ class Compilation:
             "latency_timesteps": self.image.latency,
             "memory_bits": self.image.memory_bits,
             "semantics": self.semantics.describe(),
-            "notes": list(self.network.notes),
+            "notes": [*self.network.notes, *self.discrete.rounded],
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
         }
 
 
 def compile_network(
-    network: Network,
-    arch: Architecture | None = None,
-    semantics: Semantics | None = None,
+    network: Any,
+    arch: Architecture | str | Path | None = None,
+    semantics: Semantics | str | None = None,
     weight_bits: int = 8,
     calibrate: Any = None,
 ) -> Compilation:
     """Compile a network.
 
     Args:
-        arch: None takes the smallest bundled one that fits.
+        network: a Network, or whatever `read_network` takes: a path, a NIR graph, a networkx graph.
+        arch: an Architecture, the name of a bundled one, or a .toml file; None: the smallest that fits.
+        semantics: what trained the network, the name of a preset or of `choose_semantics`; None: as the network
+            says, or as NIR has it.
         calibrate: sample inputs, whatever `read_spikes` takes: a path, (samples, timesteps, inputs), SpikeData.
 
     Raises:
@@ -88,12 +97,17 @@ def compile_network(
         DoesNotFitError: no core or not enough cores for it.
     """
     start = time.perf_counter()
+    network = read_network(network)
+    if isinstance(semantics, str):
+        semantics = choose_semantics(semantics)
     discrete = discretize(network, semantics or network.semantics or choose_semantics())
     check_reading(discrete)
     calibration = None
     if calibrate is not None:
         inputs = read_spikes(calibrate, network.n_inputs, network.input_levels)
         calibration = run_float(discrete, inputs.spikes, record=True)
+    if arch is not None and not isinstance(arch, Architecture):
+        arch = load_architecture(str(arch))
     candidates = [arch] if arch else list(bundled_architectures().values())
     for candidate in candidates:
         try:

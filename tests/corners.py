@@ -179,6 +179,8 @@ def rule(rng: Rng) -> dict[str, Any]:
             table["drift"] = one(rng, 0.0, step())
         case "hebbian":
             table |= {"eta": step(), "tau": tau(), "alpha": one(rng, 0.0, 0.2), "anti": bool(rng.random() < 0.5)}
+        case _:
+            raise AssertionError(f"no parameters here of {name}")
     if name in ("symmetric-stdp", "post-stdp"):
         table["scaling"] = one(rng, None, (high - low) * float(one(rng, 2, 1e-4, 1e3)))
         table |= {"theta_plus": float(one(rng, 0, 0.1, 1e3)), "tau_theta": tau()}

@@ -24,8 +24,8 @@ from emulator.spec.isa import Op
 Rng = np.random.Generator
 
 MESHES = ((1, 1), (1, 1), (2, 1), (1, 2), (2, 2), (3, 2), (3, 3), (4, 2))
-COMPARES = ("cge", "cgt", "ceq")
-ARITHMETIC = ("mov", "add", "sub", "mul", "mac", "min", "max", "rnd")
+COMPARES = tuple(row.name for row in isa.TABLE if row.unit == "compare")
+ARITHMETIC = tuple(row.name for row in isa.TABLE if row.writes == "register")
 
 
 def random_architecture(rng: Rng, **fixed: Any) -> Architecture:

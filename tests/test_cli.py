@@ -483,7 +483,7 @@ def test_inputs_that_do_not_suit_the_network_are_named(fails, made, tmp_path):
         ("spikes of 7 inputs, but the network takes 6; flatten its input shape row-major", {"spikes": zeros(2, 3, 7)}),
         (
             "labels of shape (3,) for 2 samples; one label per sample is needed",
-            {"spikes": zeros(2, 3, 6), "labels": [1, 2, 3]},
+            {"spikes": zeros(2, 4, 6), "labels": [1, 2, 3]},
         ),
         # ecp5 could carry payloads, but this program would take every one of them for a plain spike
         (
@@ -560,7 +560,7 @@ def test_two_outputs_are_two_files(fails, made, tmp_path):
 
 
 NO_FILES = {  # options that take a text which is no file
-    *("--port", "--scheduler", "--target", "--board", "--simulator", "--probe", "--readout", "--set", "--v-min"),
+    *("--port", "--scheduler", "--probe", "--set", "--v-min"),
 }
 
 

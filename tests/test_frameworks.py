@@ -18,7 +18,7 @@ from nmcompile.discretize.floatsim import run_float
 from nmcompile.frontends import read_network
 from nmcompile.network.limits import INPUT
 from nmcompile.network.network import Network
-from nmcompile.network.semantics import choose_semantics
+from nmcompile.network.semantics import PRESETS, choose_semantics
 from nmcompile.pipeline import compile_network
 from nmcompile.results.readings import find_readings, reference_of, warn_of_reading
 
@@ -60,6 +60,11 @@ def test_the_reading_is_found_from_what_the_framework_sent(name):
     right = find_readings(network, data, reading(name)).chosen
     assert right.equal == 1
     assert right.key in {r.key for r in found.readings}
+
+
+def test_every_preset_is_compared_with_what_its_framework_recorded():
+    elsewhere = {"nir", "lava", "slayer"}  # test_semantics.py and test_lava.py
+    assert {entry["semantics"] for entry in CASES.values()} | elsewhere == set(PRESETS)
 
 
 def test_inputs_with_a_reference_warn_of_a_wrong_reading():
@@ -128,7 +133,7 @@ def test_potentials_of_a_readout_are_compared():
     last = network.populations[-1]
     readout = dataclasses.replace(last, model="I", params={"r": last.params["r"]})
     network = dataclasses.replace(network, populations=(*network.populations[:-1], readout))
-    x = data.spikes[:4]
+    x = np.asarray(data.spikes)[:4]
     right = discretize(network, choose_semantics("norse"))
     sums = [run_float(right, x[:, : t + 1]).output_counts for t in range(x.shape[1])]
     v = np.diff(np.stack(sums, axis=1), axis=1, prepend=0)

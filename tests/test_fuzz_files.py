@@ -28,7 +28,7 @@ from test_lava import cuba
 from emulator.result import load_result, save_result
 from emulator.spec.arch import load_architecture
 from nmcompile.coding.spikes import SpikeData, read_spikes
-from nmcompile.frontends import read_network
+from nmcompile.frontends import READERS, read_network
 from nmcompile.learning.attach import attach
 from nmcompile.learning.files import read_rules
 from nmcompile.network.network import Network
@@ -297,6 +297,11 @@ def in_time(seconds):
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("reader", sorted({reader for _, reader in READERS.values()}))
+def test_every_reader_of_networks_meets_wrong_files_here(reader):
+    assert {f"a{ending}" for ending in READERS if READERS[ending][1] == reader} & KINDS.keys()
 
 
 @pytest.mark.parametrize("name", KINDS)

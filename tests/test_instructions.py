@@ -14,6 +14,7 @@ from emulator.spec.check import check_image
 from emulator.spec.errors import MachineError
 from emulator.spec.image import Image, empty_core
 from emulator.spec.isa import Instruction, Op
+from emulator.spec.ledger import COUNTERS, UNITS
 from emulator.spec.listing import listing
 from emulator.verilog import host, icarus
 from emulator.verilog.verilated import Verilated
@@ -157,6 +158,12 @@ def test_the_ledger_refuses_a_scalar_instruction_that_it_does_not_know(strange):
 
 def test_the_verilog_implements_the_table():
     assert host.instructions() == set(isa.BY_NAME)
+
+
+@pytest.mark.parametrize("unit", [unit for unit, counter in UNITS.items() if counter])
+def test_the_ledger_names_the_instructions_that_a_counter_counts(unit):
+    names = ", ".join(row.name for row in isa.TABLE if row.unit == unit)
+    assert COUNTERS[UNITS[unit]] == f"lane operations of {names}"
 
 
 @pytest.mark.parametrize(

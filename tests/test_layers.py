@@ -12,7 +12,19 @@ ROOT = Path(__file__).resolve().parent.parent
 # A room may import itself and the rooms before it. nmcompile's are in the order of the passes.
 MACHINES = ("spec", "prices", "metrics", "run_notes", "result", "energy", "reference", "kernel", "verilog", "session")
 PASSES = ("network", "neurons", "frontends", "coding", "learning", "discretize", "retime", "quantize", "place", "emit")
-COMPILER = (*PASSES, "user_models", "pipeline", "results", "report", "fpga", "board", "study", "verbs", "cli")
+COMPILER = (
+    *PASSES,
+    "user_models",
+    "pipeline",
+    "results",
+    "report",
+    "fpga",
+    "board",
+    "study",
+    "verbs",
+    "cli",
+    "__main__",
+)
 ROOMS = [*(f"emulator.{room}" for room in MACHINES), *(f"nmcompile.{room}" for room in COMPILER)]
 LONGEST_FILE, LONGEST_FUNCTION = 450, 80
 WHOLE = {"emulator/reference.py"}  # a definition is read in one piece

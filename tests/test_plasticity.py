@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from pathlib import Path
 
 import learning_reference as reference
 import numpy as np
@@ -67,6 +68,11 @@ def learn(network, pre, post, arch=LARGE, bits=16, **options):
 def trains(seed, steps=200, n_pre=6, n_post=5, rate=0.08):
     rng = np.random.default_rng(seed)
     return rng.random((steps, n_pre)) < rate, rng.random((steps, n_post)) < rate
+
+
+def test_every_rule_of_the_library_is_tested_here():
+    text = Path(__file__).read_text()
+    assert [name for name, make in plasticity.RULES.items() if f"plasticity.{make.__name__}(" not in text] == []
 
 
 # ------------------------------------------------------------------------------------- spike-time curves

@@ -131,6 +131,11 @@ def test_a_compiled_network_in_a_session_is_its_run(image):
     assert wanted.sum() > 10
 
 
+def test_a_session_opens_on_a_file_too(image, tmp_path):
+    nm.save_image(image, tmp_path / "net.nmi")
+    assert nm.session(tmp_path / "net.nmi").image.n_inputs == 20
+
+
 def test_what_is_written_is_read(image):
     with nm.session(image) as chip:
         chip.write("v:layer0", np.arange(30))

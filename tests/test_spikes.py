@@ -256,13 +256,15 @@ def test_one_sample_of_trains_is_dense():
 
 
 @pytest.mark.parametrize("piece", [1, 2, 3, 1000])
-def test_events_that_are_there_twice_are_one_spike_and_told(save, monkeypatch, piece):
+def test_events_that_are_there_twice_count_and_are_told(save, monkeypatch, piece):
     monkeypatch.setattr(arrays, "PIECE", piece)
     events = np.argwhere(SPIKES)[[3, 0, 1, 2, 1, 1, 3]]
     path = save(events=events, shape=SPIKES.shape)
     data = read_spikes(path)
-    np.testing.assert_array_equal(data.spikes, SPIKES)
-    assert data.notes == (f"{path}: 3 of 7 events are there more than once, and are one spike each",)
+    wanted = np.zeros(SPIKES.shape, int)
+    np.add.at(wanted, tuple(events.T), 1)
+    np.testing.assert_array_equal(data.spikes, wanted)
+    assert data.notes == (f"{path}: 3 events fall together with others, and count",)
 
 
 # ------------------------------------------------------------------------------------------------ analog inputs

@@ -25,7 +25,7 @@ from emulator.spec.errors import DeviceError
 from emulator.spec.files import shipped_folder
 from nmcompile.fpga import implement as fpga
 from nmcompile.report import figures
-from nmcompile.results.metrics import METRICS
+from nmcompile.results.metrics import FPGA_METRICS, METRICS
 from nmcompile.study import execute, sweep
 from nmcompile.study.plan import read_study
 from nmcompile.study.sweep import front, run_study
@@ -195,6 +195,8 @@ def test_points_are_what_the_single_verbs_say_and_nothing_is_run_twice(folder, n
             if name not in ("elapsed_s", "architecture"):
                 assert point[name] == value, name
     assert any(point["front"] for point in found["points"])
+
+    assert METRICS.keys() - FPGA_METRICS == METRICS.keys() & set().union(*found["points"])
 
     again = json.loads(nmc("sweep", path, "--json")[1])
     assert again["ran"] == 0

@@ -1,4 +1,4 @@
-"""Write the files that are made from tables: rtl/ISA.md and rtl/nm_isa.vh, rtl/LINK.md and rtl/nm_link.vh.
+"""Write the files that are made from the code: rtl/ISA.md, rtl/nm_isa.vh, rtl/LINK.md, rtl/nm_link.vh, docs/rooms.svg.
 
 python tools/generate.py            write them
 python tools/generate.py --check    exit 1 and name the stale ones
@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+
+import rooms
 
 from emulator.reference import PORTS
 from emulator.spec import isa
@@ -351,8 +353,9 @@ def header() -> str:
 
 def main() -> int:
     stale = []
-    made = {"ISA.md": manual(), "nm_isa.vh": header(), "LINK.md": protocol.manual(), "nm_link.vh": protocol.header()}
-    for path, text in ((ROOT / "rtl" / name, text) for name, text in made.items()):
+    made = {"rtl/ISA.md": manual(), "rtl/nm_isa.vh": header(), "docs/rooms.svg": rooms.svg()}
+    made |= {"rtl/LINK.md": protocol.manual(), "rtl/nm_link.vh": protocol.header()}
+    for path, text in ((ROOT / name, text) for name, text in made.items()):
         if "--check" in sys.argv:
             if not path.exists() or path.read_text() != text:
                 stale.append(str(path.relative_to(ROOT)))

@@ -1,0 +1,1 @@
+"""What a machine is: instruction table, architectures, arithmetic, ledger, image; it knows no machine, no compiler."""

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final
 from .errors import InputError
 
 LARGEST_TEXT: Final = 1 << 24  # bytes of a table that people write
+POINTER = b"version https://git-lfs.github.com/spec/"  # what stands in a file's place before it is fetched
 LARGEST_FILE: Final = 1 << 33  # bytes of any file
 STALE_S: Final = 3600  # after so long without a byte, a part of a file belongs to nobody any more
 _PACKAGES = {"rtl": "emulator", "examples": "nmcompile"}
@@ -55,6 +56,9 @@ def input_file(path: str | Path, largest: int = LARGEST_FILE) -> Path:
         raise InputError(f"{path}: {found.st_size:,} bytes, of such a file at most {largest:,} are read; split it")
     if not os.access(path, os.R_OK):
         raise InputError(f"{path}: cannot be read (permission denied); change its permissions")
+    with open(path, "rb") as file:
+        if file.read(len(POINTER)) == POINTER:
+            raise InputError(f"{path}: a Git LFS pointer, not the file itself; fetch it with git lfs pull")
     return Path(path)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import isa
 from .arch import Architecture
+from .drawn import Drawn
 from .errors import InputError
 from .notes import Notes
 
@@ -75,7 +76,7 @@ class PopulationMap:
 
 
 @dataclass(frozen=True)
-class Image:
+class Image(Drawn):
     """A compiled network, ready for any machine of its architecture.
 
     Attributes:
@@ -95,6 +96,12 @@ class Image:
     latency: int
     populations: tuple[PopulationMap, ...]
     notes: Notes | None = None
+
+    def __repr__(self) -> str:
+        used = sum(len(core.program) > 1 for core in self.cores)
+        what = f"{self.n_inputs:,} inputs, {len(self.outputs):,} outputs, latency {self.latency}"
+        size = f"{used} of {self.arch.cores} cores, {self.memory_bits / 8192:,.1f} KiB"
+        return f"<Image for {self.arch.name}: {what}, {size}>"
 
     @property
     def n_inputs(self) -> int:

@@ -9,8 +9,7 @@ equations 1 to 3 and section 2; x is its R_m I.
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
+import nmcompile as nm
 
 
 def step(m):
@@ -29,13 +28,13 @@ def discretize(population, semantics):
     p = population.params
     alpha, rho = np.exp(-semantics.dt / p["tau"]), np.exp(-semantics.dt / p["tau_a"])
     values = {
-        "alpha": Value(alpha, COEFFICIENT),
-        "rho": Value(rho, COEFFICIENT),
-        "b0": Value(p["b0"]),
-        "raise": Value(p["beta"] * (1 - rho)),
-        "drive": Value((1 - alpha) * population.bias),
+        "alpha": nm.Value(alpha, nm.COEFFICIENT),
+        "rho": nm.Value(rho, nm.COEFFICIENT),
+        "b0": nm.Value(p["b0"]),
+        "raise": nm.Value(p["beta"] * (1 - rho)),
+        "drive": nm.Value((1 - alpha) * population.bias),
     }
-    return Dynamics(step, values, gain=1 - alpha, amplitude=p["b0"] + p["beta"])
+    return nm.Dynamics(step, values, gain=1 - alpha, amplitude=p["b0"] + p["beta"])
 
 
-register("AdaptiveLIF", ("tau", "tau_a", "b0", "beta"), discretize)
+nm.register("AdaptiveLIF", ("tau", "tau_a", "b0", "beta"), discretize)

@@ -9,12 +9,11 @@ the signed spikes go back to J. K. Kim et al., Balanced neurons with bipolar spi
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COUNT, Dynamics, Value
+import nmcompile as nm
 
 
 def step(m):
-    v, sign = m.state("v"), m.temporary("sign", unit=COUNT)
+    v, sign = m.state("v"), m.temporary("sign", unit=nm.COUNT)
     above, below, either = m.flag("above"), m.flag("below"), m.flag("either")
     minus = m.temporary("minus")
     m.add(v, v, m.input())
@@ -33,8 +32,8 @@ def step(m):
 
 def discretize(population, semantics):
     threshold = population.params["v_threshold"]
-    values = {"threshold": Value(threshold), "drive": Value(population.bias)}
-    return Dynamics(step, values, gain=np.ones(population.n), amplitude=np.abs(threshold), payload=1, signed=True)
+    values = {"threshold": nm.Value(threshold), "drive": nm.Value(population.bias)}
+    return nm.Dynamics(step, values, gain=np.ones(population.n), amplitude=np.abs(threshold), payload=1, signed=True)
 
 
-register("Bipolar", ("v_threshold",), discretize)
+nm.register("Bipolar", ("v_threshold",), discretize)

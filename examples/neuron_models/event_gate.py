@@ -9,8 +9,7 @@ through time, ICLR 2023, section 3, its equations of c and y. Its gates u and r 
 one weighted input, so they are constants.
 """
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COEFFICIENT, COUNT, Dynamics, Value
+import nmcompile as nm
 
 LEVELS = 64  # of an event, per unit of c
 FINER = 64  # of the state, per level
@@ -18,7 +17,7 @@ FINER = 64  # of the state, per level
 
 def step(m):
     c, y, event = m.state("v"), m.state("y"), m.flag("event")
-    level = m.temporary("level", unit=COUNT)
+    level = m.temporary("level", unit=nm.COUNT)
     m.mac(c, c, "keep", m.input())
     m.add(c, c, "drive")
     m.sub(c, c, y)
@@ -32,11 +31,11 @@ def step(m):
 def discretize(population, semantics):
     p = population.params
     values = {
-        "keep": Value(1 - p["update"], COEFFICIENT),
-        "drive": Value(LEVELS * p["update"] * population.bias),
-        "threshold": Value(LEVELS * p["v_threshold"]),
+        "keep": nm.Value(1 - p["update"], nm.COEFFICIENT),
+        "drive": nm.Value(LEVELS * p["update"] * population.bias),
+        "threshold": nm.Value(LEVELS * p["v_threshold"]),
     }
-    return Dynamics(step, values, gain=LEVELS * p["update"], scale=float(FINER), payload=255, state_bits=24)
+    return nm.Dynamics(step, values, gain=LEVELS * p["update"], scale=float(FINER), payload=255, state_bits=24)
 
 
-register("EventGate", ("update", "v_threshold"), discretize)
+nm.register("EventGate", ("update", "v_threshold"), discretize)

@@ -9,8 +9,7 @@ networks, IEEE Transactions on Neural Networks and Learning Systems 33 (2022) 19
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import Dynamics, Value
+import nmcompile as nm
 
 
 def step(m):
@@ -25,8 +24,8 @@ def step(m):
 
 
 def discretize(population, semantics):
-    values = {"threshold": Value(population.params["v_threshold"]), "drive": Value(population.bias)}
-    return Dynamics(step, values, gain=np.ones(population.n), amplitude=np.abs(population.params["v_threshold"]))
+    values = {"threshold": nm.Value(population.params["v_threshold"]), "drive": nm.Value(population.bias)}
+    return nm.Dynamics(step, values, gain=np.ones(population.n), amplitude=np.abs(population.params["v_threshold"]))
 
 
-register("FirstSpike", ("v_threshold",), discretize)
+nm.register("FirstSpike", ("v_threshold",), discretize)

@@ -10,8 +10,7 @@ Source: E. M. Izhikevich, Simple model of spiking neurons, IEEE Transactions on 
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
+import nmcompile as nm
 
 SCALE = 2.0**14  # |v| < 512 mV; the factor of v stays below 8
 
@@ -37,18 +36,18 @@ def discretize(population, semantics):
     p, n = population.params, population.n
     dt = semantics.dt * 1e3  # milliseconds
     values = {
-        "square": Value(np.full(n, 0.04 * dt), COEFFICIENT),
-        "linear": Value(np.full(n, 1 + 5 * dt)),
-        "dt": Value(np.full(n, dt), COEFFICIENT),
-        "drive": Value(dt * (140 + population.bias)),
-        "keep": Value(1 - dt * p["a"], COEFFICIENT),
-        "pull": Value(dt * p["a"] * p["b"], COEFFICIENT),
-        "peak": Value(np.full(n, 30.0)),
-        "c": Value(p["c"]),
-        "d": Value(p["d"]),
-        "u0": Value(p["b"] * p["c"]),
+        "square": nm.Value(np.full(n, 0.04 * dt), nm.COEFFICIENT),
+        "linear": nm.Value(np.full(n, 1 + 5 * dt)),
+        "dt": nm.Value(np.full(n, dt), nm.COEFFICIENT),
+        "drive": nm.Value(dt * (140 + population.bias)),
+        "keep": nm.Value(1 - dt * p["a"], nm.COEFFICIENT),
+        "pull": nm.Value(dt * p["a"] * p["b"], nm.COEFFICIENT),
+        "peak": nm.Value(np.full(n, 30.0)),
+        "c": nm.Value(p["c"]),
+        "d": nm.Value(p["d"]),
+        "u0": nm.Value(p["b"] * p["c"]),
     }
-    return Dynamics(step, values, gain=np.full(n, dt), scale=SCALE, state_bits=24)
+    return nm.Dynamics(step, values, gain=np.full(n, dt), scale=SCALE, state_bits=24)
 
 
-register("Izhikevich", ("a", "b", "c", "d"), discretize)
+nm.register("Izhikevich", ("a", "b", "c", "d"), discretize)

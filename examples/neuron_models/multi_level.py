@@ -8,14 +8,13 @@ and energy-efficient object detection, ECCV 2024: its I-LIF neuron with D = 4. T
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COEFFICIENT, COUNT, Dynamics, Value
+import nmcompile as nm
 
 LEVELS = 4
 
 
 def step(m):
-    v, level, more = m.state("v"), m.temporary("level", unit=COUNT), m.flag("more")
+    v, level, more = m.state("v"), m.temporary("level", unit=nm.COUNT), m.flag("more")
     m.mac(v, v, "decay", m.input())
     m.add(v, v, "drive")
     m.copy(level, 0)
@@ -30,12 +29,12 @@ def step(m):
 def discretize(population, semantics):
     p = population.params
     values = {
-        "decay": Value(p["decay"], COEFFICIENT),
-        "drive": Value(population.bias),
-        "half": Value(p["v_threshold"] / 2),
-        "threshold": Value(p["v_threshold"]),
+        "decay": nm.Value(p["decay"], nm.COEFFICIENT),
+        "drive": nm.Value(population.bias),
+        "half": nm.Value(p["v_threshold"] / 2),
+        "threshold": nm.Value(p["v_threshold"]),
     }
-    return Dynamics(step, values, gain=np.ones(population.n), amplitude=p["v_threshold"], payload=LEVELS)
+    return nm.Dynamics(step, values, gain=np.ones(population.n), amplitude=p["v_threshold"], payload=LEVELS)
 
 
-register("MultiLevel", ("decay", "v_threshold"), discretize)
+nm.register("MultiLevel", ("decay", "v_threshold"), discretize)

@@ -9,8 +9,7 @@ ICCV 2021, equations 1 to 5; SpikingJelly's ParametricLIFNode, whose `w` is `a`.
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COEFFICIENT, Dynamics, Value
+import nmcompile as nm
 
 
 def step(m):
@@ -26,12 +25,12 @@ def discretize(population, semantics):
     p = population.params
     rate = 1 / (1 + np.exp(-p["a"]))
     values = {
-        "keep": Value(1 - rate, COEFFICIENT),
-        "drive": Value(rate * (population.bias + p["v_reset"])),
-        "threshold": Value(p["v_threshold"]),
-        "v_reset": Value(p["v_reset"]),
+        "keep": nm.Value(1 - rate, nm.COEFFICIENT),
+        "drive": nm.Value(rate * (population.bias + p["v_reset"])),
+        "threshold": nm.Value(p["v_threshold"]),
+        "v_reset": nm.Value(p["v_reset"]),
     }
-    return Dynamics(step, values, gain=rate, amplitude=np.abs(p["v_threshold"]))
+    return nm.Dynamics(step, values, gain=rate, amplitude=np.abs(p["v_threshold"]))
 
 
-register("PLIF", ("a", "v_threshold", "v_reset"), discretize)
+nm.register("PLIF", ("a", "v_threshold", "v_reset"), discretize)

@@ -10,8 +10,7 @@ Source: Lava 0.9, lava/proc/sdn/models.py; P. O'Connor and M. Welling, Sigma-del
 
 import numpy as np
 
-from nmcompile.neurons.models import register
-from nmcompile.neurons.update import COUNT, Dynamics, Value
+import nmcompile as nm
 
 
 def step(m):
@@ -32,8 +31,11 @@ def step(m):
 
 
 def discretize(population, semantics):
-    values = {"threshold": Value(population.params["v_threshold"], COUNT), "bias": Value(population.bias, COUNT)}
-    return Dynamics(step, values, gain=np.ones(population.n), scale=1.0, exact=True, payload=128, signed=True)
+    values = {
+        "threshold": nm.Value(population.params["v_threshold"], nm.COUNT),
+        "bias": nm.Value(population.bias, nm.COUNT),
+    }
+    return nm.Dynamics(step, values, gain=np.ones(population.n), scale=1.0, exact=True, payload=128, signed=True)
 
 
-register("SigmaDelta", ("v_threshold",), discretize)
+nm.register("SigmaDelta", ("v_threshold",), discretize)

@@ -16,6 +16,8 @@ from emulator.spec.errors import InputError
 from emulator.spec.files import input_file, printable
 from emulator.spec.spikes import SpikeTrains, nonzero_places
 
+from ..network.limits import LARGEST_PAYLOAD
+
 LARGEST = 1 << 40  # elements of (samples, timesteps, inputs)
 LARGEST_OTHER = 1 << 28  # bytes of any other array
 MOST_ROWS = 1 << 27  # samples * timesteps, each 8 bytes
@@ -205,7 +207,7 @@ def _key_type(shape: tuple[int, ...]) -> type:
 
 
 def trains_from_events(path: str, events: Pieces, shape: np.ndarray) -> tuple[SpikeTrains, list[str]]:
-    """Of events (n, 3) = sample, timestep, input, in any order; equal ones are one spike, and the notes say so."""
+    """Of events (n, 3) = sample, timestep, input, in any order; equal ones count, and the notes say so."""
     if len(events.shape) != 2 or events.shape[1] != 3 or (events.shape[0] and events.dtype.kind not in "iu"):
         raise InputError(
             f"{path}: events are {events.dtype} of shape {events.shape}, expected integers (n, 3): "
@@ -228,24 +230,15 @@ def trains_from_events(path: str, events: Pieces, shape: np.ndarray) -> tuple[Sp
         sample, timestep, source = columns.astype(np.int64, copy=False)
         keys[begin : begin + len(part)] = (sample * timesteps + timestep) * inputs + source
         begin += len(part)
-    kept = _distinct(keys)
-    merged, notes = len(keys) - len(kept), []
-    if merged:
-        notes = [f"{path}: {merged:,} of {len(keys):,} events are there more than once, and are one spike each"]
-    return SpikeTrains.from_keys((samples, timesteps, inputs), kept), notes
-
-
-def _distinct(keys: np.ndarray) -> np.ndarray:
-    """The keys in order, each once, in the memory that they were in."""
     keys.sort()
-    n, last = 0, -1  # no key is negative
-    for begin in range(0, len(keys), PIECE):
-        part = keys[begin : begin + PIECE]
-        new = np.ones(len(part), bool)
-        new[1:] = part[1:] != part[:-1]
-        new[0] = int(part[0]) != last
-        last = int(part[-1])
-        count = int(np.count_nonzero(new))
-        keys[n : n + count] = part[new]
-        n += count
-    return keys[:n]
+    twice = sum(
+        int(np.count_nonzero(keys[i + 1 : i + PIECE + 1] == keys[i : i + PIECE][: len(keys) - i - 1]))
+        for i in range(0, len(keys), PIECE)
+    )
+    if not twice:
+        return SpikeTrains.from_keys((samples, timesteps, inputs), keys), []
+    keys, times = np.unique(keys, return_counts=True)
+    if times.max() > LARGEST_PAYLOAD:
+        raise InputError(f"{path}: {times.max():,} events at one place; at most {LARGEST_PAYLOAD} can fall together")
+    notes = [f"{path}: {twice:,} events fall together with others, and count"]
+    return SpikeTrains.from_keys((samples, timesteps, inputs), keys, times.astype(np.uint8)), notes

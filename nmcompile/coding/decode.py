@@ -5,13 +5,15 @@ Spikes are (samples, timesteps, outputs) numbers, what they carry or 0; `trains`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
 import numpy as np
 
 from emulator.result import RunResult
 from emulator.spec.errors import InputError
 from emulator.spec.image import Image, whose
-
-READOUTS = ("count", "first-spike", "membrane")
 
 
 def trains(image: Image, result: RunResult) -> np.ndarray:
@@ -41,3 +43,29 @@ def by_first_spike(spikes: np.ndarray) -> np.ndarray:
 def by_membrane(v: np.ndarray) -> np.ndarray:
     """(samples,) the output with the largest sum of its potentials v (samples, timesteps, outputs)."""
     return v.sum(axis=1, dtype=np.float64).argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """How predictions are made.
+
+    Attributes:
+        predict: a class for each sample, of what `of` names.
+        of: "counts": (samples, outputs), what each output sent in all; "trains": (samples, timesteps, outputs), 1 where
+            it fired; "membranes": the same, its potentials in floats.
+    """
+
+    predict: Callable[[np.ndarray], np.ndarray]
+    of: Literal["counts", "trains", "membranes"]
+
+    @property
+    def spiking(self) -> bool:
+        """Does it need outputs that spike?"""
+        return self.of != "membranes"
+
+
+READOUTS: Final = {
+    "count": Readout(lambda counts: counts.argmax(axis=1), "counts"),
+    "first-spike": Readout(by_first_spike, "trains"),
+    "membrane": Readout(by_membrane, "membranes"),
+}

@@ -112,7 +112,7 @@ def read_spikes(
         data = SpikeData(trains, notes=tuple(found))
     else:
         trains, arrays, found = read_arrays(Path(where), largest, timesteps, n_inputs)
-        data = SpikeData(trains, *_checked(where, len(trains), arrays), tuple(found))
+        data = SpikeData(trains, *_checked(where, trains.shape, arrays), tuple(found))
     data = data.first(limit)
     check_shape(where, data.spikes.shape, n_inputs)
     if data.spikes.largest > largest:
@@ -123,10 +123,17 @@ def read_spikes(
     return data.lasting(timesteps)
 
 
-def _checked(path: str, samples: int, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+def _checked(
+    path: str, shape: tuple[int, ...], arrays: dict[str, np.ndarray]
+) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
     """The labels, and the other arrays of a file beside its spikes."""
-    labels = arrays.pop("labels", None)
+    (samples, timesteps), labels = shape[:2], arrays.pop("labels", None)
     if labels is not None:
+        if samples != timesteps and labels.shape == (timesteps,):
+            raise InputError(
+                f"{path}: {len(labels)} labels for {samples} samples of {timesteps} timesteps; spikes are (samples, "
+                "timesteps, inputs): swap the first two axes"
+            )
         if labels.shape != (samples,):
             raise InputError(
                 f"{path}: labels of shape {labels.shape} for {samples} samples; one label per sample is needed"

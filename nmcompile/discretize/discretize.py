@@ -49,6 +49,18 @@ class DiscreteNetwork:
         """By population, and the input's, the largest magnitude of what a spike carries."""
         return {INPUT: self.network.input_levels} | {name: d.payload for name, d in self.dynamics.items()}
 
+    @property
+    def rounded(self) -> list[str]:
+        """A sentence for each delay in seconds that is no whole number of timesteps."""
+        texts = []
+        for p in self.network.projections:
+            steps = min(p.delay_s / self.semantics.dt, LONGEST)
+            if abs(steps - round(steps)) > 1e-3:
+                texts.append(
+                    f"{p.name!r}: a delay of {p.delay_s:g} s is {steps:.4g} timesteps, taken as {round(steps)}"
+                )
+        return texts
+
     def signed(self, source: str) -> bool:
         """Can the spikes of a population, or of the input, be negative?"""
         return source in self.dynamics and self.dynamics[source].signed

@@ -6,7 +6,7 @@ import numpy as np
 
 from emulator.spec.errors import InputError
 
-from ..network.network import MODELS, Population
+from ..network.network import NIR_MODELS, Population
 from .discretize import DiscreteNetwork
 
 # Of the threshold: what the strongest input must move v by, or all inputs of a neuron together. A dt that is wrong by a
@@ -25,7 +25,11 @@ def check_reading(discrete: DiscreteNetwork) -> None:
     for population in network.populations:
         incoming = [p for p in network.projections if p.target == population.name]
         values = {name: value.array for name, value in found[population.name].values.items()}
-        if population.model not in MODELS or "r" not in population.params or not {"beta", "threshold"} <= set(values):
+        if (
+            population.model not in NIR_MODELS
+            or "r" not in population.params
+            or not {"beta", "threshold"} <= set(values)
+        ):
             continue  # its gain hangs on nothing that could be chosen, or it is a user's own model
         if any(p.plasticity for p in incoming):
             continue  # weights may grow

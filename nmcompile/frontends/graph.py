@@ -27,6 +27,7 @@ Neurons of a model make one population, outputs another; neurons that are wired 
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 from pathlib import Path
@@ -45,6 +46,9 @@ from ..network.network import MODELS, Network, Population, Projection
 DEFAULTS = {"decay": 1.0, "v_threshold": 1.0, "v_reset": 0.0, "v_leak": 0.0, "r": 1.0, "w_in": 1.0}
 LARGEST_TEXT = 1 << 28  # bytes of a file: some million synapses
 _ROLES = ("input", "output", "")
+_MODEL = "DiscreteLIF"  # of a neuron that says nothing
+_CARRIED = ("id", "label", "name", "key", "pos", "x", "y", "z")  # by files and drawings: they mean nothing, rightly
+_OF_GRAPHS = ("name", "node_default", "edge_default", "directed", "multigraph")
 
 
 def read_graph(path: str | Path) -> Network:
@@ -59,6 +63,8 @@ def read_graph(path: str | Path) -> Network:
             graph = _from_json(json.loads(path.read_text()))
         else:
             graph = nx.read_graphml(path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     except Exception as error:  # the XML parser and networkx raise many kinds on what is no such file
         kind = "node-link JSON" if path.suffix.lower() == ".json" else "GraphML"
         raise InputError(f"{path}: not a {kind} file ({type(error).__name__}); write it with networkx") from None
@@ -66,12 +72,35 @@ def read_graph(path: str | Path) -> Network:
 
 
 def _from_json(data: dict[str, Any]) -> nx.Graph:
-    """networkx called the edges `links` before 3.4, and `edges` since."""
+    """networkx called the edges `links` before 3.4, and `edges` since. Parallel edges stay beside each other.
+
+    Raises:
+        InputError: a node that is there twice, an edge whose end is no node.
+    """
     shared = data.get("graph", {})
     key = "links" if "links" in data else "edges"
     if not all(isinstance(part, dict) for part in (shared, *data["nodes"], *data[key])):
         raise TypeError("attributes that are no objects")
-    return nx.node_link_graph({"directed": True, "multigraph": False, "graph": {}} | data, edges=key)
+    ids: set[Any] = set()
+    for node in data["nodes"]:
+        name = _hashable(node["id"])
+        if name in ids:
+            raise InputError(f"node {name!r} is there twice; merge them")
+        ids.add(name)
+    for edge in data[key]:
+        for end in ("source", "target"):
+            if _hashable(edge[end]) not in ids:
+                raise InputError(
+                    f"edge {edge['source']!r} -> {edge['target']!r}: {edge[end]!r} is no node; "
+                    "edges name nodes by their id"
+                )
+    edges = [{k: v for k, v in edge.items() if k != "key"} for edge in data[key]]  # of a multigraph
+    graph = {"directed": True, "graph": {}} | data | {"multigraph": True, key: edges}
+    return nx.node_link_graph(graph, edges=key)
+
+
+def _hashable(name: Any) -> Any:
+    return tuple(map(_hashable, name)) if isinstance(name, list) else name
 
 
 def network_from_graph(graph: nx.Graph, origin: str = "graph") -> Network:
@@ -102,7 +131,7 @@ class _Reader:
             if role == "input":
                 self.inputs[node] = len(self.inputs)
                 continue
-            model = str(attributes.get("model", self.shared.get("model", "DiscreteLIF")))
+            model = str(attributes.get("model", self.shared.get("model", _MODEL)))
             if model not in MODELS:
                 raise self.fail(f"node {node!r} is a {model!r}; neuron models are {', '.join(MODELS)}")
             self.groups.setdefault((model, role == "output"), []).append(node)
@@ -126,7 +155,43 @@ class _Reader:
             self.population(names[model, read_out], model, nodes) for (model, read_out), nodes in self.groups.items()
         )
         sizes = {p.name: p.n for p in populations} | {INPUT: len(self.inputs)}
-        return Network((len(self.inputs),), populations, self.projections(sizes), names[outputs[0]], self.origin)
+        projections = self.projections(sizes)
+        notes = self.unknown()
+        return Network(
+            (len(self.inputs),), populations, projections, names[outputs[0]], self.origin, notes=tuple(notes)
+        )
+
+    def unknown(self) -> list[str]:
+        """What says nothing here, a sentence for each name; a name that is nearly one that is known is refused."""
+        known = {"bias", "model", "role", *(key for key in _CARRIED if key)}
+        every = {key for model in MODELS.values() for key in model.parameters}
+        found: dict[tuple[str, str], int] = {}
+        for node, attributes in self.graph.nodes(data=True):
+            role, model = (
+                str(attributes.get("role", "")),
+                str(attributes.get("model", self.shared.get("model", _MODEL))),
+            )
+            mine = known | (set() if role == "input" else set(MODELS[model].parameters))
+            for key in attributes:
+                if key not in mine:
+                    self.refuse_near(f"node {node!r}", key, mine)
+                    what = "an input" if role == "input" else f"a {model}"
+                    found[f"nodes have {key!r}, which {what} has not", key] = 1
+        for a, b, attributes in self.graph.edges(data=True):
+            for key in attributes:
+                if key not in ("weight", "delay", *_CARRIED):
+                    self.refuse_near(f"edge {a!r} -> {b!r}", key, {"weight", "delay"})
+                    found[f"edges have {key!r}, which a synapse has not", key] = 1
+        for key in self.shared:
+            if key not in known | every | set(_OF_GRAPHS):
+                self.refuse_near("the graph", key, known | every)
+                found[f"the graph has {key!r}, which no neuron has", key] = 1
+        return [f"{text}: ignored" for text, _ in found]
+
+    def refuse_near(self, where: str, key: str, known: set[str]) -> None:
+        near = difflib.get_close_matches(key, sorted(known), 1, 0.8)
+        if near:
+            raise self.fail(f"{where} has {key!r}, which is nothing here; {near[0]!r} is")
 
     def neighbours_together(self, nodes: list[Any]) -> list[Any]:
         """Reverse Cuthill-McKee order, so that a core's neurons hear mostly of each other."""

@@ -132,7 +132,11 @@ class _Graph:
         network = network_of(graph, origin)
         if not self.chosen:
             raise InputError(f"{origin}: no neurons of a framework that is known in it")
-        return replace(network, semantics=semantics_of(self.chosen, origin), notes=tuple(dict.fromkeys(self.notes)))
+        return replace(
+            network,
+            semantics=semantics_of(self.chosen, origin),
+            notes=tuple(dict.fromkeys((*self.notes, *network.notes))),
+        )
 
 
 def semantics_of(chosen: dict[str, Neuron], origin: str) -> Semantics:

@@ -21,9 +21,11 @@ from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
 from .linear import conv2d, pool2d
 from .nir_file import as_text, read_graph
+from .nir_known import unknown_attributes
 from .own_file import with_own
 
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
+IMAGES = ("Conv2d", "SumPool2d", "AvgPool2d")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
 _Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
@@ -129,8 +131,11 @@ class _Reader:
                 "the Output must be fed by one population of neurons; put an LI or I node behind a linear readout"
             )
         shape = self.signal(self.top_inputs[0]).shape
+        notes = tuple(unknown_attributes(self.graph))
         chosen = tuple(populations[n] for n in sorted(neurons))
-        return Network(shape, chosen, tuple(projections), out.terms[0].source, self.origin, graph=self.graph)
+        return Network(
+            shape, chosen, tuple(projections), out.terms[0].source, self.origin, graph=self.graph, notes=notes
+        )
 
     def check_reached(self, neurons: list[str], links: list[tuple[str, str]]) -> None:
         """InputError if neurons never hear of the input."""
@@ -204,7 +209,8 @@ class _Reader:
             shape = integers(raw, "shape")
         except ValueError as error:
             raise self.fail(f"{node.name!r} (Input): {error}") from None
-        shape = trim(shape)
+        image = any(node.name in sources and self.nodes[name].kind in IMAGES for name, sources in self.before.items())
+        shape = shape if image and len(shape) == 3 else trim(shape)  # 1 x 1 x N may be an image of one row
         if not shape or min(shape) < 1 or math.prod(shape) > LARGEST:
             raise self.fail(
                 f"{node.name!r} has shape {shape}; an input needs positive sizes, {LARGEST:,} in all at most"
@@ -236,7 +242,8 @@ class _Reader:
         if node.kind in LINEAR:
             return self.operate(node, given)[2]
         size = self.neuron_size(node) if node.kind in NIR_MODELS else ()
-        if math.prod(size) == 1:
+        channels = len(size) == len(given) and size[0] == given[0] and math.prod(size[1:]) == 1
+        if math.prod(size) == 1 or channels:
             return given
         if math.prod(given) != math.prod(size):
             raise self.fail(

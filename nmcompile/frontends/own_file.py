@@ -106,7 +106,7 @@ def with_own(network: Network, own: dict[str, Any]) -> Network:
         raise InputError(
             f"{network.origin}: what it says beside NIR is damaged ({type(error).__name__}); save it again"
         ) from None
-    network = replace(network, semantics=semantics, notes=notes)
+    network = replace(network, semantics=semantics, notes=tuple(dict.fromkeys((*notes, *network.notes))))
     return network.graded(levels) if levels > 1 else network
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from emulator.spec.drawn import Drawn
 from emulator.spec.errors import InputError, UsageError
 
 from .limits import HUGE, INPUT, LARGEST_PAYLOAD
@@ -112,7 +113,7 @@ class Projection:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Drawn):
     """A validated network.
 
     Attributes:
@@ -135,6 +136,13 @@ class Network:
     semantics: Semantics | None = field(default=None, compare=False)
     notes: tuple[str, ...] = field(default=(), compare=False)
     graph: Graph | None = field(default=None, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        neurons, synapses = sum(p.n for p in self.populations), sum(p.matrix.nnz for p in self.projections)
+        names = ", ".join(f"{p.name} ({p.n:,} {p.model})" for p in self.populations[:6])
+        more = f" and {len(self.populations) - 6} more" if len(self.populations) > 6 else ""
+        counts = f"{self.n_inputs:,} inputs, {neurons:,} neurons, {synapses:,} synapses"
+        return f"<Network {self.origin!r}: {counts}: {names}{more}>"
 
     @property
     def n_inputs(self) -> int:

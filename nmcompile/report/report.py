@@ -30,7 +30,7 @@ def write_report(result: RunResult, path: str, sample: int = 0) -> None:
         sample: the one whose spikes and membranes are shown.
     """
     sections = [
-        _header(result),
+        header(result),
         sample_section(result, sample),
         membranes_section(result, sample),
         classes_section(result),
@@ -50,7 +50,8 @@ def _name(result: RunResult) -> str:
 
 
 # --------------------------------------------------------------------------------------------------- the headline
-def _header(result: RunResult) -> str:
+def header(result: RunResult) -> str:
+    """The headline, and a tile for each number that matters most."""
     notes, samples = result.notes, result.samples
     cycles = float(result.sample_cycles.mean()) if samples else 0.0
     energy, clock = notes.energy, notes.architecture.clock_hz

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from emulator.result import RunResult
+from emulator.spec.errors import UsageError
 from emulator.spec.files import shipped_folder
 
 from ..coding.spikes import SpikeData, read_spikes
 from ..frontends.nir import read_nir
-from ..network.semantics import choose_semantics
+from ..network.network import Network
+from ..network.semantics import Semantics, choose_semantics
 from ..pipeline import Compilation, compile_network
 from .drift import drift_report
 from .evaluate import evaluate
@@ -22,6 +24,26 @@ class Example:
     name: str
     preset: str
     title: str
+
+    @property
+    def network(self) -> Network:
+        """The trained network."""
+        return read_nir(self.network_path())
+
+    @property
+    def semantics(self) -> Semantics:
+        """What trained it."""
+        return choose_semantics(self.preset)
+
+    @property
+    def calibration(self) -> SpikeData:
+        """Sample inputs for `compile_network(calibrate=...)`; none of them is a test image."""
+        return read_spikes(self.data_path("calib"))
+
+    @property
+    def test(self) -> SpikeData:
+        """A thousand real test images, with labels and the accuracy in floats."""
+        return read_spikes(self.data_path("test"))
 
     def network_path(self) -> str:
         return str(shipped_folder("examples") / "networks" / f"{self.name}.nir")
@@ -41,22 +63,32 @@ EXAMPLES = {
 }
 
 
+def load_example(name: str = "mnist_mlp") -> Example:
+    """A bundled network with its data: `network`, `semantics`, `calibration`, `test`.
+
+    Args:
+        name: mnist_mlp, mnist_conv or mnist_rows.
+    """
+    if name not in EXAMPLES:
+        raise UsageError(f"no bundled network {name!r}; there are {', '.join(EXAMPLES)}")
+    return EXAMPLES[name]
+
+
 def run_demo(
     name: str, weight_bits: int = 8, limit: int | None = None, threads: int = 1, prices: str = "horowitz45"
 ) -> tuple[Compilation, SpikeData, RunResult]:
     """Compile a bundled network with calibration, run its test images, and put the drift report into the notes."""
-    example = EXAMPLES[name]
-    network = read_nir(example.network_path())
-    calibration = read_spikes(example.data_path("calib"), network.n_inputs)
+    example = load_example(name)
+    network, calibration = example.network, example.calibration
     compilation = compile_network(
         network,
-        semantics=choose_semantics(example.preset),
+        semantics=example.semantics,
         weight_bits=weight_bits,
         calibrate=calibration.spikes,
     )
     drift = drift_report(compilation, calibration.spikes)
     notes = replace(compilation.image.compiled, drift=drift, title=example.title)
     image = replace(compilation.image, notes=notes)
-    data = read_spikes(example.data_path("test"), network.n_inputs).first(limit)
+    data = example.test.first(limit)
     result = evaluate(image, data, threads=threads, prices=prices, record_spikes=True)
     return replace(compilation, image=image), data, result

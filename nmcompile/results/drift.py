@@ -9,7 +9,9 @@ import numpy as np
 import emulator
 from emulator.spec.image import Image
 from emulator.spec.notes import DriftNote
+from emulator.spec.spikes import SpikeTrains
 
+from ..coding.spikes import read_spikes
 from ..discretize.floatsim import run_float
 from ..learning.learned import set_learning
 from ..pipeline import Compilation
@@ -24,6 +26,9 @@ def drift_report(compilation: Compilation, spikes: Any) -> tuple[DriftNote, ...]
         spikes: SpikeTrains, or (samples, timesteps, inputs).
     """
     image, network = set_learning(compilation.image, on=False), compilation.network
+    if not isinstance(spikes, (np.ndarray, SpikeTrains)):
+        network = compilation.network
+        spikes = read_spikes(spikes, network.n_inputs, network.input_levels).spikes
     exact = run_float(compilation.discrete, spikes)
     probes = [f"v:{p.name}" for p in image.populations]
     fixed = emulator.run(image, spikes, fabric="off", record_spikes=True, probes=probes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,19 +16,21 @@ from emulator.result import RunResult
 from emulator.run_notes import Shown
 from emulator.spec.errors import InputError, UsageError
 from emulator.spec.image import Image
+from emulator.spec.image_file import load_compiled
 from emulator.spec.notes import Notes
 
 from ..coding import decode
-from ..coding.spikes import SpikeData, largest_input
+from ..coding.spikes import SpikeData, largest_input, read_spikes
 from ..learning.learned import check_learns, set_learning
+from ..pipeline import Compilation
 from .costs import core_fill, neurobench, population_costs
 from .learning_costs import learning_run
 from .summary import DEFAULT_PRICES
 
 
 def evaluate(
-    image: Image,
-    data: SpikeData,
+    image: Image | Compilation | str | Path,
+    data: Any,
     *,
     threads: int = 1,
     probes: Sequence[str] = (),
@@ -39,6 +42,8 @@ def evaluate(
     """Run all samples; the notes then hold what `summary` and the report show.
 
     Args:
+        image: an image, what `compile_network` gave, or an .nmi file.
+        data: SpikeData, or whatever `read_spikes` takes: a path, an array (samples, timesteps, inputs), recordings.
         readout: how predictions are made, one of `decode.READOUTS`; None: what the image was compiled for, the
             membrane of outputs that do not spike, else the count.
         probes: "REGISTER:POPULATION" each.
@@ -50,29 +55,38 @@ def evaluate(
         InputError: inputs of the wrong width, an unknown probe, an unknown or incomplete price table.
         UsageError: learning where nothing learns, or a readout of spikes that there are not.
     """
+    if isinstance(image, Compilation):
+        image = image.image
+    elif not isinstance(image, Image):
+        image = load_compiled(image)
     notes = image.compiled
+    if not isinstance(data, SpikeData):
+        data = read_spikes(data, image.n_inputs, largest_input(image))
     if learn:
         check_learns(image)
     image = set_learning(image, learn)
     _check_inputs(image, data)
-    table, readout = load_prices(prices), _readout(notes, readout)
+    table, how = load_prices(prices), _readout(notes, readout)
     membrane = f"v:{notes.output}"
-    wanted = [*probes, *([membrane] if readout == "membrane" and membrane not in probes else [])]
+    wanted = [*probes, *([membrane] if how.of == "membranes" and membrane not in probes else [])]
     result = emulator.run(
         image,
         data.spikes,
         threads=threads,
         probes=wanted,
-        record_spikes=record_spikes or readout == "first-spike",
+        record_spikes=record_spikes or how.of == "trains",
         learn=learn,
         reward=data.extra.get("rewards", 0) if learn else 0,
     )
-    predictions = result.predictions
-    if readout == "membrane":
-        v = result.probes[membrane][:, image.window(result.notes.timesteps)]
-        predictions = decode.by_membrane(v / image.population(notes.output).scale)
-    elif readout == "first-spike":
-        predictions = decode.by_first_spike(decode.trains(image, result))
+    match how.of:
+        case "counts":
+            outputs = result.output_counts
+        case "trains":
+            outputs = decode.trains(image, result)
+        case "membranes":
+            v = result.probes[membrane][:, image.window(result.notes.timesteps)]
+            outputs = v / image.population(notes.output).scale
+    predictions = how.predict(outputs)
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     result = result.with_notes(
         input_spikes=data.spikes.count,
@@ -97,14 +111,22 @@ def _check_inputs(image: Image, data: SpikeData) -> None:
             "--input-levels for analog inputs"
         )
 
+    outputs = len(image.outputs)
+    if data.labels is not None and not 0 <= data.labels.min() <= data.labels.max() < outputs:
+        raise InputError(
+            f"labels from {data.labels.min()} to {data.labels.max()}, but the network has {outputs} outputs, counted "
+            "from 0; leave labels out, or number the classes as the outputs are"
+        )
 
-def _readout(notes: Notes, readout: str | None) -> str:
+
+def _readout(notes: Notes, name: str | None) -> decode.Readout:
     """The readout to use; UsageError if there is none of that name, or outputs have no spikes for it."""
-    readout = readout or notes.readout
-    if readout not in decode.READOUTS or (readout != "membrane" and notes.readout == "membrane"):
-        choices = ", ".join(decode.READOUTS) if notes.readout == "count" else "membrane, as its outputs do not spike"
-        raise UsageError(f"readout {readout!r} of {notes.output!r}; the choices are {choices}")
-    return readout
+    name, spiking = name or notes.readout, notes.readout == "count"
+    choices = {key: how for key, how in decode.READOUTS.items() if spiking or not how.spiking}
+    if name not in choices:
+        why = "" if spiking else ", as its outputs do not spike"
+        raise UsageError(f"readout {name!r} of {notes.output!r}; the choices are {', '.join(choices)}{why}")
+    return choices[name]
 
 
 def labelled(predictions: np.ndarray, data: SpikeData) -> dict[str, Any]:

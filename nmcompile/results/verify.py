@@ -14,6 +14,8 @@ from emulator.spec.errors import InputError, MachineError, UsageError
 from emulator.spec.image import Image
 from emulator.spec.spikes import SpikeTrains
 
+from ..coding.spikes import largest_input, read_spikes
+
 SIMULATORS = ("verilator", "icarus")
 
 
@@ -61,14 +63,14 @@ def machine(image: Image, simulator: str) -> Any:
     raise UsageError(f"no simulator {simulator!r}; the choices are {', '.join(SIMULATORS)}")
 
 
-def verify(image: Image, spikes: SpikeTrains | np.ndarray, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
+def verify(image: Image, spikes: Any, simulator: str = "verilator", rewards: Any = 0) -> Verdict:
     """Run samples on both machines, one after the other, and compare spikes of every timestep, what outputs carry,
     cycles of every sample, all counters. What spikes between neurons carry is compared by what they cause.
 
     What the samples teach an image that learns is carried from one to the next, and compared at the end.
 
     Args:
-        spikes: SpikeTrains, or (samples, timesteps, inputs) uint8.
+        spikes: SpikeTrains, (samples, timesteps, inputs) uint8, or whatever `read_spikes` takes.
         rewards: integer or (samples,) integers, the host's reward of each sample.
 
     Raises:
@@ -79,6 +81,10 @@ def verify(image: Image, spikes: SpikeTrains | np.ndarray, simulator: str = "ver
         raise InputError(
             f"architecture {image.arch.name!r} is a model (rtl = false in its file); the Verilog does not implement it"
         )
+    if not isinstance(spikes, (np.ndarray, SpikeTrains)):
+        spikes = read_spikes(spikes, image.n_inputs, largest_input(image)).spikes
+    if not isinstance(spikes, (np.ndarray, SpikeTrains)):
+        spikes = read_spikes(spikes, image.n_inputs, largest_input(image)).spikes
     start = time.perf_counter()
     wanted = emulator.run(image, spikes, record_spikes=True, learn=True, reward=rewards)
     chip = machine(image, simulator)

@@ -1,0 +1,1 @@
+"""Co-design studies: many compilations and runs, what they found, and their page."""

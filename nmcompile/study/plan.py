@@ -123,6 +123,10 @@ class Study:
     inputs: dict[str, Inputs]
     files: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{name} ({len(values)})" for name, values in self.axes.items())
+        return f"<Study {self.title!r}: {len(self.points):,} points, axes {axes}>"
+
 
 def read_study(path: str | Path, models: UserModels | None = None) -> Study:
     """Read STUDY.toml and every file that it names; the models come from the command line, never from a study.

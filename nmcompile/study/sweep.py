@@ -19,12 +19,13 @@ import numpy as np
 
 from emulator.energy import price
 from emulator.spec.arch import load_architecture
+from emulator.spec.drawn import Drawn
 from emulator.spec.errors import DeviceError, DoesNotFitError, InputError, MachineError, NmError, UsageError
 from emulator.spec.files import write_text
 
 from ..results.metrics import METRICS
 from .execute import Progress, Run, Synthesis, execute, kept_run, key_of
-from .plan import Point, Study
+from .plan import Point, Study, read_study
 
 _RUN: Final = ("=", "+", "-", "@", "\t", "\r")  # how a formula may begin
 DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  # objectives, as far as there are such
@@ -32,7 +33,7 @@ DEFAULTS: Final = ("accuracy", "energy_j_per_sample", "latency_s_per_sample")  #
 
 # ----------------------------------------------------------------------------------------------------- the study
 @dataclass(frozen=True)
-class Findings:
+class Findings(Drawn):
     """What a study found. `rows`: of each point its place `at`, its `status`, `error`, and what METRICS names."""
 
     title: str
@@ -42,6 +43,11 @@ class Findings:
     tasks: int  # runs, and syntheses; points that differ in prices or clock share theirs
     ran: int  # of them, those that were not kept from before
     elapsed_s: float
+
+    def __repr__(self) -> str:
+        done = sum(row["status"] == "done" for row in self.rows)
+        best = sum(bool(row["front"]) for row in self.rows)
+        return f"<Findings of {self.title!r}: {done:,} of {len(self.rows):,} points done, {best:,} on the front>"
 
     def summary(self) -> dict[str, Any]:
         """The keys of `nmc sweep --json`."""
@@ -97,11 +103,15 @@ def place(row: Mapping[str, Any]) -> str:
 
 
 def run_study(
-    study: Study, workers: int | None = None, scheduler: str | None = None, progress: Progress | None = None
+    study: Study | str | Path,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
 ) -> Findings:
     """Run what was not run before, on a cluster of this computer's processors or on one that there is.
 
     Args:
+        study: of `read_study`, or its file.
         workers: processes on this computer; None: as many as it has processors.
         scheduler: address of a Dask scheduler, whose workers have this version of the package (and, for `target`, the
             FPGA tools); files are sent to them.
@@ -110,6 +120,7 @@ def run_study(
         DeviceError: Dask is missing, the scheduler does not answer, its workers have another version.
     """
     start = time.perf_counter()
+    study = study if isinstance(study, Study) else read_study(study)
     tasks = [_tasks(point) for point in study.points]
     keys = {task: key_of(task, study.inputs) for pair in tasks for task in pair if task}
     found = {key: kept for key in keys.values() if (kept := kept_run(key))}

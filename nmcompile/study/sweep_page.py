@@ -9,6 +9,7 @@ from typing import Any
 from emulator.spec.files import write_text
 
 from ..report import figures
+from ..report.notebook import framed
 from ..report.page import colour, escape, page, section, version
 from ..results.metrics import METRICS
 from ..results.numbers import count
@@ -23,6 +24,12 @@ def write_page(findings: Findings, path: str | Path) -> None:
     colours = max(len(values) for values in findings.axes.values())
     text = page(findings.title, "\n".join(filter(None, sections)), f"<p>Made by nmcompile {version()}.</p>", colours)
     write_text(path, text)
+
+
+def draw(findings: Findings) -> str:
+    """What a notebook shows of a study: what was found and how the points lie, in a frame."""
+    colours = max(len(values) for values in findings.axes.values())
+    return framed(findings.title, _header(findings) + _pictures(findings), colours, 820)
 
 
 def _able(findings: Findings, *names: str) -> list[dict[str, Any]]:

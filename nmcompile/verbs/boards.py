@@ -21,6 +21,7 @@ from .options import (
     OUTPUT,
     PORT,
     TIMESTEPS,
+    Name,
     Verb,
     check_output,
     inputs_option,
@@ -141,7 +142,7 @@ def devices(as_json: bool) -> None:
 @click.option(
     "--arch", type=FILE, default="up5k", show_default=True, help="Architecture: a bundled name or a .toml file."
 )
-@click.option("--target", required=True, help="up5k, ecp5-25k, ecp5-45k, ecp5-85k or gw2ar-18.")
+@click.option("--target", type=Name("nmcompile.fpga.targets:TARGETS"), required=True, help="The FPGA.")
 @click.option("--no-link", is_flag=True, help="The chip alone, its host port behind a shift register.")
 @JSON
 def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
@@ -162,14 +163,14 @@ def synth(arch: str, target: str, no_link: bool, as_json: bool) -> None:
 
 
 @click.command(cls=Verb)
-@click.option("--board", required=True, help="icebreaker, ulx3s, tang_nano_20k or arty_a7.")
+@click.option("--board", type=Name("nmcompile.fpga.boards:board_names"), required=True, help="A folder of rtl/boards.")
 @click.option("-o", "--output", type=OUTPUT, help="The file to write; without it, BOARD.bin, .bit or .fs here.")
 @click.option("--program", is_flag=True, help="Load it into the board with openFPGALoader.")
 @JSON
 def bitstream(board: str, output: str | None, program: bool, as_json: bool) -> None:
     """Build the bitstream of a board.
 
-    The first time takes minutes, for ulx3s most of an hour; for arty_a7 it is a script for Vivado.
+    The first time takes minutes to most of an hour; for a board that Vivado builds, it is a script for that.
     """
     from ..fpga import bitstream as boards
     from ..fpga.boards import load_board

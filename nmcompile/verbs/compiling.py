@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
+from ..frontends import READERS
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
 from .options import FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from ..user_models import UserModels
 
 
-@click.command("compile", cls=Verb)
+_ENDINGS = ", ".join(f"{ending} ({what})" for ending, (what, _) in READERS.items())
+
+
+@click.command(
+    "compile", cls=Verb, help=f"Compile a trained network to an image.\n\nNET is a file that ends in {_ENDINGS}."
+)
 @click.argument("net", type=FILE)
 @click.option("-o", "--output", type=OUTPUT, required=True, help="The image to write, NET.nmi.")
 @click.option(
@@ -59,10 +65,7 @@ def compile_command(
     as_json: bool,
     **choices: Any,
 ) -> None:
-    """Compile a trained network to an image.
-
-    NET is a .nir file, lava-dl's .net, or a networkx graph (.graphml, node-link .json).
-    """
+    """Compile a trained network to an image."""
     from emulator.spec.arch import load_architecture
     from emulator.spec.image_file import save_image
     from emulator.spec.notes import to_plain

@@ -6,10 +6,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from emulator.spec.errors import InputError, UsageError
 
@@ -32,6 +34,30 @@ class FileName(click.ParamType):
 
 class OutputName(FileName):
     """The name of a file that is written."""
+
+
+class Name(click.ParamType):
+    """A name of a table, which is imported when it is asked for: by help and by the shell, not when a verb is defined.
+
+    Args:
+        table: "module:attribute", the names or a function that returns them, in the order that people see.
+    """
+
+    name = "name"
+
+    def __init__(self, table: str):
+        self.table = table
+
+    def names(self) -> list[str]:
+        module, attribute = self.table.split(":")
+        found = getattr(import_module(module), attribute)
+        return list(found() if callable(found) else found)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return f"[{'|'.join(self.names())}]"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(name) for name in self.names() if name.startswith(incomplete)]
 
 
 FILE, OUTPUT = FileName(), OutputName()

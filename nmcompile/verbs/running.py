@@ -18,6 +18,7 @@ from .options import (
     PRICES,
     THREADS,
     TIMESTEPS,
+    Name,
     Verb,
     inputs_option,
     print_values,
@@ -40,7 +41,11 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1), help="Run the first N samples only.")
 @THREADS
 @click.option("--probe", "probes", multiple=True, help="Record a register, for example v:conv2; can be repeated.")
-@click.option("--readout", help="count (the default for spikes), first-spike or membrane: what predictions go by.")
+@click.option(
+    "--readout",
+    type=Name("nmcompile.coding.decode:READOUTS"),
+    help="What predictions go by; without it, the count, or the membrane of outputs that do not spike.",
+)
 @LEARN
 @LEARNED
 @click.option("--models", "own", type=FILE, help="FILE.py that the image was compiled with; another is refused.")
@@ -101,7 +106,13 @@ def emulate(
 @click.command(cls=Verb)
 @click.argument("image", type=FILE)
 @inputs_option()
-@click.option("--simulator", default="verilator", show_default=True, help="verilator or icarus.")
+@click.option(
+    "--simulator",
+    type=Name("nmcompile.results.verify:SIMULATORS"),
+    default="verilator",
+    show_default=True,
+    help="What runs the Verilog.",
+)
 @TIMESTEPS
 @click.option("--limit", type=click.IntRange(1), help="Verify the first N samples only.")
 @JSON

@@ -14,32 +14,28 @@ from emulator.spec import isa
 from emulator.spec.fixedpoint import ROUNDING, saturate, wrap
 from emulator.spec.isa import Op
 
-ARITHMETIC = ("mov", "add", "sub", "mul", "mac", "min", "max")
-TWO = (*ARITHMETIC[1:], "cge", "cgt", "ceq")
+VECTORS = tuple(row for row in isa.TABLE if row.vector)
+TWO = tuple(row.name for row in VECTORS if {"a", "b"} <= set(row.reads))
 SUMS = ("add", "sub", "mul", "mac")  # what can leave the state's width
-NEURONS_ONLY = ("cge", "cgt", "ceq", "plog", "spk")
 
 
 def names() -> set[str]:
     """Every bin."""
     found = set()
-    for row in isa.TABLE:
-        if row.vector:
-            preds = ["always", "p", "!p"] + (["pre", "!pre"] if row.name not in NEURONS_ONLY else [])
-            found |= {f"{row.name} predicate {pred}" for pred in preds}
-            found |= {f"{row.name} blocks {size}" for size in ("one", "few", "many")}
-            found |= {f"{row.name} last block {part}" for part in ("whole", "part")}
     kinds = ("register", "accumulator", "accumulator!", "reward")
-    for name in ARITHMETIC:
-        factor = name in ("mul", "mac")
-        plain = ("register", "reward") if factor else kinds
-        found |= {f"{name} b {kind}" for kind in (*plain, "immediate")}
-        found |= {f"{name} a {kind}" for kind in plain if name != "mov"}
-        found |= {f"{name} space {space}" for space in ("neurons", "axons")}
+    for row in VECTORS:
+        preds = ["always", "p", "!p"] + (["pre", "!pre"] if row.writes == "register" else [])
+        found |= {f"{row.name} predicate {pred}" for pred in preds}
+        found |= {f"{row.name} blocks {size}" for size in ("one", "few", "many")}
+        found |= {f"{row.name} last block {part}" for part in ("whole", "part")}
+        plain = ("register", "reward") if row.unit == "multiply" else kinds
+        for side in set(row.reads) & {"a", "b"}:
+            found |= {f"{row.name} {side} {kind}" for kind in (*plain, *(["immediate"] if side == "b" else []))}
+        if row.writes == "register" and row.reads:
+            found |= {f"{row.name} space {space}" for space in ("neurons", "axons")}
     found |= {f"mac c {kind}" for kind in kinds}
-    found |= {f"{name} {side} {kind}" for name in TWO[5:] for side, kind in itertools.product("ab", kinds)}
     found |= {f"{name} result {where}" for name in SUMS for where in ("low", "high", "inside")}
-    found |= {f"{name} of {order}" for name in TWO[4:] for order in ("less", "equal", "more")}
+    found |= {f"{name} of {order}" for name in TWO if name not in SUMS for order in ("less", "equal", "more")}
     for name in ("mul", "mac"):
         found |= {f"{name} shift {s}" for s in ("0", "1-7", "8-15", "16-23", "24-31")}
         found |= {f"{name} coefficient {where}" for where in ("low", "high", "inside")}

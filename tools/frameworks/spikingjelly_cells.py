@@ -72,7 +72,7 @@ def cells() -> Iterator[Cell]:
     )
     for kind, given in (("LIFNode", {}), ("ParametricLIFNode", {"init_tau": 3.0})):
         yield Cell(NAME, kind, both(kind, 5.0, **given), "spikingjelly")
-        yield Cell(NAME, f"{kind}, v_reset=-0.5", both(kind, 5.0, v_reset=-0.5, **given), "spikingjelly")
+        yield Cell(NAME, f"{kind}, v_reset=-0.5", both(kind, 12.0, v_reset=-0.5, **given), "spikingjelly")
         yield Cell(NAME, f"{kind}, decay_input=False", both(kind, decay_input=False, **given), "spikingjelly")
         yield Cell(NAME, f"{kind}, v_reset=None", both(kind, 5.0, v_reset=None, **given), "spikingjelly", lost=soft)
     yield Cell(NAME, "CUBALIFNode", both("CUBALIFNode"), "spikingjelly")

@@ -26,7 +26,7 @@ async def the_decoder_knows_what_the_checker_knows(dut):
     if arch.traces:
         spaces.append(Op("range", imm=isa.halves(0, 1), flag=1))
     seen = {}
-    for _ in bench.cycles(6000):
+    for _ in bench.cycles(600 * len(isa.TABLE)):  # as many of each, however many there are
         space = rng.choice([*spaces, spaces[-1]])
         body = arch.traces > 0 and rng.random() < 0.3  # of rows, which sees to it that the range is of neurons
         space = spaces[1] if body else space
