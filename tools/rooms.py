@@ -19,7 +19,13 @@ COLOURS = {"emulator": ("#e3eefb", "#7aa5d8"), "nmcompile": ("#e7f4e4", "#86b87a
 # Where a room stands on its floor, and how many floors it is moved up where there is no place.
 COLUMNS = {
     **{"emulator.spec": 2, "emulator.reference": 0, "emulator.verilog": 0, "emulator.kernel": 1, "emulator.result": 1},
-    **{"emulator.run_notes": 1, "emulator.prices": 2, "emulator.energy": 2, "emulator.metrics": 2},
+    **{
+        "emulator.run_notes": 1,
+        "emulator.session": 1,
+        "emulator.prices": 2,
+        "emulator.energy": 2,
+        "emulator.metrics": 2,
+    },
     **{f"nmcompile.{room}": 4 for room in ("network", "neurons", "discretize", "retime", "quantize", "place", "emit")},
     **{
         "nmcompile.frontends": 3,
