@@ -31,6 +31,7 @@ VERBS = {
     "flash": "boards",
     "run": "boards",
     "synth": "boards",
+    "cache": "caching",
 }
 
 

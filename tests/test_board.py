@@ -510,6 +510,30 @@ def test_a_busy_port_is_named(served):
         )
 
 
+def test_a_busy_tcp_port_is_named_as_a_terminal_is(served):
+    import socket
+
+    _, path = served
+    server = subprocess.Popen(
+        [*NMC, "board", "--tcp", "0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        port = server.stdout.readline().strip()
+        number = port.rsplit(":", 1)[1]
+        with socket.create_connection(("127.0.0.1", int(number))):
+            time.sleep(0.5)  # until it is the one who is served
+            said = f"nmc: port {port} is in use by another program; end that first"
+            assert nmc("flash", path, "--port", port)[::2] == (6, said)
+            said = f"nmc: port {number} of 127.0.0.1 is in use by another program; choose another, or 0 for any"
+            assert nmc("board", "--tcp", number)[0] == 6
+            assert nmc("board", "--tcp", number)[2].endswith(said)
+        assert nmc("flash", path, "--port", port)[0] == 0
+    finally:
+        server.terminate()
+        server.wait(10)
+        server.stdout.close()
+
+
 def test_a_missing_port_is_named(served):
     assert nmc("flash", served[1], "--port", "/dev/ttyUSB99")[::2] == (
         6,

@@ -156,10 +156,10 @@ def test_no_reader_waits_at_a_pipe(tmp_path, ending):
 
 @contextlib.contextmanager
 def little_memory():
-    """512 MB of addresses more than now: what is unpacked without a look at its size, fails."""
+    """64 MB of addresses more than now: what is unpacked without a look at its size, fails."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     before = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 29), before[1]))
+    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 26), before[1]))
     try:
         yield
     finally:
@@ -187,35 +187,35 @@ def npy_header(shape, dtype="|u1"):
 
 
 def test_spikes_of_a_wrong_width_are_refused_before_they_are_unpacked(tmp_path):
-    header = npy_header((800, 1000, 1000))
-    path = bomb(tmp_path / "in.npz", "spikes.npy", header, len(header) + 800_000_000)
+    header = npy_header((150, 1000, 1000))
+    path = bomb(tmp_path / "in.npz", "spikes.npy", header, len(header) + 150_000_000)
     with little_memory():
         said = message(read_spikes, path, 4)
     assert said == f"{path}: spikes of 1,000 inputs, but the network takes 4; flatten its input shape row-major"
 
 
 def test_an_array_beyond_its_bound_is_refused_before_it_is_unpacked(tmp_path):
-    header = npy_header((600_000_000,))
-    path = bomb(tmp_path / "in.npz", "labels.npy", header, len(header) + 600_000_000)
+    header = npy_header((300_000_000,))
+    path = bomb(tmp_path / "in.npz", "labels.npy", header, len(header) + 300_000_000)
     with zipfile.ZipFile(path, "a") as file:
         file.writestr("spikes.npy", npy_header((1, 1, 4)) + bytes(4))
     with little_memory():
         said = message(read_spikes, path, 4)
-    assert said == f"{path}: labels unpacks to 600,000,000 bytes, at most 268,435,456 are read; split it"
+    assert said == f"{path}: labels unpacks to 300,000,000 bytes, at most 268,435,456 are read; split it"
 
 
 def test_an_image_is_refused_before_what_it_cannot_hold_is_unpacked(made, tmp_path):
     with zipfile.ZipFile(made / "net.nmi") as file:
         members = [(name, file.read(name)) for name in file.namelist() if name != "core0/axons.npy"]
-    header = npy_header((600_000_000,))
-    path = bomb(tmp_path / "net.nmi", "core0/axons.npy", header, len(header) + 600_000_000, *members)
+    header = npy_header((150_000_000,))
+    path = bomb(tmp_path / "net.nmi", "core0/axons.npy", header, len(header) + 150_000_000, *members)
     with little_memory():
         said = message(load_image, path)
-    assert said.startswith(f"{path}: core0/axons.npy unpacks to 600,000,128 bytes, at most ")
-    path = bomb(tmp_path / "net.nmi", "manifest.json", b"", 600_000_000)
+    assert said.startswith(f"{path}: core0/axons.npy unpacks to 150,000,128 bytes, at most ")
+    path = bomb(tmp_path / "net.nmi", "manifest.json", b"", 150_000_000)
     with little_memory():
         said = message(load_image, path)
-    assert said == f"{path}: manifest.json unpacks to 600,000,000 bytes, at most 67,108,864 are read; split it"
+    assert said == f"{path}: manifest.json unpacks to 150,000,000 bytes, at most 67,108,864 are read; split it"
 
 
 def test_a_result_is_refused_before_what_memory_cannot_hold_is_unpacked(made, tmp_path, monkeypatch):
@@ -389,16 +389,23 @@ def resealed(image, out, change):
     return out
 
 
-def test_names_of_an_image_reach_no_terminal_as_sequences(made, tmp_path):
+def test_names_of_an_image_reach_no_terminal_as_sequences(made, tmp_path, nmc):  # noqa: F811
     def change(manifest):
-        manifest["populations"][0]["name"] = "\x1b]0;gone\x07"
         manifest["populations"][0]["registers"] = {"\x1b[2J": 0}
         manifest["architecture"]["name"] = "\x1b[31m"
 
     image = load_image(resealed(made / "net.nmi", tmp_path / "net.nmi", change))
-    assert image.populations[0].name == "\\x1b]0;gone\\x07"
     assert list(image.populations[0].registers) == ["\\x1b[2J"]
     assert image.arch.name == "\\x1b[31m"
+
+    def rename(manifest):
+        text = json.dumps(manifest).replace("lif1", "\\u001b]0;gone\\u0007")
+        manifest |= json.loads(text)
+
+    odd = resealed(made / "net.nmi", tmp_path / "odd.nmi", rename)
+    _, out, err = nmc("inspect", odd)
+    assert "\\x1b]0;gone\\x07" in "".join((out + err).split())
+    assert "\x1b" not in out + err
 
 
 def test_the_name_of_a_network_file_is_shown_as_text(net):

@@ -10,7 +10,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # A room may import itself and the rooms before it. nmcompile's are in the order of the passes.
-MACHINES = ("spec", "prices", "metrics", "run_notes", "result", "energy", "reference", "kernel", "verilog", "session")
+MACHINES = (
+    "spec",
+    "processes",
+    "cache",
+    "prices",
+    "metrics",
+    "run_notes",
+    "result",
+    "energy",
+    "reference",
+    "kernel",
+    "verilog",
+    "session",
+)
 PASSES = ("network", "neurons", "frontends", "coding", "learning", "discretize", "retime", "quantize", "place", "emit")
 COMPILER = (
     *PASSES,

@@ -1,18 +1,22 @@
 """The line to a board: frames, the driver against every kind of noise, and the table the Verilog is made from."""
 
 import random
+import time
 
 import numpy as np
 import pytest
+import rtl_link.model
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rtl_link.model import ModelBoard, NoisyLine, work
 
 from emulator.spec.errors import DeviceError
 from nmcompile.board import link, protocol
+from nmcompile.board.flash import read_words, write_chunks
 from nmcompile.board.link import Board, Request
 from nmcompile.board.protocol import Decoder, Frame, decode, encode
 from nmcompile.board.script import Script
+from nmcompile.board.segments import Segment
 
 frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=300))
 
@@ -138,6 +142,84 @@ def test_a_board_of_another_version_says_so(register, value, message, monkeypatc
     with pytest.raises(DeviceError) as error:
         Board(model)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("link", "says"),
+    [
+        (
+            0x02_20_00_0B,
+            "that its request buffer has 2**0 bytes; this version takes 2**8 to 2**15",
+        ),
+        (
+            0x02_20_10_0B,
+            "that its request buffer has 2**16 bytes; this version takes 2**8 to 2**15",
+        ),
+        (0x02_20_09_00, "that its reply buffer has 2**0 bytes; this version takes 2**8 to 2**15"),
+        (
+            0x02_20_09_FF,
+            "that its reply buffer has 2**255 bytes; this version takes 2**8 to 2**15",
+        ),
+        (0x02_41_09_09, "that its counters have 65 bits; this version takes up to 64"),
+    ],
+)
+def test_what_a_board_says_of_itself_has_bounds(link, says, monkeypatch):
+    model = ModelBoard()
+    right = model.value_of
+    monkeypatch.setattr(model, "value_of", lambda number: link if number == 0x1C else right(number))
+    with pytest.raises(DeviceError) as error:
+        Board(model)
+    assert str(error.value) == f"the board on model says {says}, build its bitstream again"
+
+
+@pytest.mark.parametrize("bits", [8, 15])
+def test_boards_at_the_bounds_are_written_and_read(bits, monkeypatch):
+    monkeypatch.setattr(rtl_link.model, "REQUEST_BYTES", 1 << bits)
+    monkeypatch.setattr(rtl_link.model, "REPLY_BYTES", 1 << bits)
+    model = ModelBoard()
+    right = model.value_of
+    monkeypatch.setattr(model, "value_of", lambda n: 0x02_20_00_00 | bits << 8 | bits if n == 0x1C else right(n))
+    board = Board(model)
+    words = np.arange(1000, dtype=np.uint32)[:, None] * 7919
+    segment = Segment(0, "routes", 0, words)
+    write_chunks(board, [(segment, 0, 1000)])
+    (found,) = read_words(board, [segment])
+    assert (found == words).all()
+
+
+class Chatty(Babble):
+    """A line that never falls quiet."""
+
+    def __init__(self, what, seconds):
+        super().__init__([])
+        self.what, self.seconds = what, seconds
+
+    def read(self, timeout):
+        time.sleep(min(timeout, self.seconds))
+        return self.what
+
+
+@pytest.mark.parametrize("what", [b"login: ", encode(Frame(1, 0x82, b""))])
+def test_a_port_that_never_falls_quiet_is_refused_in_time(what, monkeypatch):
+    monkeypatch.setattr(link, "OPENING", 0.3)
+    begun = time.monotonic()
+    with pytest.raises(DeviceError, match="is no nmcompile board"):
+        Board(Chatty(what, 0.01))
+    assert 0.3 < time.monotonic() - begun < 2
+
+
+def test_a_board_that_only_beats_is_waited_for_as_long_as_a_request_may_run(monkeypatch):
+    monkeypatch.setattr(link, "OPENING", 0.1)
+    monkeypatch.setattr(link, "LONGEST", 0.5)
+    begun = time.monotonic()
+    with pytest.raises(DeviceError, match="is no nmcompile board"):
+        Board(Chatty(b"\x7e", 0.01))
+    assert 0.5 < time.monotonic() - begun < 2
+
+
+def test_opening_whatever_answers_takes_seconds_and_a_busy_board_two_minutes():
+    assert link.OPENING <= 10
+    assert link.LONGEST <= 120
 
 
 def test_a_reset_in_a_session_says_so():

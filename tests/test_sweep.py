@@ -14,6 +14,7 @@ from typing import ClassVar
 import cloudpickle
 import numpy as np
 import pytest
+from caches import own_cache
 from hypothesis import given
 from hypothesis import strategies as st
 from nirfiles import LAYERS, two_layers, write
@@ -43,7 +44,7 @@ arch = "up5k"
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A folder with a network and its spikes, and a cache of its own."""
-    monkeypatch.setenv("NMC_CACHE", str(tmp_path / "cache"))
+    own_cache(monkeypatch, tmp_path / "cache")
     rng = np.random.default_rng(5)
     write(tmp_path / "net.nir", two_layers(rng), LAYERS)
     spikes = (rng.random((40, 12, 6)) < 0.4).astype(np.uint8)
@@ -493,7 +494,7 @@ def test_workers_of_another_version_are_refused():
             return {"found": {}, "sources": "another"}
 
     with pytest.raises(DeviceError, match="another version of nmcompile"):
-        execute._outcome(Future(), "this")
+        execute._outcome("key", Deadly(False), Future())
 
 
 def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):  # noqa: F811

@@ -34,7 +34,7 @@ endmodule
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NMC_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("NMCOMPILE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -202,7 +202,7 @@ endmodule
     design = Design({"counters.v": source}, "counters", {}, 12e6)
     kept = implement(design, TARGETS["ecp5-25k"])
     monkeypatch.setattr(fpga, "leave_unused", lambda *_: None)
-    monkeypatch.setenv("NMC_CACHE", str(fpga.cache_directory() / "carries"))
+    monkeypatch.setenv("NMCOMPILE_CACHE", str(kept.folder() / "carries"))
     before = implement(design, TARGETS["ecp5-25k"])
     assert kept.area == before.area
     assert kept.used["logic cells"][0] == before.used["logic cells"][0] - 2 * 2

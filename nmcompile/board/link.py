@@ -22,12 +22,15 @@ BAUD: Final = 1_000_000
 SILENCE: Final = 1.0  # seconds without a byte until a request counts as lost; a busy board sends heartbeats
 QUIET: Final = 0.02  # seconds without a byte until the line counts as quiet
 LONGEST: Final = 120.0  # seconds that one request may run
+OPENING: Final = 5.0  # seconds of bytes, heartbeats apart, until what answers is taken for no board
 RETRIES: Final = 20  # without any progress
 SILENT: Final = 5  # of them without a byte
 WINDOW: Final = 8  # requests under way
 SLOW_WINDOW: Final = 2  # of those that have to wait in the board's buffer
 BATCH: Final = 128  # half of the sequence numbers: each is unambiguous
 TRIES_TO_OPEN: Final = 4
+BUFFER_BITS: Final = range(8, 16)  # log2 of the bytes of a buffer, for which requests are made
+COUNTER_BITS: Final = 64  # of a counter at most
 STRANGE: Final = 3  # refusals with an impossible number: one may be an old one, late
 
 
@@ -59,6 +62,7 @@ class SerialTransport:
         with contextlib.suppress(AttributeError, ValueError, OSError, NotImplementedError):
             self._line.set_low_latency_mode(True)  # an FTDI chip otherwise keeps bytes for 16 ms
         self._timeout: float | None = SILENCE
+        self._heard = False
 
     def write(self, data: bytes) -> None:
         try:
@@ -72,6 +76,7 @@ class SerialTransport:
                 self._line.timeout = self._timeout = timeout
             data = self._line.read(1)
             if data:
+                self._heard = True
                 with contextlib.suppress(AttributeError, NotImplementedError):
                     data += self._line.read(self._line.in_waiting)
             return data
@@ -79,6 +84,8 @@ class SerialTransport:
             raise self._lost(error) from None
 
     def _lost(self, error: Exception) -> DeviceError:
+        if "://" in self.name and not self._heard:  # who serves somebody else hangs up on us at once
+            return _in_use(self.name)
         return DeviceError(f"lost the board on {self.name} ({_reason(error)}); plug it in again and repeat")
 
     def close(self) -> None:
@@ -96,12 +103,16 @@ def _reason(error: Exception) -> str:
     return "the other end hung up" if "readiness to read" in text else text
 
 
+def _in_use(port: str) -> DeviceError:
+    return DeviceError(f"port {port} is in use by another program; end that first")
+
+
 def _why_not(port: str, error: Exception) -> str:
     number = getattr(error, "errno", None)
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV) or "FileNotFoundError" in str(error):
         return f"no port {port}; nmc devices lists the ports there are"
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
-        return f"port {port} is in use by another program; end that first"
+        return str(_in_use(port))
     if number in (errno.EACCES, errno.EPERM):
         return f"no permission for port {port}; add yourself to its group (often dialout) and log in again"
     return f"cannot open port {port}: {_reason(error)}"
@@ -168,8 +179,11 @@ class Board:
         self._decoder = protocol.Decoder(1 << 15)
         self._frames: list[Frame] = []
         self._last = 0  # sequence number of the last request that ran
+        self._opening: float | None = time.monotonic()  # since when, until it is open
+        self._talk = 0.0  # seconds of bytes that were no heartbeats
         try:
             self.identity = self._open()
+            self._opening = None
         except BaseException:
             transport.close()
             raise
@@ -190,13 +204,14 @@ class Board:
         ask = bytes([0x40 | protocol.R_LINK, 1, 0x40 | protocol.R_HASH_HIGH, 1, 0x40 | protocol.R_HASH_LOW, 1])
         ask += bytes([0x40 | host["H_VERSION"], 1])
         # a board that still executes an old request answers when it is done, and beats meanwhile
-        deadline = time.monotonic() + LONGEST
         for _ in range(TRIES_TO_OPEN):
             self._drain()
+            if self._late():
+                break
             # a number that no stale reply is likely to have
             sequence = random.randrange(256)
             self._write(protocol.encode(Frame(sequence, protocol.OPEN, ask)))
-            while (frame := self._next(SILENCE)) is not None and time.monotonic() < deadline:
+            while (frame := self._next(SILENCE)) is not None and not self._late():
                 if frame.sequence == sequence and frame.kind == protocol.DONE and len(frame.payload) == 16:
                     self._last = sequence
                     return self._identify(frame.payload)
@@ -227,8 +242,20 @@ class Board:
                 f"the board on {self.transport.name} has instruction set {version & 0xFFFF}, this version "
                 f"{isa.ISA_VERSION}; build its bitstream again"
             )
-        request = (1 << (link >> 8 & 0xFF)) // 2 - 8  # two of them fit, with their headers
-        return Identity(link >> 24, link >> 16 & 0xFF, request, 1 << (link & 0xFF), f"{high:08x}{low:08x}")
+        counter, request, reply = link >> 16 & 0xFF, link >> 8 & 0xFF, link & 0xFF
+        for what, bits in (("request", request), ("reply", reply)):
+            if bits not in BUFFER_BITS:
+                raise DeviceError(
+                    f"the board on {self.transport.name} says that its {what} buffer has 2**{bits} bytes; this version "
+                    f"takes 2**{BUFFER_BITS[0]} to 2**{BUFFER_BITS[-1]}, build its bitstream again"
+                )
+        if counter > COUNTER_BITS:
+            raise DeviceError(
+                f"the board on {self.transport.name} says that its counters have {counter} bits; this version takes up "
+                f"to {COUNTER_BITS}, build its bitstream again"
+            )
+        room = (1 << request) // 2 - 8  # two requests fit, with their headers
+        return Identity(link >> 24, counter, room, 1 << reply, f"{high:08x}{low:08x}")
 
     # ------------------------------------------------------------------------------------------- requests
     def run(self, requests: Sequence[Request], progress: Callable[[int], None] | None = None) -> list[bytes]:
@@ -330,15 +357,28 @@ class Board:
         self.sent_bytes += len(data)
         self.transport.write(data)
 
+    def _read(self, timeout: float) -> bytes:
+        before = time.monotonic()
+        data = self.transport.read(timeout)
+        self.received_bytes += len(data)
+        if data.strip(b"\x7e"):
+            self._talk += time.monotonic() - before
+        return data
+
+    def _late(self) -> bool:
+        """Was there time enough for a board to be opened?"""
+        if self._opening is None:
+            return False
+        return self._talk > OPENING or time.monotonic() - self._opening > LONGEST
+
     def _next(self, timeout: float) -> Frame | None:
         """The next frame; None after silence, or when only damaged frames came and the line fell quiet."""
         started = time.monotonic()
         while not self._frames:
             damaged = self._decoder.damaged
-            data = self.transport.read(timeout)
-            if not data or time.monotonic() - started > LONGEST:
+            data = self._read(timeout)
+            if not data or time.monotonic() - started > LONGEST or self._late():
                 return None
-            self.received_bytes += len(data)
             self._frames += self._decoder.feed(data)
             if self._decoder.damaged != damaged:
                 timeout = QUIET
@@ -347,9 +387,8 @@ class Board:
     def _drain(self, frame: Frame | None = None) -> Frame | None:
         """Wait until the line is quiet but for heartbeats; the last frame that came."""
         started = spoken = time.monotonic()
-        while (now := time.monotonic()) - started < LONGEST:
-            data = self.transport.read(QUIET)
-            self.received_bytes += len(data)
+        while (now := time.monotonic()) - started < LONGEST and not self._late():
+            data = self._read(QUIET)
             self._frames += self._decoder.feed(data)
             if data.strip(b"\x7e"):
                 spoken = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import pty
 import select
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from emulator.spec.arch import Architecture
-from emulator.spec.errors import UsageError
+from emulator.spec.errors import DeviceError, UsageError
 from emulator.verilog.build import CLOCKS_PER_BIT, board_parameters, board_sources, build_library
 
 LARGEST: Final = 16  # cores that still simulate at a useful speed
@@ -133,22 +134,30 @@ def serve(board: SimulatedBoard, announce: Callable[[str], None], tcp: int | Non
             os.close(master)
             os.close(slave)
         return
-    with socket.create_server(("127.0.0.1", tcp)) as server:
+    try:
+        server = socket.create_server(("127.0.0.1", tcp))
+    except OSError as error:
+        why = "is in use by another program" if error.errno == errno.EADDRINUSE else f"cannot be had ({error.strerror})"
+        raise DeviceError(f"port {tcp} of 127.0.0.1 {why}; choose another, or 0 for any") from None
+    with server:
         announce(f"socket://127.0.0.1:{server.getsockname()[1]}")
         while True:
             client, _ = server.accept()
             with client:
                 client.setblocking(False)
-                _serve(board, client.fileno())
+                _serve(board, client.fileno(), server)
 
 
-def _serve(board: SimulatedBoard, line: int) -> None:
-    """Until the other side hangs up, which a pseudo-terminal's never does."""
+def _serve(board: SimulatedBoard, line: int, server: socket.socket | None = None) -> None:
+    """Until the other side hangs up, which a pseudo-terminal's never does; others who come are hung up on."""
+    come: list[Any] = [line] if server is None else [line, server]
     to_board = to_host = b""
     while True:
         idle = board.quiet and not to_board
-        ready, _, _ = select.select([line], [line] if to_host else [], [], 1.0 if idle else 0)
-        if ready and len(to_board) < ROOM:
+        ready, _, _ = select.select(come, [line] if to_host else [], [], 1.0 if idle else 0)
+        if server in ready:
+            server.accept()[0].close()  # type: ignore[union-attr]
+        if line in ready and len(to_board) < ROOM:
             try:
                 data = os.read(line, 4096)
             except BlockingIOError:

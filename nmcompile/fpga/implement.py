@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
@@ -19,9 +16,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from emulator import cache, processes
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DeviceError
-from emulator.verilog.build import board_parameters, board_sources, cache_directory, rtl_directory, rtl_parameters
+from emulator.verilog.build import board_parameters, board_sources, rtl_directory, rtl_parameters
 
 from .area import area_statistics, leave_unused, measure_area, module_areas
 from .targets import Family, Target, choose_target
@@ -158,19 +156,14 @@ def implement(
     Raises:
         DeviceError: a tool is missing, with the command that installs it, or failed, with the end of its log.
     """
-    home = cache_directory() / "fpga"
-    kept = home / design_digest(design, target)[:32]
-    if not (kept / "result.json").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home, prefix="build-") as folder:
-            work = Path(folder) / "kept"
-            work.mkdir()
-            values = _build(design, target, work, progress or (lambda *_: None))
-            (work / "result.json").write_text(json.dumps(values | {"tools": tool_versions(target.family)}))
-            for name in design.files.keys() | {"design.json", "routed", "yosys.log", "pack.log"}:
-                (work / name).unlink(missing_ok=True)
-            if not kept.exists():
-                os.replace(work, kept)
+
+    def make(work: Path) -> None:
+        values = _build(design, target, work, progress or (lambda *_: None))
+        (work / "result.json").write_text(json.dumps(values | {"tools": tool_versions(target.family)}))
+        for name in design.files.keys() | {"design.json", "routed", "yosys.log", "pack.log"}:
+            (work / name).unlink(missing_ok=True)
+
+    kept = cache.made("fpga", design_digest(design, target)[:32], make)
     return Implementation(**json.loads((kept / "result.json").read_text()), folder=str(kept))
 
 
@@ -254,7 +247,7 @@ def _python(module: str, function: str, arguments: list[str], work: Path, log: s
     call = "run()" if function == "main" else "run(sys.argv[1:])"
     program = f"import sys; from {module} import {function} as run; sys.exit({call})"
     with (work / log).open("w") as file:
-        done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=work, stdout=file, stderr=file)
+        done = processes.run([sys.executable, "-c", program, *arguments], work, log=file)
     return done.returncode, (work / log).read_text()
 
 
@@ -275,7 +268,7 @@ def _synthesise(design: Design, family: Family, work: Path) -> tuple[dict[str, i
     script += ["tee -q -o whole.json stat -json"]
     (work / "synth.ys").write_text("\n".join(script) + "\n")
     program = "from pyosys import libyosys as ys; ys.run_pass('tee -q -o yosys.log script synth.ys', ys.Design())"
-    done = subprocess.run([sys.executable, "-c", program], cwd=work, capture_output=True, text=True)
+    done = processes.run([sys.executable, "-c", program], work)
     if done.returncode:
         log = (work / "yosys.log").read_text() + done.stderr
         raise DeviceError(f"Yosys failed ({done.returncode}):\n{log.strip()[-4000:]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -11,10 +12,10 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+from emulator import cache
 from emulator.spec.arch import Architecture
 from emulator.spec.errors import DeviceError, DoesNotFitError, NmError
 from emulator.spec.files import shipped_folder
@@ -26,6 +27,7 @@ from ..results.summary import summary
 from ..user_models import using
 from .plan import Inputs
 
+DIED: Final = "its worker died or was stopped; was memory short? try fewer workers"
 INSTALL_DASK: Final = "pip install 'nmcompile[sweep]'"
 PRICED: Final = (  # of a run's summary: made afterwards, or, of what learning costs, not at all
     *("energy_j_per_sample", "energy_scope", "prices", "latency_s_per_sample", "learning_energy_j_per_sample"),
@@ -90,6 +92,7 @@ Task = Run | Synthesis
 
 def perform(task: Task, inputs: Inputs | None) -> dict[str, Any]:
     """On a worker: what the task found, or its error; and the version of what ran."""
+    cache.be_quiet()  # the one who asked says whether anything is kept
     try:
         found = task(inputs)  # type: ignore[arg-type]
     except NmError as error:
@@ -99,7 +102,7 @@ def perform(task: Task, inputs: Inputs | None) -> dict[str, Any]:
     return found | {"sources": sources_digest(task.SOURCES)}
 
 
-@cache
+@functools.cache
 def sources_digest(patterns: Sequence[str]) -> str:
     """Of the files of this package that a task depends on: pages and tables may change without a new run."""
     digest = hashlib.sha256()
@@ -122,8 +125,9 @@ def execute(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Run tasks; (key, what was found) as they end, kept unless a worker died or the tools are missing."""
     try:
+        import cryptography  # noqa: F401  of which Dask makes its keys
         import dask
-        from distributed import Client, LocalCluster, as_completed
+        from distributed import Client
     except ImportError:
         raise DeviceError(f"Dask is not installed, which runs the points; run: {INSTALL_DASK}") from None
     for name in ("distributed", "distributed.client"):  # of dead workers their points will tell
@@ -131,12 +135,9 @@ def execute(
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 0}))
         if scheduler is None:
-            processes = min(workers or os.cpu_count() or 1, len(tasks))
-            anywhere = {"dashboard_address": "127.0.0.1:0"}  # its port is taken where another study runs
-            local = LocalCluster(
-                n_workers=processes, threads_per_worker=1, dashboard_address=None, scheduler_kwargs=anywhere
-            )
-            cluster: Any = stack.enter_context(local)
+            from .local import local_cluster
+
+            cluster: Any = stack.enter_context(local_cluster(min(workers or os.cpu_count() or 1, len(tasks))))
         else:
             cluster = scheduler
         try:
@@ -152,30 +153,61 @@ def execute(
         # the scheduler holds inputs, so they outlive every worker; its warning that they are large says nothing new
         stack.enter_context(warnings.catch_warnings())
         warnings.filterwarnings("ignore", "Sending large graph")
-        used = {task.inputs for task in tasks.values() if isinstance(task, Run)}
-        held = {name: client.submit(itself, inputs[name], key=f"nmcompile-{inputs[name].digest}") for name in used}
-        keys: dict[Any, str] = {}
-        running = as_completed()
-        waiting = iter(tasks.items())
-
-        def submit(n: int) -> None:
-            """One task a thread and no more: a worker that dies takes all with it that it was given."""
-            for key, task in itertools.islice(waiting, n):
-                data = held[task.inputs] if isinstance(task, Run) else None
-                future = client.submit(perform, task, data, key=f"nmcompile-{key}", pure=False)
-                keys[future] = key
-                running.add(future)
-
         progress("points", 0, len(tasks))
-        submit(sum(client.nthreads().values()))
-        for done, future in enumerate(running, 1):
-            submit(1)
-            key = keys.pop(future)
-            result = _outcome(future, sources_digest(tasks[key].SOURCES))
-            if result["exit_code"] != DeviceError.exit_code:
-                keep_run(key, result)
+        done, suspects = 0, {}
+        for key, result in _side_by_side(client, tasks, inputs):
+            if result is None:
+                suspects[key] = tasks[key]
+                continue
+            done += 1
             progress("points", done, len(tasks))
             yield key, result
+        for key, task in suspects.items():  # alone, so that it is known whose fault it was
+            result = _alone(client, key, task, inputs) or {"error": DIED, "exit_code": DeviceError.exit_code}
+            done += 1
+            progress("points", done, len(tasks))
+            yield key, result
+
+
+def _side_by_side(
+    client: Any, tasks: Mapping[str, Task], inputs: Mapping[str, Inputs]
+) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """(key, what was found) as tasks end; None of those that were on a worker, or waited for one, when it died."""
+    from distributed import as_completed
+
+    used = {task.inputs for task in tasks.values() if isinstance(task, Run)}
+    held = {name: client.submit(itself, inputs[name], key=f"nmcompile-{inputs[name].digest}") for name in used}
+    keys: dict[Any, str] = {}
+    running = as_completed()
+    waiting = iter(tasks.items())
+
+    def submit(n: int) -> None:
+        """One task a thread and no more: a worker that dies takes all with it that it was given."""
+        for key, task in itertools.islice(waiting, n):
+            data = held[task.inputs] if isinstance(task, Run) else None
+            future = client.submit(perform, task, data, key=f"nmcompile-{key}", pure=False)
+            keys[future] = key
+            running.add(future)
+
+    submit(sum(client.nthreads().values()))
+    for future in running:
+        submit(1)
+        key = keys.pop(future)
+        yield key, _outcome(key, tasks[key], future)
+
+
+def _alone(client: Any, key: str, task: Task, inputs: Mapping[str, Inputs]) -> dict[str, Any] | None:
+    """What a task finds while nothing else runs; None if it takes two workers along: one may have been dying."""
+    data = inputs[task.inputs] if isinstance(task, Run) else None
+    for attempt in range(2):
+        with contextlib.suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=60)
+        future = client.submit(perform, task, data, key=f"nmcompile-{key}-alone-{attempt}", pure=False)
+        future.exception()  # waits
+        result = _outcome(key, task, future)
+        if result is not None:
+            return result
+    return None
 
 
 def itself(inputs: Inputs) -> Inputs:
@@ -183,18 +215,19 @@ def itself(inputs: Inputs) -> Inputs:
     return inputs
 
 
-def _outcome(future: Any, sources: str) -> dict[str, Any]:
-    """What a task returned, or how it ended."""
+def _outcome(key: str, task: Task, future: Any) -> dict[str, Any] | None:
+    """What a task returned, which is kept; None if its worker died."""
     if future.status != "finished":
         error = future.exception() if future.status == "error" else None
         if error is not None and type(error).__name__ != "KilledWorker":
             raise error  # a bug of ours
-        why = "its worker died or was stopped; was memory short? try fewer workers"
-        return {"error": why, "exit_code": DeviceError.exit_code}
-    result = future.result()
-    if result.pop("sources") != sources:
+        return None
+    result = {"exit_code": 0} | future.result()
+    if result.pop("sources") != sources_digest(task.SOURCES):
         raise DeviceError("the scheduler's workers have another version of nmcompile; install the same on both sides")
-    return {"exit_code": 0} | result
+    if result["exit_code"] != DeviceError.exit_code:
+        keep_run(key, result)
+    return result
 
 
 # ------------------------------------------------------------------------------------------------- kept by content
@@ -211,21 +244,10 @@ def key_of(task: Task, inputs: Mapping[str, Inputs]) -> str:
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
 
 
-def store_folder() -> Path:
-    from emulator.verilog.build import cache_directory
-
-    return cache_directory() / "sweep"
-
-
 def kept_run(key: str) -> dict[str, Any] | None:
-    try:
-        return json.loads((store_folder() / f"{key}.json").read_text())
-    except (OSError, ValueError):
-        return None
+    found = cache.read("study", key)
+    return None if found is None else json.loads(found)
 
 
 def keep_run(key: str, result: Mapping[str, Any]) -> None:
-    store_folder().mkdir(parents=True, exist_ok=True)
-    part = store_folder() / f"{key}.{os.getpid()}.part"
-    part.write_text(json.dumps(result))
-    os.replace(part, store_folder() / f"{key}.json")
+    cache.write("study", key, json.dumps(result).encode())
