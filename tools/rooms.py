@@ -19,7 +19,7 @@ COLOURS = {"emulator": ("#e3eefb", "#7aa5d8"), "nmcompile": ("#e7f4e4", "#86b87a
 # Where a room stands on its floor, and how many floors it is moved up where there is no place.
 COLUMNS = {
     **{"emulator.spec": 2, "emulator.reference": 0, "emulator.verilog": 0, "emulator.kernel": 1, "emulator.result": 1},
-    **{"emulator.cache": 0, "emulator.processes": 1, "emulator.session": 3},
+    **{"emulator.cache": 0, "emulator.processes": 1, "emulator.session": 4},
     **{"emulator.run_notes": 1, "emulator.prices": 2, "emulator.energy": 2, "emulator.metrics": 2},
     **{f"nmcompile.{room}": 4 for room in ("network", "neurons", "discretize", "retime", "quantize", "place", "emit")},
     **{
@@ -32,7 +32,7 @@ COLUMNS = {
     **{"nmcompile.pipeline": 4, "nmcompile.results": 2, "nmcompile.report": 3, "nmcompile.board": 1},
     **{"nmcompile.study": 2, "nmcompile.verbs": 2, "nmcompile.cli": 2, "nmcompile.__main__": 2},
 }
-UP = {"emulator.metrics": 2, "emulator.cache": 1}
+UP = {"emulator.metrics": 2, "emulator.cache": 1, "emulator.session": 3}
 
 
 def room(module: str) -> str:
