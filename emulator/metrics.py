@@ -109,7 +109,7 @@ def metrics(
     steps = timesteps * samples
 
     def rate(layer: LayerActivity) -> float:
-        return layer.input_spikes / (layer.inputs * steps)
+        return layer.input_spikes / (layer.inputs * steps) if layer.inputs else 0.0
 
     def budget(layer: LayerActivity) -> int:
         return bit_budget(timesteps, layer.weight_bits, layer.spike_bits)
@@ -127,7 +127,7 @@ def metrics(
         footprint_bytes = bits / 8
     return {
         "footprint_bytes": footprint_bytes,
-        "connection_sparsity": 1 - sum(layer.stored[1] for layer in layers) / stored,
+        "connection_sparsity": 1 - sum(layer.stored[1] for layer in layers) / stored if stored else 0.0,
         "activation_sparsity": 1 - sum(layer.spikes for layer in spiking) / outputs if outputs else 0.0,
         "effective_acs": acs,
         "effective_macs": macs,
@@ -169,13 +169,13 @@ def _check(layer: LayerActivity, steps: int) -> None:
     neurons, inputs, synapses = layer.neurons * steps, layer.inputs * steps, layer.synapses * steps
     limits = (
         ("neurons", layer.neurons, 1, None, ""),
-        ("inputs", layer.inputs, 1, None, ""),
-        ("connections", layer.connections, 1, None, ""),
+        ("inputs", layer.inputs, 0, None, ""),
+        ("connections", layer.connections, 0, None, ""),
         ("weight_bits", layer.weight_bits, 1, None, ""),
         ("spike_bits", layer.spike_bits, 1, None, ""),
         ("state_bits", layer.state_bits, 0, None, ""),
         ("synapses", layer.synapses, 0, layer.connections, "its connections"),
-        ("weights", stored, 1, None, ""),
+        ("weights", stored, 0, None, ""),
         ("nonzero_weights", nonzero, 0, stored, "its weights"),
         ("input_spikes", layer.input_spikes, 0, inputs, "its inputs times the steps"),
         ("spikes", layer.spikes, 0, neurons, "its neurons times the steps"),

@@ -89,6 +89,7 @@ class RunNotes:
         input_spikes: of all samples.
         locations: of each population, (core, neuron) of each neuron; None where spikes are not recorded.
         labels: (samples,) true classes; accuracy: share of predictions that are; float_accuracy: the network's own.
+        silent_samples: without an output spike, so of no class and never right; tied_samples: with equal outputs.
         neurobench: of `metrics.metrics`.
     """
 
@@ -107,4 +108,6 @@ class RunNotes:
     labels: tuple[int, ...] | None = None
     accuracy: float | None = None
     float_accuracy: float | None = None
+    silent_samples: int = 0
+    tied_samples: int = 0
     neurobench: dict[str, Any] = field(default_factory=dict)

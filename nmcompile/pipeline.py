@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,8 @@ class Compilation(Drawn):
             "latency_timesteps": self.image.latency,
             "memory_bits": self.image.memory_bits,
             "semantics": self.semantics.describe(),
+            "losses": [asdict(loss) for loss in self.quantized.losses],
+            "calibration_left_out": self.quantized.left_out,
             "notes": [*self.network.notes, *self.discrete.rounded],
             "warnings": list(self.quantized.warnings),
             "seconds": self.seconds,
@@ -124,15 +126,21 @@ def compile_network(
             if candidate is candidates[-1]:
                 raise
         else:
-            break
-    if all(p.matrix.nnz == 0 for p in placement.network.projections) and any(
-        p.matrix.data.any() for p in network.projections
-    ):
-        raise InputError(
-            f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, another "
-            "--semantics or --dt, or --calibrate"
-        )
+            if not _all_zero(placement.network, network):
+                break
+            if candidate is candidates[-1]:
+                raise InputError(
+                    f"{network.origin}: every weight rounds to 0 at {weight_bits} bits; use more --weight-bits, "
+                    "another --semantics or --dt, or --calibrate"
+                )
     return Compilation(image, discrete, placement, calibration, time.perf_counter() - start)
+
+
+def _all_zero(quantized: QuantizedNetwork, network: Network) -> bool:
+    """Is no weight left of those that there were?"""
+    return all(p.matrix.nnz == 0 for p in quantized.projections) and any(
+        p.matrix.data.any() for p in network.projections
+    )
 
 
 def _lower(

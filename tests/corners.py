@@ -18,9 +18,10 @@ from nmcompile.network.limits import INPUT
 from nmcompile.network.network import NIR_MODELS, Network, Population, Projection
 from nmcompile.network.rule import Rule
 from nmcompile.network.semantics import PRESETS, RESETS, Semantics, choose_semantics
+from nmcompile.neurons import loihi
 
 Rng = np.random.Generator
-PARAMETERS = NIR_MODELS | {"DiscreteLIF": ("decay", "v_threshold", "v_reset")}
+PARAMETERS = NIR_MODELS | {"DiscreteLIF": ("decay", "v_threshold", "v_reset"), "Loihi": loihi.PARAMETERS}
 TIMES = (1e-3, 5e-3, 5e-3, 0.02, 0.02, 0.02, 0.1, 10.0)
 DT = 1e-3
 
@@ -69,7 +70,7 @@ def population(rng: Rng, name: str, shape: tuple[int, ...], model: str, alike: b
     """`alike`: its neurons act alike on what they receive, as they must to learn."""
     n = int(np.prod(shape))
     make: dict[str, Callable[[], np.ndarray]] = {
-        "r": lambda: numbers(rng, n, 0.5, 30) * one(rng, 1, 1, 1 / DT, 1e-6, -1),
+        "r": lambda: numbers(rng, n, 0.5, 30) * one(rng, 1 / DT, 1 / DT, 1 / DT, 1, 1e-6, -1 / DT),
         "tau": lambda: numbers(rng, n, 1.5 * DT, 50 * DT, DT, 1e3),
         "tau_mem": lambda: numbers(rng, n, 1.5 * DT, 50 * DT, DT, 1e3),
         "tau_syn": lambda: numbers(rng, n, 1.5 * DT, 20 * DT, DT),
@@ -78,6 +79,10 @@ def population(rng: Rng, name: str, shape: tuple[int, ...], model: str, alike: b
         "v_threshold": lambda: numbers(rng, n, 0.3, 3, 1.0, 1.0, 1e-4, 0.0, -0.5, 1e4),
         "threshold": lambda: numbers(rng, n, 0.3, 3, 1.0, 0.0, -0.5),
         "v_reset": lambda: numbers(rng, n, -0.3, 0.3, 0.0, 0.0, 0.0, 2.0),
+        "i_decay": lambda: np.rint(numbers(rng, n, 0, 4096, 0, 4096)),
+        "v_decay": lambda: np.rint(numbers(rng, n, 0, 4096, 0, 4096)),
+        "refractory": lambda: np.rint(numbers(rng, n, 0, 4, 0.0, 0.0)),
+        "drive": lambda: np.rint(numbers(rng, n, -5, 5, 0.0)),
         "decay": lambda: numbers(rng, n, 0.1, 1.0, 0.0, 0.9, 1.0, 1e-5, -0.5, 3.0),
     }
     params = {key: make[key]() for key in PARAMETERS[model]}
@@ -85,6 +90,9 @@ def population(rng: Rng, name: str, shape: tuple[int, ...], model: str, alike: b
         if alike and key in params and rng.random() < 0.95:
             params[key] = np.full(n, abs(params[key][0]))
     bias = numbers(rng, n, -0.2, 0.5, 0.0, 0.0, 0.0, 1e-6, 1e6) if rng.random() < 0.3 else np.zeros(n)
+    if model == "Loihi":
+        params["v_threshold"] = np.rint(10 * params["v_threshold"])
+        bias = np.rint(bias)
     late = rng.uniform(-0.1, 0.1, n) * one(rng, 0, 1) if rng.random() < 0.15 else None
     return Population(name, shape, model, params, bias, late)
 
@@ -131,7 +139,7 @@ def network(rng: Rng, learns: bool) -> Network:
             if i == 0 or rng.random() < 0.9:
                 projections.append(Projection(f"w{i}", at, name, sparse.csr_array(weights(rng, n, out[0]))))
         last = i == count - 1
-        model = one(rng, "LIF", "LIF", "IF", "CubaLIF", "DiscreteLIF", "DiscreteLIF", "Threshold")
+        model = one(rng, "LIF", "LIF", "IF", "CubaLIF", "DiscreteLIF", "DiscreteLIF", "Threshold", "Loihi")
         model = one(rng, "LI", "I", "CubaLI") if last and not learns and rng.random() < 0.2 else model
         populations.append(population(rng, name, out, model, learns))
         shapes[name] = out
@@ -144,6 +152,8 @@ def network(rng: Rng, learns: bool) -> Network:
             more = sparse.csr_array(weights(rng, int(np.prod(shapes[source])), n))
             projections.append(Projection(f"s{i}", source, name, more, int(rng.integers(0, 3))))
         at = name
+    whole = {p.name for p in populations if p.model == "Loihi" and rng.random() < 0.9}
+    projections = [replace(p, matrix=np.rint(p.matrix * 9)) if p.target in whole else p for p in projections]
     levels = 1 if learns else int(one(rng, 1, 1, 1, 1, 2, 255))
     return Network(inputs, tuple(populations), tuple(projections), at, input_levels=levels)
 

@@ -1,5 +1,6 @@
 """The checker: what a machine cannot run is refused by name, and what lies just inside every limit is not."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -455,3 +456,45 @@ def test_memories_of_an_architecture_are_counted_in_bits():
     }
     assert ARCH.memory_bits() == 2 * sum(words * bits for words, bits in ARCH.memories().values())
     assert set(ARCH.memories()) - set(PLAIN.memories()) == {"payloads", "spike_payloads", "traces", "delivered"}
+
+
+# ------------------------------------------------------------------------------------------------------- words
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: isa.pack_fields(isa.ROUTE_FIELDS, core=256), "field 'core' is 8 bits wide and cannot hold 256"),
+        (lambda: isa.pack_fields(isa.ROUTE_FIELDS, axon=-1), "field 'axon' is 20 bits wide and cannot hold -1"),
+        (lambda: halves(1 << 16, 0), "an immediate half is 16 bits wide and cannot hold 65536"),
+        (lambda: halves(0, -1), "an immediate half is 16 bits wide and cannot hold -1"),
+        (lambda: isa.rows(BODY * 64), "a rows body has at most 63 instructions and cannot have 64"),
+        (lambda: isa.encode(Op("mov", d=16)), "field 'd' is 4 bits wide and cannot hold 16"),
+        (lambda: isa.encode(Op("mov", d=-1)), "field 'd' is 4 bits wide and cannot hold -1"),
+        (lambda: isa.encode(Op("end", shift=1)), "end has no field 'shift'"),
+        (lambda: isa.encode(Op("add", imm_b=1, imm=2**31)), "immediate 2147483648 does not fit 32 bits"),
+        (lambda: isa.encode(Op("add", imm_b=1, imm=-(2**31) - 1)), "immediate -2147483649 does not fit 32 bits"),
+    ],
+)
+def test_what_a_word_cannot_hold_is_refused(make, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        make()
+
+
+def test_a_field_that_an_instruction_has_not_is_refused():
+    word = isa.encode(END) | 3 << isa.FIELDS["d"][0]
+    with pytest.raises(InputError) as error:
+        isa.decode(word)
+    assert str(error.value) == f"instruction word {word:#018x}: end has no field 'd'"
+
+
+def test_what_a_word_can_hold_comes_back():
+    route = {"core": 255, "delay": 15, "axon": (1 << 20) - 1}
+    assert isa.unpack_fields(isa.ROUTE_FIELDS, isa.pack_fields(isa.ROUTE_FIELDS, **route)) == route
+    for op in (
+        Op("add", pred=15, d=15, a=15, imm_b=1, imm=-(2**31)),
+        Op("mac", d=7, a=3, c=15, shift=31, round=2, imm_b=1, imm=2**31 - 1),
+        Op("range", imm=halves(65535, 65535), d=1, flag=1),
+        isa.rows(BODY * 63, **sweep(imm=halves(2, 40)))[0],
+    ):
+        assert isa.decode(isa.encode(op)) == op
+    assert (op.body, op.swept) == (63, range(2 * 16, 2 * 16 + 41))
+    assert (Op("when", d=15, a=15).skip, Op("end", imm=halves(65535, 1)).lo) == (255, 65535)

@@ -301,7 +301,7 @@ def test_a_real_process_ends_with_the_exit_code_and_one_line():
 
 
 def test_a_reader_that_stops_early_is_no_error(made):
-    command = f"{sys.executable} -m nmcompile.cli inspect {made / 'net.nmi'} | head -n 1"
+    command = f"set -o pipefail; {sys.executable} -m nmcompile.cli inspect {made / 'net.nmi'} | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 

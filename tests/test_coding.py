@@ -129,9 +129,20 @@ def test_decoders_take_the_most_the_first_and_the_highest():
     spikes[0, 2:, 1] = 1  # most
     spikes[0, 1, 2] = 1  # first
     spikes[1, 4, 2] = 3
-    assert decode.by_count(spikes).tolist() == [1, 2, 0]
-    assert decode.by_first_spike(spikes).tolist() == [2, 2, 0]
+    assert decode.by_count(spikes).tolist() == [1, 2, -1]
+    assert decode.by_first_spike(spikes).tolist() == [2, 2, -1]
     assert decode.by_membrane(-spikes.astype(float)).tolist() == [0, 0, 0]
+
+
+def test_the_lowest_index_of_equals_is_taken_and_counted():
+    scores = np.array([[0, 2, 2], [3, 1, 0], [0, 0, 0]])
+    found = decode.verdict(scores, decode.chosen(scores, scores.any(axis=1)), np.array([1, 0, 0]))
+    assert found == {
+        "silent_samples": 1,
+        "tied_samples": 1,
+        "labels": (1, 0, 0),
+        "accuracy": 2 / 3,
+    }
 
 
 def test_every_readout_of_a_run_is_what_the_float_network_says():

@@ -37,8 +37,11 @@ from nmcompile.results.demo import EXAMPLES
 SEEDS = max(500, int(os.environ.get("NM_LONG", "0")))
 CHUNKS = 20
 ON_VERILOG = 24  # images that a long run simulates
-ADVICE = "use|give|choose|connect|let it|learn on|leave it|make its|take|rescale|mask them|decays lie between 0 and 1"
-HELPS = re.compile(rf"('[^']+'|core \d+|the network's).*[;,] (so )?({ADVICE})", re.DOTALL)
+ADVICE = (
+    "use|another --semantics|round them|give|choose|connect|let it|learn on|leave it|make its|take|rescale|mask them|"
+    "decays lie between 0 and 1"
+)
+HELPS = re.compile(rf"('[^']+'|core \d+|the network's|^network:).*[;,] (so )?({ADVICE})", re.DOTALL)
 outcomes: Counter[str] = Counter()
 
 
@@ -67,15 +70,36 @@ def check_integers(made: Compilation, spikes: np.ndarray) -> None:
     assert {tuple(place) for place in result.spikes[:, 2:].tolist()} <= places  # padding is silent
 
 
+def check_synapses(asked: Request, made: Compilation) -> None:
+    """What can learn is what was asked for, and learns from plain spikes only."""
+    for p in made.quantized.projections:
+        if not p.plastic:
+            continue
+        source = next(q for q in asked.network.projections if q.name == p.name)
+        there = source.matrix.toarray() != 0
+        if p.name in asked.masks:
+            there = asked.masks[p.name]
+        elif asked.rules[p.name].get("all_to_all"):
+            there |= ~np.eye(len(there), dtype=bool) if source.source == source.target else True
+        assert there.any()
+        held = p.matrix.tocoo()
+        assert set(zip(held.row.tolist(), held.col.tolist(), strict=True)) == set(zip(*np.nonzero(there), strict=True))
+        assert p.payload == made.quantized.population(p.target).payload == 1
+        assert not p.signed
+
+
 def judge(seed: int) -> Image | None:
     asked = request(seed)
     made = compiled(asked)
     if isinstance(made, NmError):
         outcomes[type(made).__name__] += 1
         assert helps(made), f"seed {seed}: {made}"
+        if asked.arch is None and not isinstance(made, DoesNotFitError):  # a larger machine would not take it, either
+            assert isinstance(compiled(replace(asked, arch=LARGE)), type(made))
         return None
     learns = any(p.plastic for p in made.quantized.projections)
     outcomes["learns" if learns else "image"] += 1
+    check_synapses(asked, made)
     if not learns:
         check_integers(made, asked.spikes[0])
     check_image_equal(made.image, np.random.default_rng(seed), f"seed {seed}")

@@ -43,10 +43,14 @@ def convolution():
     return replace(network, populations=(network.populations[0], out)), load_architecture("ecp5"), {}
 
 
+def is_empty(value):
+    return isinstance(value, list | tuple | dict | str) and not value
+
+
 def plain(value):
-    """JSON values, floats to nine digits."""
+    """JSON values, floats to nine digits; without what is not there, as more that can be there changes nothing."""
     if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items() if one is not None and not is_empty(one)}
     if isinstance(value, list | tuple | np.ndarray):
         return [plain(one) for one in value]
     if dataclasses.is_dataclass(value):

@@ -8,6 +8,7 @@ from networks import dense, lif
 from scipy import sparse
 
 import emulator
+from emulator.kernel.tables import aligned
 from emulator.spec import isa
 from emulator.spec.arch import load_architecture
 from emulator.spec.image import Image, empty_core
@@ -19,6 +20,7 @@ from nmcompile.network.network import Network
 from nmcompile.network.semantics import choose_semantics
 from nmcompile.neurons.models import dynamics
 from nmcompile.pipeline import compile_network
+from nmcompile.place.pack import PackedRows, smallest_bits
 from nmcompile.quantize.rounding import observed_inputs, round_compensated
 
 UP5K = load_architecture("up5k")
@@ -183,3 +185,82 @@ def test_a_neuron_with_one_route_more_is_told():
         "core 0 needs 4,098 routes, it holds 4,097; use an architecture with more routes",
         "core 0 has a neuron with 4,096 routes, a pointer counts up to 4,095",
     ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reach"),
+    [
+        ({"block": 1, "beats": 2, "runs": 1, "block_stride": 9}, 3),
+        ({"block": 1, "beats": 2, "runs": 3, "block_stride": 4}, 11),
+        ({"block": 7, "beats": 5, "runs": 1, "block_stride": 0, "format": isa.SPARSE}, 0),
+    ],
+)
+def test_rows_reach_to_the_end_of_their_last_run(fields, reach):
+    entries = {name: np.array([value, 0]) for name, value in ({"format": isa.DENSE8} | fields).items()}
+    assert PackedRows(np.arange(2), entries, np.zeros((0, 4), np.uint16), 0).reach == reach
+
+
+# ------------------------------------------------------------------------------------- how often neurons fire at once
+@pytest.mark.parametrize(
+    ("bias", "late", "most"),
+    [
+        (0.0, 0.0, 4),  # 2.5 onto less than 1 is less than 3.5, and one for rounding
+        (0.75, 0.0, 5),
+        (-0.75, 0.0, 3),
+        (0.0, 0.75, 4),  # of the bias there is nothing in the first timestep, so this changes nothing
+        (0.75, 0.75, 5),
+        (0.0, -0.75, 5),  # in the first timestep
+    ],
+)
+def test_the_largest_payload_is_what_can_arrive_in_a_timestep(bias, late, most):
+    population = lif("p", (1,), model="IF", dt=1.0, bias=bias)
+    population = replace(population, late_bias=np.full(1, late))
+    semantics = choose_semantics(dt=1.0, reset="multi-spike", recurrent_bias=False)
+    weights = [[1.5], [1.0], [-3.0]]
+    assert discretize(one(population, weights), semantics).payloads["p"] == most
+
+
+@pytest.mark.parametrize(
+    ("weight", "leak", "most"),
+    [
+        (0.5, 0.0, 6),  # the current adds up to 0.5 / (1 - 0.8): onto 0.9 * 0.5 these are 5.9 thresholds
+        (0.1, 0.0, 2),  # 1.9
+        (0.5, -10.0, 4),  # a tenth of the leak in a timestep: 3.9
+        (0.5, -90.0, 1),  # never beyond the threshold
+    ],
+)
+def test_a_current_adds_up_before_a_neuron_fires(weight, leak, most):
+    population = lif("p", (1,), model="CubaLIF", threshold=0.5)
+    population = replace(population, params=population.params | {"v_leak": np.full(1, leak)})
+    semantics = choose_semantics(dt=1e-4, reset="multi-spike")
+    assert discretize(one(population, [[weight]]), semantics).payloads["p"] == most
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bits"),
+    [
+        (-2, 1, 2),
+        (-2, 2, 4),
+        (-3, 1, 4),
+        (-8, 7, 4),
+        (-8, 8, 8),
+        (-9, 0, 8),
+        (-128, 127, 8),
+        (-129, 0, 16),
+        (0, 128, 16),
+    ],
+)
+def test_weights_are_stored_in_as_few_bits_as_hold_them(low, high, bits):
+    assert smallest_bits(sparse.csr_array(np.array([[low, high]])), 16, 2) == bits
+
+
+def test_one_bit_holds_weights_where_every_synapse_exists():
+    full, gap = (sparse.csr_array(np.array([[-1, 1], [1, last]])) for last in (1, 0))
+    assert [smallest_bits(full, 1, 2), smallest_bits(gap, 1, 2), smallest_bits(full, 1, 4)] == [1, 2, 2]
+    assert smallest_bits(full, 2, 2) == 2
+
+
+def test_memories_of_the_kernel_start_on_a_cache_line():
+    for count in (1, 3, 100):
+        made = aligned(count, np.int16)
+        assert (made.dtype, len(made), made.ctypes.data % 64) == (np.dtype(np.int16), count, 0)

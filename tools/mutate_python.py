@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import gc
 import hashlib
 import importlib.abc
 import importlib.machinery
@@ -29,6 +30,7 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -58,8 +60,9 @@ ROOMS = {
 }
 ELSEWHERE = {"bench", "bitstream", "board", "link", "package", "synth", "uart"}  # tests of other rooms
 KERNEL = "emulator/kernel/simulate.py"  # who reaches it runs a kernel
-SLOW = 4.0  # seconds of processor time, while its lines are noted; tests that take longer are left out
+SLOW = 3.0  # seconds of processor time, while its lines are noted; tests that take longer are left out
 ENOUGH = 60.0  # seconds of tests that a mutant must pass, the fastest first
+FEW = 12  # of them run alone before the others, whose files take longer to import
 MEMORY = 8 << 30  # bytes that a mutant may ask for
 COMPILED = {"inner", "njit", "intrinsic", "overload", "jit"}  # decorators of what Numba compiles
 SWAPPED = {
@@ -419,6 +422,7 @@ class Measure:
     def pytest_runtestloop(self, session: Any) -> bool:
         from rich.progress import track
 
+        gc.freeze()  # or each process copies what it looks through
         running: dict[int, Any] = {}
         for item in track([one for one in session.items if not self.kept(one)], description="measuring tests"):
             if len(running) >= self.jobs:
@@ -469,6 +473,7 @@ class Measure:
         sys.addaudithook(alone)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
         where = {"include": [f"{ROOT}/emulator/*", f"{ROOT}/nmcompile/*"], "omit": [f"{ROOT}/emulator/reference.py"]}
+        warnings.simplefilter("ignore")  # of a test that reaches nothing
         watch = coverage.Coverage(data_file=None, **where)  # the reference is slow enough, and not changed
         with tempfile.TemporaryDirectory() as temporary:
             os.environ["PYTEST_DEBUG_TEMPROOT"] = temporary
@@ -650,8 +655,12 @@ def judge(mutant: Mutant, modules: Modules, tests: list[Measured]) -> dict[str, 
     """How a mutant was killed, and by what; or that it survived."""
     chosen = chosen_tests(mutant, modules, tests)
     begun = time.monotonic()
-    budget = int(60 + 4 * sum(test.seconds for test in chosen))
-    found = attempt(lambda: trial(mutant, chosen), budget) if chosen else ""
+    for part in filter(None, (chosen[:FEW], chosen[FEW:])):
+        budget = int(60 + 4 * sum(test.seconds for test in part))
+        if found := attempt(lambda part=part: trial(mutant, part), budget):
+            break
+    else:
+        found = ""
     by = found.removeprefix(KILLED).split("::")[0]
     facts = {
         "sources": depends(mutant, by),

@@ -81,10 +81,13 @@ class ProjectionNote:
     """A projection as it was compiled.
 
     Attributes:
-        synapses: weights that are not zero; connections: pairs of source and target.
+        synapses: weights that are not zero; connections: uses of weights, those of zero included: pairs of source and
+            target, of a convolution those inside the image.
         parameters: trained weights behind them, of a convolution far fewer.
         delay: axonal, timesteps.
         learning: None: its weights stay.
+        payload: largest magnitude of what its spikes carry.
+        pooled: a pool is folded into it.
     """
 
     name: str
@@ -97,6 +100,8 @@ class ProjectionNote:
     delay: int
     convolutional: bool
     learning: LearningNote | None = None
+    payload: int = 1
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

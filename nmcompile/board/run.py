@@ -18,10 +18,10 @@ from emulator.run_notes import RunNotes
 from emulator.spec.image import Image
 from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
+from ..coding import decode
 from ..coding.spikes import SpikeData
-from ..results.evaluate import labelled
 from ..results.learning_costs import learned_run
-from ..results.summary import DEFAULT_PRICES
+from ..results.summary import DEFAULT_PRICES, decided
 from .compare import compare_counters, compare_outputs, compare_sample, neuron_name
 from .link import Board
 from .readback import compare_learned, read_learned
@@ -89,9 +89,9 @@ def run_on_board(
     elapsed = time.monotonic() - started
     if wanted is not None and wrap:
         compare_counters(ledger, ledger_chip, wanted)
-    predictions = (scores if runner.membrane is not None else counts).argmax(axis=1)
     found = np.concatenate(spikes)
-    result = _result(image, data, counts, predictions, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
+    scored = counts if runner.membrane is None else scores
+    result = _result(image, data, counts, scored, found, cycles, ledger, ledger_chip, elapsed, bool(wrap))
     if not everything:
         result = replace(result, spikes=None)
     if not learn:
@@ -110,7 +110,7 @@ def _result(
     image: Image,
     data: SpikeData,
     counts: np.ndarray,
-    predictions: np.ndarray,
+    scores: np.ndarray,
     spikes: np.ndarray,
     cycles: np.ndarray,
     ledger: dict[str, np.ndarray],
@@ -125,6 +125,9 @@ def _result(
     by_sample = np.bincount(key, minlength=len(cycles) * image.arch.cores * image.arch.neurons)
     by_sample = by_sample.reshape(len(cycles), image.arch.cores, image.arch.neurons)
     populations = [by_sample[:, p.location[:, 0], p.location[:, 1]].sum(axis=1) for p in image.populations]
+    summed = image.notes is not None and image.notes.readout == "membrane"
+    spoke = None if summed else np.asarray(counts.any(axis=1))
+    predictions = decode.chosen(scores, spoke)
     notes = RunNotes(
         timesteps=data.spikes.shape[1],
         latency=image.latency,
@@ -133,7 +136,7 @@ def _result(
         image=image.notes,
         input_spikes=data.spikes.count,
         energy=price(image.arch, ledger, int(cycles.sum()), load_prices(DEFAULT_PRICES)).note() if counted else None,
-        **labelled(predictions, data),
+        **decode.verdict(scores, predictions, data.labels),
     )
     return RunResult(
         output_counts=counts,
@@ -171,8 +174,7 @@ def summary(board: Board, result: RunResult, compared: bool) -> dict[str, Any]:
         "retries": board.retries,
         "elapsed_s": result.elapsed_s,
     }
-    if result.notes.accuracy is not None:
-        values["accuracy"] = result.notes.accuracy
+    values |= decided(result)
     if result.notes.learning and result.notes.learning.rows is not None:
         values["row_updates"] = result.notes.learning.rows
     if compared:

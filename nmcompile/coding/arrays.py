@@ -230,15 +230,36 @@ def trains_from_events(path: str, events: Pieces, shape: np.ndarray) -> tuple[Sp
         sample, timestep, source = columns.astype(np.int64, copy=False)
         keys[begin : begin + len(part)] = (sample * timesteps + timestep) * inputs + source
         begin += len(part)
-    keys.sort()
-    twice = sum(
-        int(np.count_nonzero(keys[i + 1 : i + PIECE + 1] == keys[i : i + PIECE][: len(keys) - i - 1]))
-        for i in range(0, len(keys), PIECE)
-    )
+    keys, times, most = _counted(keys)
+    twice = events.shape[0] - len(keys)
     if not twice:
         return SpikeTrains.from_keys((samples, timesteps, inputs), keys), []
-    keys, times = np.unique(keys, return_counts=True)
-    if times.max() > LARGEST_PAYLOAD:
-        raise InputError(f"{path}: {times.max():,} events at one place; at most {LARGEST_PAYLOAD} can fall together")
+    if most > LARGEST_PAYLOAD:
+        raise InputError(f"{path}: {most:,} events at one place; at most {LARGEST_PAYLOAD} can fall together")
     notes = [f"{path}: {twice:,} events fall together with others, and count"]
-    return SpikeTrains.from_keys((samples, timesteps, inputs), keys, times.astype(np.uint8)), notes
+    return SpikeTrains.from_keys((samples, timesteps, inputs), keys, times), notes
+
+
+def _counted(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """The keys in order, each once, in the memory that they were in; how often each was there, and the most of that."""
+    keys.sort()
+    n, start, last, times, most = 0, 0, -1, bytearray(), 0  # no key is negative
+    step = max(1, PIECE // 8)
+    for begin in range(0, len(keys), step):
+        part = keys[begin : begin + step]
+        new = np.ones(len(part), bool)
+        new[1:] = part[1:] != part[:-1]
+        new[0] = int(part[0]) != last
+        last = int(part[-1])
+        first = np.flatnonzero(new) + begin
+        if len(first):
+            runs = np.diff(first, prepend=start)[1 if begin == 0 else 0 :]  # the first run of all begins here
+            most = max(most, int(runs.max(initial=0)))
+            times += np.minimum(runs, 255).astype(np.uint8).data
+            start = int(first[-1])
+        keys[n : n + len(first)] = part[new]
+        n += len(first)
+    if n:
+        most = max(most, len(keys) - start)
+        times.append(min(255, len(keys) - start))
+    return keys[:n], np.frombuffer(times, np.uint8), most

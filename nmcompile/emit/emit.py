@@ -89,12 +89,14 @@ def _note(p: QuantizedProjection) -> ProjectionNote:
         source=p.source,
         target=p.target,
         synapses=int(p.matrix.nnz),
-        connections=p.matrix.shape[0] * p.matrix.shape[1],
+        connections=p.connections,
         parameters=p.parameters,
         weight_bits=p.bits,
         delay=p.delay,
         convolutional=p.convolutional,
         learning=learning,
+        payload=p.payload,
+        pooled=p.pooled,
     )
 
 

@@ -124,6 +124,13 @@ class RowBody(RuleNumbers):
                 ops.append(Op("add", pred=pred, d=into, a=into, imm_b=1, imm=self._whole(round(amount))))
             else:
                 scaled = self._scaled(amount / value.unit)
+                if amount and not scaled["imm"]:
+                    raise DoesNotFitError(
+                        [
+                            f"{self.name!r}: rule {self.rule.name!r} needs a factor of {amount / value.unit:.3g}, "
+                            f"{self.arch.name!r} has none but 0 below {2.0**-32:.3g}; make its changes larger"
+                        ]
+                    )
                 ops.append(Op("mac", pred=pred, d=into, a=value.code, c=into, round=rounding, **scaled))
         return ops
 

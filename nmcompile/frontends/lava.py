@@ -31,7 +31,7 @@ from ..network.network import Network, Population, Projection
 from ..neurons.lif import LOIHI_BITS
 from ..neurons.loihi import UNIT
 from .hdf5 import LARGEST, check_text, integers, numbers, open_hdf5
-from .linear import conv2d
+from .linear import conv2d, uses2d
 
 _NEAREST = {
     "average": "leave it out, and average the spike counts of each group of outputs",
@@ -235,7 +235,8 @@ class _Reader:
             matrix, shape = conv2d(weight, given, *arguments)
         except ValueError as error:
             raise self.fail(number, str(error)) from None
-        self.add(number, layer, matrix, shape, convolutional=True, parameters=weight.size)
+        uses = uses2d(weight, given, *arguments)
+        self.add(number, layer, matrix, shape, convolutional=True, parameters=weight.size, connections=uses)
 
     # ----------------------------------------------------------------------------------------- neurons
     def add(
@@ -247,6 +248,7 @@ class _Reader:
         drive: float = 0.0,
         convolutional: bool = False,
         parameters: int | None = None,
+        connections: int | None = None,
     ) -> None:
         """A population of the layer's neurons behind its weights."""
         neuron, n, name = layer.get("neuron"), math.prod(shape), f"layer{number}"
@@ -277,7 +279,15 @@ class _Reader:
             if values.max() > 1 << LOIHI_BITS:
                 raise self.fail(number, f"has {key} = {values.max():,.0f}; it must be {1 << LOIHI_BITS:,} or less")
         self.populations.append(Population(name, shape, "Loihi", params, each("bias", layer, 0)))
-        projection = Projection(f"weights{number}", self.source, name, matrix, 0, convolutional, parameters)
+        projection = Projection(
+            f"weights{number}",
+            self.source,
+            name,
+            matrix,
+            convolutional=convolutional,
+            parameters=parameters,
+            connections=connections,
+        )
         self.projections += delayed(projection, self.delay)
         self.source, self.shape = name, shape
         self.delay = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -83,6 +85,15 @@ def conv2d(
     data = np.concatenate(values).astype(np.float64)
     matrix = sparse.coo_array((data, (np.concatenate(rows), np.concatenate(cols))), shape=shape)
     return matrix.tocsr(), (out_channels, oh, ow)
+
+
+def uses2d(weight: np.ndarray, *image: Any) -> int | None:
+    """How often a convolution uses its weights inside the image; None: as many times as its matrix has entries.
+
+    Args:
+        image: what `conv2d` takes behind the weights.
+    """
+    return None if weight.all() else int(conv2d(np.ones_like(weight), *image)[0].nnz)
 
 
 def pool2d(

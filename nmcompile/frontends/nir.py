@@ -19,7 +19,7 @@ from ..network.limits import INPUT
 from ..network.network import NIR_MODELS, Network, Population, Projection
 from ..network.nir_graph import Graph, Node
 from .hdf5 import LARGEST, integers, numbers
-from .linear import conv2d, pool2d
+from .linear import conv2d, pool2d, uses2d
 from .nir_file import as_text, read_graph
 from .nir_known import unknown_attributes
 from .own_file import with_own
@@ -27,6 +27,7 @@ from .own_file import with_own
 LINEAR = ("Affine", "Linear", "Scale", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d", "Flatten")
 IMAGES = ("Conv2d", "SumPool2d", "AvgPool2d")
 _OPTIONAL = {"v_reset": 0.0, "v_leak": 0.0, "w_in": 1.0}
+_SPATIAL = ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
 _Operator = tuple[sparse.csr_array | None, np.ndarray, tuple[int, ...]]  # matrix, bias per output, output shape
 
 
@@ -79,6 +80,7 @@ class _Reader:
             self.before[target].append(source)
         self.known: dict[str, _Signal] = {}
         self.operators: dict[tuple[str, tuple[int, ...]], _Operator] = {}
+        self.uses: dict[str, int | None] = {}  # of a convolution's weights, where some are 0
         self.open: list[str] = []
         leaving = {source for source, _ in graph.edges}
         self.top_inputs = [n for n in graph.inputs if not self.before[n]]
@@ -124,7 +126,11 @@ class _Reader:
             taken.add(name)
             weights = sum(self.nodes[n].values["weight"].size for n in path if "weight" in self.nodes[n].values)
             delay = int(source == target)  # a feedback
-            projections.append(Projection(name, source, target, matrix, delay, convolutional, weights or None, delay_s))
+            acts = [n for n in path if self.nodes[n].kind in (*_SPATIAL, "Affine", "Linear")]
+            projection = Projection(name, source, target, matrix, delay, convolutional, weights or None, delay_s)
+            uses = self.uses.get(acts[0]) if len(acts) == 1 else None
+            pooled = len(acts) > 1 and any("Pool" in self.nodes[n].kind for n in acts)
+            projections.append(replace(projection, connections=uses, pooled=pooled))
         out = self.gather(self.top_outputs[0])
         if len(out.terms) != 1 or out.terms[0].source == INPUT or out.terms[0][1:] != (None, (), 0.0):
             raise self.fail(
@@ -279,8 +285,7 @@ class _Reader:
             for source, held, path, delay_s in given.terms
         )
         constant = given.constant @ matrix + bias
-        spatial = node.kind in ("Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
-        return _Signal(shape, terms, constant, given.convolutional or spatial)
+        return _Signal(shape, terms, constant, given.convolutional or node.kind in _SPATIAL)
 
     def later(self, node: Node, given: _Signal) -> _Signal:
         """A signal behind a Delay: a term for each of its delays; a bias knows no beginning, and stays."""
@@ -361,6 +366,7 @@ class _Reader:
             )
             padding = padding if isinstance(padding, str) else (0, *padding)
         matrix, out = conv2d(weight, shape, stride, padding, dilation, groups)  # type: ignore[arg-type]
+        self.uses[node.name] = uses2d(weight, shape, stride, padding, dilation, groups)
         bias = numbers(values["bias"], "bias").reshape(-1) if "bias" in values else np.zeros(1)
         if bias.size not in (1, out[0]):
             raise ValueError(f"{bias.size} biases for {out[0]} channels")

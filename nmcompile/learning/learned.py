@@ -43,7 +43,8 @@ def learned_weights(image: Image, name: str) -> np.ndarray:
         )
     projection, learning = next(p for p in notes.projections if p.name == name), notes.plastic[name]
     target, index = image.population(projection.target), image.whose().neuron
-    weights = np.zeros((projection.connections // len(target.location), len(target.location)))
+    sources = image.n_inputs if projection.source == INPUT else len(image.population(projection.source).location)
+    weights = np.zeros((sources, len(target.location)))
     for number, part in notes.placed:
         core = image.cores[number]
         for p in part.projections:

@@ -96,6 +96,9 @@ class Projection:
         convolutional: rows repeat along the target, so it pays to look for shared windows.
         parameters: trained weights behind the matrix (of a convolution, far fewer than synapses); None: all of them.
         plasticity: the learning rule that changes them; `learning.attach` puts it here.
+        connections: uses of its weights inside the image, those of 0 included; None: of a convolution as many as the
+            matrix stores, else all pairs.
+        pooled: a pool was folded into it, so its uses are the machine's, not those of the layers before.
         mask: (n_source, n_target) bool CSR: which pairs are synapses that learn, whatever their weights are at first;
             None: those that the matrix stores, or all if the rule says so.
     """
@@ -110,6 +113,8 @@ class Projection:
     delay_s: float = 0.0
     plasticity: Rule | None = None
     mask: sparse.csr_array | None = None
+    connections: int | None = None
+    pooled: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def fixed_weights(
         largest = float(np.abs(w.data).max(initial=0))
         shift, bits = 0, weight_bits
         if d.exact:
-            whole = np.rint(w.data).astype(np.int64)
+            whole = np.rint(np.clip(w.data, -(2.0**62), 2.0**62)).astype(np.int64)
             if (whole != w.data).any():
                 problems.append(f"{p.name!r} has weights that are not whole numbers, as {name!r} needs; round them")
             common = int(np.bitwise_or.reduce(whole)) if len(whole) else 0
@@ -43,7 +43,9 @@ def fixed_weights(
             low, high = int(whole.min(initial=0)) >> shift, int(whole.max(initial=0)) >> shift
             bits = next((b for b in WEIGHT_BITS[1:] if -(1 << (b - 1)) <= low and high < 1 << (b - 1)), 0)
             if not bits:
-                problems.append(f"{p.name!r} has weights from {low:,} to {high:,}; a synapse holds 16 bits at most")
+                problems.append(
+                    f"{p.name!r} has weights from {low:,} to {high:,}; a synapse holds 16 bits at most; rescale them"
+                )
                 bits = WEIGHT_BITS[-1]
         else:
             while largest > LARGEST[bits] * 2.0**shift and shift < most_shift:

@@ -6,6 +6,8 @@ same on every neuron. Units are chosen for the bounds of the weights, not for th
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import sparse
 
@@ -141,7 +143,8 @@ def plastic_layer(
                 f"{(1 << (arch.acc_bits - 1)) - 1:,}; use fewer --weight-bits or wider accumulators"
             ]
         )
-    return QuantizedLayer(np.full(population.n, scale), shifts, integers, bits, plastic)
+    scales = np.full(population.n, scale)
+    return QuantizedLayer(scales, shifts, integers, bits, plastic, "what learns is scaled for its bounds")
 
 
 def _check_bounds(name: str, learned: PlasticWeights, arch: Architecture) -> None:
@@ -236,6 +239,32 @@ def _integers(
             f"{p.name!r}: {outside:,} of {len(values):,} weights start outside {rule.w_min:g} .. {rule.w_max:g} and "
             "are clamped; widen w_min and w_max"
         )
+    warnings += [f"{p.name!r}: rule {rule.name!r} {text}" for text in _vanished(rule, unit, dt, scale)]
     values = np.clip(values, lower, upper).astype(np.int32)
     q = sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
     return q, PlasticWeights(rule, unit, lower, upper, not full, dt, scale)
+
+
+def _vanished(rule: Rule, unit: float, dt: float, scale: float) -> list[str]:
+    """What of a rule is too small to do anything, or is done in larger steps, in words."""
+    found = []
+    step = unit if rule.eligibility is None else rule.eligibility.largest / ((1 << (TAG_BITS - 1)) - 1)
+    largest = {t.name: 1 / -math.expm1(-dt / t.tau) if t.pairing == "all" else 1.0 for t in rule.traces}
+    for term in rule.terms:
+        most = abs(term.change) * math.prod(largest.get(name, 1.0) for name in term.traces)
+        if rule.rounding == "nearest" and 0 < most < step / 2:
+            found.append(
+                f"changes weights by {most:.3g} at most on a {term.on} spike, which always rounds to none of their "
+                f'units of {step:.3g}; use rounding = "stochastic", or more bits'
+            )
+    if rule.threshold and 0 < abs(rule.threshold.plus) * scale < 0.5:
+        found.append(
+            f"raises thresholds by {rule.threshold.plus:.3g}, which rounds to 0 units of the state; use an "
+            "architecture with more state_bits, or a larger one"
+        )
+    if 0 < rule.drift < unit / 2:
+        found.append(
+            f"drifts by {unit:.3g}, one unit of weight, as {rule.drift:.3g} is less than half of it; use more bits, or "
+            "a larger drift"
+        )
+    return found

@@ -6,7 +6,9 @@ by one amount per projection; a convolution's neurons share a scale per channel,
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,13 +18,15 @@ from emulator.spec.errors import DoesNotFitError, UsageError
 
 from ..discretize.discretize import DiscreteNetwork
 from ..discretize.floatsim import FloatRun
-from ..network.network import Population
+from ..network.network import Population, Projection
 from ..neurons.update import COEFFICIENT, STATE, Dynamics
 from ..retime import Timing
 from .fixed import fixed_weights
+from .losses import loss_of
 from .plastic import changing, check_plain, learns, plastic_layer
 from .quantized import (
     WEIGHT_BITS,
+    Loss,
     PlasticWeights,
     QuantizedLayer,
     QuantizedNetwork,
@@ -55,6 +59,8 @@ def quantize(
     populations = []
     projections: dict[int, QuantizedProjection] = {}
     warnings: list[str] = []
+    losses: list[Loss] = []
+    left_out: dict[str, str] = {}
     problems: list[str] = [
         f"{name!r} sends graded spikes (up to {payload}), {arch.name!r} has none; use an architecture that is graded"
         for name, payload in discrete.payloads.items()
@@ -74,8 +80,6 @@ def quantize(
             incoming, layer.integers, layer.shifts, layer.bits, layer.plastic, strict=True
         ):
             p = network.projections[i]
-            if p.matrix.nnz and q.nnz == 0:
-                warnings.append(f"{p.name!r}: every weight rounds to 0 at {bits} bits; use more --weight-bits")
             projections[i] = QuantizedProjection(
                 name=p.name,
                 source=p.source,
@@ -84,11 +88,8 @@ def quantize(
                 shift=shift,
                 bits=bits,
                 delay=timing.delays[i],
-                convolutional=p.convolutional,
-                parameters=p.matrix.nnz if p.parameters is None else p.parameters,
-                payload=discrete.payloads[p.source],
-                signed=discrete.signed(p.source),
                 plastic=plastic,
+                **_kept(p, discrete),
             )
         try:
             integer = _population(population, d, layer.scale, arch, warnings)
@@ -96,6 +97,10 @@ def quantize(
             problems += error.problems
             continue
         populations.append(replace(integer, changing=changing(population.name, layer.plastic, d)))
+        onto = [network.projections[i] for i in incoming]
+        if calibration is not None and layer.left_out:
+            left_out[population.name] = layer.left_out
+        losses.append(loss_of(population, onto, d, layer, integer, arch, warnings))
     if problems:
         raise DoesNotFitError(problems)
     return QuantizedNetwork(
@@ -106,7 +111,22 @@ def quantize(
         timing,
         network.origin,
         tuple(warnings),
+        tuple(losses),
+        left_out,
     )
+
+
+def _kept(p: Projection, discrete: DiscreteNetwork) -> dict[str, Any]:
+    """What a quantized projection keeps of its own."""
+    uses = p.matrix.nnz if p.convolutional else math.prod(p.matrix.shape)
+    return {
+        "convolutional": p.convolutional,
+        "parameters": p.matrix.nnz if p.parameters is None else p.parameters,
+        "connections": uses if p.connections is None else p.connections,
+        "pooled": p.pooled,
+        "payload": discrete.payloads[p.source],
+        "signed": discrete.signed(p.source),
+    }
 
 
 def _integers(
@@ -132,9 +152,9 @@ def _integers(
         arriving = [discrete.delays[i] for i in incoming]
         layer = Layer(population, onto, d, arch, weight_bits, calibration, sent, most_shift, arriving)
         scale, shifts, integers = layer.quantize(warnings, problems)
-        return QuantizedLayer(scale, shifts, integers, [weight_bits] * len(onto), none)
+        return QuantizedLayer(scale, shifts, integers, [weight_bits] * len(onto), none, layer.left_out)
     shifts, integers, bits = fixed_weights(population.name, onto, d, arch, weight_bits, sent, most_shift, problems)
-    return QuantizedLayer(np.full(population.n, d.scale), shifts, integers, bits, none)
+    return QuantizedLayer(np.full(population.n, d.scale), shifts, integers, bits, none, "its model fixes its units")
 
 
 def _population(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -78,7 +78,8 @@ class QuantizedProjection:
     """Integer weights: `matrix` (n_source, n_target) int32 CSR without zeros, to be shifted left by `shift`.
 
     They are multiplied by what a spike carries where that can be more than 1 (`payload`, its largest magnitude) or less
-    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too.
+    than 0 (`signed`). `plastic`: how they learn; then zeros of the matrix are synapses, too. `connections` and
+    `pooled` are `network.Projection`'s.
     """
 
     name: str
@@ -93,17 +94,42 @@ class QuantizedProjection:
     payload: int = 1
     signed: bool = False
     plastic: PlasticWeights | None = None
+    connections: int = 0
+    pooled: bool = False
 
 
 @dataclass(frozen=True)
 class QuantizedLayer:
-    """The scale of a population, and the integers of the projections onto it, in their order."""
+    """The scale of a population, and the integers of the projections onto it, in their order.
+
+    `left_out`: why a calibration does not weigh their rounding errors; empty if it does.
+    """
 
     scale: np.ndarray
     shifts: list[int]
     integers: list[sparse.csr_array]
     bits: list[int]
     plastic: list[PlasticWeights | None]
+    left_out: str = ""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One population.
+
+    Attributes:
+        weights: of all projections onto it that are not 0.
+        zero_weights: how many of them became 0; zero_weight_sum: their share of the absolute sum of all.
+        threshold_units: least and largest threshold in integer units of the state; None where there is none.
+        vanished: parameters, not 0, that became 0, and decays that became 1 or 0, each with how many neurons.
+    """
+
+    population: str
+    weights: int
+    zero_weights: int
+    zero_weight_sum: float
+    threshold_units: tuple[int, int] | None
+    vanished: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -113,6 +139,8 @@ class QuantizedNetwork:
     Attributes:
         populations, projections: in the network's order.
         warnings: what the user should know.
+        losses: what rounding took from each population.
+        left_out: by population, why the calibration there is does not weigh its rounding errors.
     """
 
     input_shape: tuple[int, ...]
@@ -122,6 +150,8 @@ class QuantizedNetwork:
     timing: Timing
     origin: str
     warnings: tuple[str, ...]
+    losses: tuple[Loss, ...] = ()
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """A pass that went wrong shows here, not two passes later."""

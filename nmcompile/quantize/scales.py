@@ -44,6 +44,7 @@ class Layer:
             _steps(w, self.group, bits, r) if grids is None else np.where(_largest(w, self.group) > 0, grid, 0.0)
             for w, r, grid in zip(self.weights, rates, grids or [0.0] * len(rates), strict=True)
         ]
+        self.sources = sum(w.shape[0] for w in self.weights)
         self.need = _amplitude(population, d, calibration)
         self.crowded = False  # accumulators limit the scale, not the state
 
@@ -65,6 +66,11 @@ class Layer:
             for shift, step in zip(shifts, self.steps, strict=True)
             if step.any()
         ]
+        if self.calibration is not None and self.sources > LARGEST_LAYER:
+            warnings.append(
+                f"{self.population.name!r}: the calibration does not weigh its rounding errors against each other "
+                f"({self.left_out}); use more --weight-bits, or fewer sources"
+            )
         lost = float(np.log2(max(worth, default=1.0)))
         if lost > 0.5:
             if self.crowded:
@@ -122,13 +128,22 @@ class Layer:
 
     def integers(self, scale: np.ndarray, shifts: list[int]) -> list[sparse.csr_array]:
         """Integer weights: with errors compensated where a calibration shows the inputs of a dense layer."""
-        sources = sum(w.shape[0] for w in self.weights)
-        shared = any(p.convolutional for p in self.projections)
-        if self.calibration is None or shared or self.bits == 1 or not 0 < sources <= LARGEST_LAYER:
+        if self.calibration is None or self.left_out:
             return [_round(w, scale, shift, self.bits) for w, shift in zip(self.weights, shifts, strict=True)]
         steps = [2.0**shift / scale for shift in shifts]
         inputs = observed_inputs(self.projections, self.delays, self.calibration)
         return round_compensated(self.weights, steps, LARGEST[self.bits], inputs)
+
+    @property
+    def left_out(self) -> str:
+        """Why a calibration does not weigh rounding errors of these weights against each other; empty if it does."""
+        if any(p.convolutional for p in self.projections):
+            return "a convolution shares its weights"
+        if self.bits == 1:
+            return "1-bit weights have signs only"
+        if self.sources > LARGEST_LAYER:
+            return f"{self.sources:,} sources, {LARGEST_LAYER:,} at most"
+        return "" if self.sources else "no weights"
 
 
 def _groups(population: Population, convolutional: bool) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from emulator.result import RunResult
 
+from ..coding.decode import UNDECIDED
 from ..results.numbers import count, percent
 from . import figures
 from .page import colour, section
@@ -130,10 +131,11 @@ def classes_section(result: RunResult) -> str:
     if wrong.any():
         pairs, often = np.unique(np.stack([true[wrong], chosen[wrong]], axis=1), axis=0, return_counts=True)
         (a, b), times = pairs[often.argmax()].tolist(), count(int(often.max()), "time")
-        title = f"{wrong.sum():,} of {len(true):,} are wrong; most often {a} is taken for {b} ({times})"
+        taken = f"{a} is taken for {b}" if b != UNDECIDED else f"{a} makes no output fire"
+        title = f"{wrong.sum():,} of {len(true):,} are wrong; most often {taken} ({times})"
     each = [(int(c), int((~wrong[true == c]).sum()), int((true == c).sum())) for c in np.unique(true)]
     n = int(max(true.max(), chosen.max(), result.output_counts.shape[1] - 1)) + 1
-    few = n <= MOST_CLASSES and min(true.min(), chosen.min()) >= 0
+    few = n <= MOST_CLASSES and true.min() >= 0
     classes = len(each)
     if classes > MOST_CLASSES:
         each = sorted(each, key=lambda row: row[1] / row[2])[:MOST_CLASSES]
@@ -144,6 +146,7 @@ def classes_section(result: RunResult) -> str:
     found = f"<div><h3>{heading}</h3>{figures.bars(rows)}</div>"
     if few:
         matrix = np.zeros((n, n), np.int64)
-        np.add.at(matrix, (true, chosen), 1)
+        decided = chosen != UNDECIDED
+        np.add.at(matrix, (true[decided], chosen[decided]), 1)
         found = f"<div>{figures.confusion(matrix)}</div>{found}"
     return section("accuracy", title, f'<figure class="two">{found}</figure>')

@@ -15,6 +15,7 @@ from emulator.spec.ledger import CHIP_COUNTERS, COUNTERS
 
 from ..results.learning_costs import learning_facts
 from ..results.numbers import count, number, percent, quantity, signed
+from ..results.summary import decided, undecided_facts
 from . import figures
 from .activity import classes_section, membranes_section, sample_section
 from .cores import cores_section
@@ -79,7 +80,8 @@ def header(result: RunResult) -> str:
         f'<div class="tile"><span>{escape(a)}</span><b>{b}</b><span>{escape(c)}</span></div>' for a, b, c in tiles
     )
     facts = "".join(f"<dt>{escape(a)}</dt><dd>{escape(b)}</dd>" for a, b in _facts(result) if b)
-    told = [*(notes.image.warnings if notes.image else ()), *(energy.warnings if energy else ())]
+    undecided = [text for _, text in undecided_facts(decided(result) | {"samples": result.samples})]
+    told = [*undecided, *(notes.image.warnings if notes.image else ()), *(energy.warnings if energy else ())]
     return (
         f'<header><p class="eyebrow">{escape(_name(result))}, on {escape(notes.architecture.name)}</p>'
         f"<h1>{headline}</h1></header>\n"
@@ -199,10 +201,17 @@ def _metrics(result: RunResult) -> str:
     title = "For comparison: NeuroBench and Bit Budget"
     if ratio >= 1.5:
         title = f"Hardware blind to zeros would do {number(float(f'{ratio:.2g}'))} times the operations"
+    pooled = ", ".join(found.get("pooled", []))
+    folded = (
+        f" Pools in front of {escape(pooled)} are folded into weights: these are the machine's counts, not "
+        "those of the layers that were trained."
+        if pooled
+        else ""
+    )
     return section(
         "metrics",
         title,
-        "<p>NeuroBench's metrics and the Bit Budget, from exact counts.</p>"
+        f"<p>NeuroBench's metrics and the Bit Budget, from exact counts.{folded}</p>"
         f'<figure class="scroll"><table>{cells}</table></figure>'
         f'<details><summary>By layer</summary><div class="scroll"><table>{head}{layers}</table></div></details>',
     )

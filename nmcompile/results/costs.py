@@ -101,6 +101,7 @@ def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
         cost = costs[population.name]
         shared = any(p.convolutional for p in incoming)
         parameters = sum(p.parameters for p in incoming)
+        largest = max((p.payload for p in incoming), default=1)
         layers.append(
             LayerActivity(
                 name=population.name,
@@ -112,10 +113,13 @@ def neurobench(image: Image, result: RunResult) -> dict[str, Any]:
                 input_spikes=sum(fired[p.source] for p in incoming),
                 spikes=cost.spikes,
                 synaptic_operations=cost.synaptic_operations,
+                spike_bits=largest.bit_length(),
+                accumulates=largest <= 1,
                 weights=parameters if shared else None,
                 nonzero_weights=parameters if shared else None,
                 state_bits=image.arch.state_bits * len(population.registers),
                 spiking=image.compiled.readout == "count" or population.name != image.compiled.output,
             )
         )
-    return metrics(layers, timesteps, result.samples, footprint_bytes=image.memory_bits / 8)
+    found = metrics(layers, timesteps, result.samples, footprint_bytes=image.memory_bits / 8)
+    return found | {"pooled": sorted({p.target for p in image.compiled.projections if p.pooled})}

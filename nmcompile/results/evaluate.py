@@ -82,14 +82,15 @@ def evaluate(
         case "membranes":
             v = result.probes[membrane][:, image.window(result.notes.timesteps)]
             outputs = v / image.population(notes.output).scale
-    predictions = how.predict(outputs)
+    scores = how.score(outputs)
+    predictions = how.predict(scores)
     result = replace(result, predictions=predictions, spikes=result.spikes if record_spikes else None)
     result = result.with_notes(
         input_spikes=data.spikes.count,
         fill=core_fill(image),
         energy=price(image.arch, result.counters, int(result.sample_cycles.sum()), table).note(),
         float_accuracy=float(data.extra["float_accuracy"]) if "float_accuracy" in data.extra else None,
-        **labelled(predictions, data),
+        **decode.verdict(scores, predictions, data.labels),
     )
     if result.learned is not None:
         result = result.with_notes(learning=learning_run(image, result, "rewards" in data.extra, table))
@@ -123,13 +124,6 @@ def _readout(notes: Notes, name: str | None) -> decode.Readout:
         why = "" if spiking else ", as its outputs do not spike"
         raise UsageError(f"readout {name!r} of {notes.output!r}; the choices are {', '.join(choices)}{why}")
     return choices[name]
-
-
-def labelled(predictions: np.ndarray, data: SpikeData) -> dict[str, Any]:
-    """Labels and accuracy, as a result's notes have them; nothing where there are no labels."""
-    if data.labels is None:
-        return {}
-    return {"labels": tuple(data.labels.tolist()), "accuracy": float((predictions == data.labels).mean())}
 
 
 def _with_pictures(image: Image, data: SpikeData, result: RunResult) -> RunResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from emulator.result import NOT_COUNTED, RunResult
@@ -29,8 +30,9 @@ def summary(result: RunResult) -> dict[str, Any]:
         "rtl": result.rtl,
         "elapsed_s": result.elapsed_s,
     }
-    if notes.accuracy is not None:
-        values["accuracy"] = notes.accuracy
+    values |= decided(result)
+    if notes.neurobench:
+        values["neurobench"] = notes.neurobench
     learning = notes.learning
     if learning and learning.cycles is not None and learning.energy_j is not None:
         # a board does not know what each instruction took
@@ -39,3 +41,21 @@ def summary(result: RunResult) -> dict[str, Any]:
     if learning and learning.rows is not None:
         values["row_updates"] = learning.rows
     return values
+
+
+def decided(result: RunResult) -> dict[str, Any]:
+    """How many samples are right, and how many nothing decided."""
+    notes = result.notes
+    accuracy = {} if notes.accuracy is None else {"accuracy": notes.accuracy}
+    return accuracy | {"silent_samples": notes.silent_samples, "tied_samples": notes.tied_samples}
+
+
+def undecided_facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What to say of samples whose class nothing decides, by a summary."""
+    samples, silent, tied = values["samples"], values["silent_samples"], values["tied_samples"]
+    rows = []
+    if silent:
+        rows.append(("silent", f"{silent:,} of {samples:,} samples have no output spike: undecided, counted as wrong"))
+    if tied:
+        rows.append(("tied", f"{tied:,} of {samples:,} samples have equal largest outputs: the lowest index is taken"))
+    return rows

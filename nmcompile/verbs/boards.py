@@ -209,11 +209,13 @@ def flashed(values: dict[str, Any]) -> None:
 def ran(result: RunResult, values: dict[str, Any], output: str | None, learned: str | None) -> None:
     """After `nmc run`; `output` and `learned` are the files that were written."""
     from ..results.learning_costs import learning_facts
+    from ..results.summary import undecided_facts
 
     samples = values["samples"]
     rows = [("samples", f"{samples:,} of {values['timesteps']} timesteps, on {values['architecture']}")]
     if "accuracy" in values:
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
+    rows += undecided_facts(values)
     if values["spikes"] is not None:
         rows.append(("spikes", f"{values['spikes'] / samples:,.1f} per sample"))
     cycles = values["cycles_per_sample"]

@@ -12,7 +12,7 @@ from ..frontends import READERS
 from ..results.numbers import count
 from .choosing import chosen_semantics, semantics_options
 from .options import ARCHITECTURE, FILE, JSON, MODELS, OUTPUT, Verb, inputs_option, print_values, read_inputs
-from .tables import show_costs, show_drift, show_fill
+from .tables import show_costs, show_drift, show_fill, show_losses
 from .terminal import as_text, console, new_table, show_facts, show_table, show_warnings
 
 if TYPE_CHECKING:
@@ -153,8 +153,13 @@ def compiled(image: Image, values: dict[str, Any], output: str) -> None:
         ("memory", f"{values['memory_bits'] / 8192:,.1f} KiB"),
         ("latency", count(values["latency_timesteps"], "timestep")),
         *(("learns", _learns(p)) for p in image.compiled.projections if p.learning),
+        *(
+            ("calibration", f"rounding errors of {name} are not weighed against each other: {why}")
+            for name, why in values["calibration_left_out"].items()
+        ),
     )
     show_fill(fill_values(core_fill(image)))
+    show_losses(values["losses"])
     if "drift" in values:
         show_drift(values["drift"])
     show_warnings(values["warnings"])
@@ -164,7 +169,8 @@ def _learns(p: ProjectionNote) -> str:
     assert p.learning is not None
     low, high = p.learning.bounds
     steps = f"from {low:.4g} to {high:.4g} in steps of {p.learning.step:.3g}"
-    return f"{p.name} by {p.learning.learns}, {p.weight_bits} bits, {steps}"
+    pairs = f"{p.synapses:,} of {p.connections:,} pairs"
+    return f"{p.name} by {p.learning.learns}, {pairs}, {p.weight_bits} bits, {steps}"
 
 
 def inspected(kind: str, values: dict[str, Any]) -> None:

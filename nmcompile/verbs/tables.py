@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from ..results.numbers import quantity
+from ..results.summary import undecided_facts
 from .terminal import console, new_table, share, show_table, show_warnings
 
 if TYPE_CHECKING:
@@ -42,6 +43,20 @@ def show_drift(rows: list[dict[str, Any]]) -> None:
             console().print(f"[yellow]![/] {escape(row['advice'])}")
 
 
+def show_losses(rows: list[dict[str, Any]]) -> None:
+    table = new_table("population", "weights to 0", "of their sum", "least threshold", "parameters to 0")
+    table.title = "What rounding took"
+    for row in rows:
+        table.add_row(
+            escape(row["population"]),
+            share((row["zero_weights"], max(1, row["weights"]))),
+            f"{100 * row['zero_weight_sum']:.1f} %",
+            "" if row["threshold_units"] is None else f"{row['threshold_units'][0]:,} units",
+            escape(", ".join(f"{name} of {count:,}" for name, count in row["vanished"].items())),
+        )
+    show_table(table)
+
+
 def show_kept(result: RunResult, output: str | None, learned: str | None) -> None:
     """The files that were written, and what was not."""
     if result.notes.learning:
@@ -61,6 +76,7 @@ def run_facts(result: RunResult, values: dict[str, Any]) -> list[tuple[str, str]
         rows.append(("accuracy", f"{100 * values['accuracy']:.1f} %"))
         if notes.float_accuracy is not None:
             rows[-1] = ("accuracy", f"{rows[-1][1]}, float {100 * notes.float_accuracy:.1f} %")
+    rows += undecided_facts(values)
     clock = notes.architecture.clock_hz
     rows += [
         ("cycles", f"{values['cycles_per_sample']:,.0f} per sample, {values['cycles_are']}"),

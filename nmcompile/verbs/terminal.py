@@ -15,9 +15,16 @@ from rich.measure import Measurement
 from rich.table import Table
 
 
+class Output(Console):
+    """Standard output; a reader that has seen enough, as `head` has, ends the program and is no error."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Standard output, as wide as the terminal is now."""
-    return Console(highlight=False, soft_wrap=False)
+    return Output(highlight=False, soft_wrap=False)
 
 
 def new_table(*columns: str, title: str = "") -> Table:
