@@ -1,6 +1,6 @@
 """The compiler on random legal requests, corners first: an image that equals the reference, or a refusal that helps.
 
-CI runs the first few hundred seeds; NM_LONG=n runs n, and some of the images on the Verilog, too.
+CI runs the first few hundred seeds; NM_LONG=n runs n of them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ from nmcompile.results.demo import EXAMPLES
 
 SEEDS = max(500, int(os.environ.get("NM_LONG", "0")))
 CHUNKS = 20
-ON_VERILOG = 24  # images that a long run simulates
 ADVICE = (
     "use|another --semantics|round them|give|choose|connect|let it|learn on|leave it|make its|take|rescale|mask them|"
     "decays lie between 0 and 1"
