@@ -20,7 +20,8 @@ from nmcompile.study.sweep import Findings
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
-PYTHON = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+PAGES = "".join((ROOT / name).read_text() for name in ("README.md", "docs/for/researcher.md", "docs/learning.md"))
+PYTHON = re.findall(r"```python\n(.*?)```", PAGES, flags=re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +97,7 @@ def test_examples_use_public_names_only(path):
 def test_the_readme_uses_public_names_only():
     assert len(PYTHON) >= 2
     assert set().union(*map(imports, PYTHON)) == {"nmcompile"}
-    assert set(re.findall(r"\bnm\.(\w+)", (ROOT / "README.md").read_text())) <= {*nm.__all__}
+    assert set(re.findall(r"\bnm\.(\w+)", PAGES)) <= {*nm.__all__}
 
 
 def test_three_lines_of_the_readme_give_a_first_result(capsys):

@@ -81,8 +81,8 @@ def change(draw, tree, odd):
     if what == "bend" and isinstance(container[key], np.ndarray) and container[key].dtype.kind in "iuf":
         value = container[key]
         with np.errstate(all="ignore"):
-            larger = value * 1e6
-        bends = [value[None], value.reshape(-1)[:-1], value.T, value * -1.0, larger, value.astype("S4"), 0 * value]
+            scaled = [value * 1e6, value * -1.0, 0 * value]
+        bends = [value[None], value.reshape(-1)[:-1], value.T, value.astype("S4"), *scaled]
         container[key] = draw(st.sampled_from(bends), label="bent")
     elif what in ("odd", "bend"):
         container[key] = copy.deepcopy(draw(st.sampled_from(odd), label="odd"))

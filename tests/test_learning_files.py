@@ -274,10 +274,9 @@ def test_a_rule_of_its_own_is_tables_of_traces_and_terms(tmp_path):
     assert rule.threshold.plus == 0.1
 
 
-def test_the_readme_shows_rules_that_work_and_all_of_them(tmp_path):
-    text = (Path(__file__).parent.parent / "README.md").read_text()
-    learning = text.split("\n## Learning on the chip\n")[1]
-    toml = re.findall("```toml\n(.*?)```", learning, re.DOTALL)[0]
+def test_the_page_of_learning_shows_rules_that_work_and_all_of_them(tmp_path):
+    text = (Path(__file__).parent.parent / "docs" / "learning.md").read_text()
+    toml = re.findall("```toml\n(.*?)```", text, re.DOTALL)[0]
     assert rules(tmp_path, toml)["fc1"] == pair_stdp(0.01, 0.012, 0.02, 0.02, 0.0, 1.0)
     section = text.split("\n| rule |")[1].split("\n\n")[0]
     assert re.findall("^\\| `(.*?)` \\|", section, re.MULTILINE) == [*plasticity.RULES, CUSTOM]

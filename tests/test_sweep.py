@@ -127,10 +127,9 @@ def test_points_are_every_combination_and_sizes_that_no_machine_has_are_told(fol
     assert len(study.inputs[study.points[0].inputs].data.spikes) == 2
 
 
-def test_the_readmes_study_and_those_that_are_bundled_can_be_read(folder):
-    readme = (Path(__file__).parent.parent / "README.md").read_text()
-    section = readme.split("\n### Co-design studies\n")[1]
-    text = re.findall("```toml\n(.*?)```", section, re.DOTALL)[0].replace("test.npz", "in.npz")
+def test_the_documented_study_and_those_that_are_bundled_can_be_read(folder):
+    page = (Path(__file__).parent.parent / "docs" / "studies.md").read_text()
+    text = re.findall("```toml\n(.*?)```", page, re.DOTALL)[0].replace("test.npz", "in.npz")
     assert len(read_study(study_of(folder, text)).points) == 6
     for path in (shipped_folder("examples") / "studies").glob("*.toml"):
         study = read_study(path)
