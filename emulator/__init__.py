@@ -11,12 +11,13 @@ from typing import Any
 _HOME = {
     "run": "kernel.simulate",
     "prepare": "kernel.prepare",
+    "Session": "session",
     "Machine": "kernel.tables",
     "RunResult": "result",
     "load_result": "result",
     "save_result": "result",
 }
-__all__ = ["Machine", "RunResult", "load_result", "prepare", "run", "save_result"]
+__all__ = ["Machine", "RunResult", "Session", "load_result", "prepare", "run", "save_result"]
 
 
 def __getattr__(name: str) -> Any:

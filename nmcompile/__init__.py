@@ -51,6 +51,7 @@ _RUNNING = {
     "emulator": ("prepare",),
     "nmcompile.results.demo": ("load_example",),
     "nmcompile.results.evaluate": ("evaluate",),
+    "nmcompile.results.session": ("session",),
     "nmcompile.results.summary": ("summary",),
     "nmcompile.results.drift": ("drift_report",),
     "nmcompile.results.verify": ("verify",),

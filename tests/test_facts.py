@@ -4,6 +4,7 @@ NM_GOLDEN=1 writes what is said now into tests/data/facts: look at the differenc
 """
 
 import dataclasses
+import inspect
 import json
 import os
 from dataclasses import replace
@@ -16,7 +17,7 @@ from networks import conv_network, lif, random_network
 from emulator.spec.arch import load_architecture
 from nmcompile.coding.spikes import SpikeData
 from nmcompile.learning.attach import attach
-from nmcompile.learning.library import reward_stdp
+from nmcompile.learning.library import RULES, reward_stdp
 from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
 from nmcompile.results.drift import drift_report
@@ -77,6 +78,28 @@ def test_a_network_and_its_run_are_told_as_they_were(make):
     }
     text = json.dumps(plain(told), indent=1, sort_keys=True) + "\n"
     golden = FACTS / f"{make.__name__}.json"
+    if os.environ.get("NM_GOLDEN"):
+        golden.write_text(text)
+    assert text.splitlines() == golden.read_text().splitlines()
+
+
+def test_rules_of_the_library_are_made_as_they_were():
+    """Every parameter that a rule needs is another number; with and without its choices."""
+    told = {}
+    for name, make in RULES.items():
+        parameters = inspect.signature(make).parameters.values()
+        needed = [p for p in parameters if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+        values = {p.name: (i + 1) / 8 for i, p in enumerate(needed)}
+        values |= {p.name: (values[p.name], 2.0) for p in needed if "tuple" in str(p.annotation)}
+        values |= {"w_max": 3.0} if "w_max" in values else {}
+        told[name] = make(**values)
+        for p in parameters:
+            if isinstance(p.default, bool):
+                told[f"{name}, {p.name}"] = make(**values | {p.name: not p.default})
+            elif isinstance(p.default, float):
+                told[f"{name}, {p.name}"] = make(**values | {p.name: 0.75})
+    text = json.dumps(plain(told), indent=1, sort_keys=True) + "\n"
+    golden = FACTS / "rules.json"
     if os.environ.get("NM_GOLDEN"):
         golden.write_text(text)
     assert text.splitlines() == golden.read_text().splitlines()

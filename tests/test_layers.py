@@ -22,6 +22,7 @@ MACHINES = (
     "reference",
     "kernel",
     "verilog",
+    "session",
 )
 PASSES = ("network", "neurons", "frontends", "coding", "learning", "discretize", "retime", "quantize", "place", "emit")
 COMPILER = (

@@ -264,3 +264,13 @@ def test_memories_of_the_kernel_start_on_a_cache_line():
     for count in (1, 3, 100):
         made = aligned(count, np.int16)
         assert (made.dtype, len(made), made.ctypes.data % 64) == (np.dtype(np.int16), count, 0)
+
+
+def test_what_a_population_sends_is_known_before_what_it_makes_others_send():
+    """Whatever the order: 4 spikes of a at most, so 2 thresholds of b."""
+    a, b = (lif(name, (1,), model="IF", dt=1.0) for name in "ab")
+    projections = (dense("w", INPUT, "a", [[2.5]]), dense("v", "a", "b", [[0.625]]))
+    for populations in ((a, b), (b, a)):
+        network = Network((1,), populations, projections, "b")
+        payloads = discretize(network, choose_semantics(dt=1.0, reset="multi-spike")).payloads
+        assert (payloads["a"], payloads["b"]) == (4, 4)

@@ -16,10 +16,10 @@ import networkx as nx
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 200, 66, 16, 34, 16
 COLOURS = {"emulator": ("#e3eefb", "#7aa5d8"), "nmcompile": ("#e7f4e4", "#86b87a")}
-# Where a room stands on its floor, and how many floors it is moved up where there is no place.
+# The column that a room would like on its floor; if another one stands there, it takes the nearest that is free.
 COLUMNS = {
     **{"emulator.spec": 2, "emulator.reference": 0, "emulator.verilog": 0, "emulator.kernel": 1, "emulator.result": 1},
-    **{"emulator.cache": 0, "emulator.processes": 1},
+    **{"emulator.cache": 0, "emulator.processes": 1, "emulator.session": 4},
     **{"emulator.run_notes": 1, "emulator.prices": 2, "emulator.energy": 2, "emulator.metrics": 2},
     **{f"nmcompile.{room}": 4 for room in ("network", "neurons", "discretize", "retime", "quantize", "place", "emit")},
     **{
@@ -32,7 +32,7 @@ COLUMNS = {
     **{"nmcompile.pipeline": 4, "nmcompile.results": 2, "nmcompile.report": 3, "nmcompile.board": 1},
     **{"nmcompile.study": 2, "nmcompile.verbs": 2, "nmcompile.cli": 2, "nmcompile.__main__": 2},
 }
-UP = {"emulator.metrics": 2, "emulator.cache": 1}
+MOST_COLUMNS = 8
 
 
 def room(module: str) -> str:
@@ -67,17 +67,19 @@ def imports() -> tuple[nx.DiGraph, dict[str, str]]:
 def svg() -> str:
     """The picture."""
     graph, words = imports()
-    assert set(COLUMNS) == set(graph), f"rooms without a column, or gone: {set(COLUMNS) ^ set(graph)}"
     order = list(nx.topological_sort(graph))  # from the last room to the first
     depth = nx.dag_longest_path_length(graph)
     floor: dict[str, int] = {}
     for name in order:
-        floor[name] = min((floor[user] - 1 for user in graph.predecessors(name)), default=depth) - UP.get(name, 0)
-    at = {
-        name: (MARGIN + COLUMNS[name] * (WIDTH + GAP_X), MARGIN + floor[name] * (HEIGHT + GAP_Y))
-        for name in sorted(floor)
-    }
-    assert len(set(at.values())) == len(at), "two rooms in one place; choose other columns"
+        floor[name] = min((floor[user] - 1 for user in graph.predecessors(name)), default=depth)
+    at: dict[str, tuple[int, int]] = {}
+    for name in sorted(floor):
+        wanted, taken = COLUMNS.get(name, 2), set(at.values())
+        places = [
+            (MARGIN + column * (WIDTH + GAP_X), MARGIN + floor[name] * (HEIGHT + GAP_Y))
+            for column in sorted(range(MOST_COLUMNS), key=lambda column: (abs(column - wanted), column))
+        ]
+        at[name] = next(place for place in places if place not in taken)
     across, down = (max(place[axis] for place in at.values()) for axis in (0, 1))
     across, down = across + WIDTH + MARGIN, down + HEIGHT + MARGIN
     parts = [

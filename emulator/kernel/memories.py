@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 COMPUTE, FABRIC, BARRIER, RESET = range(4)  # of State.chip
+FROM, UNTIL, CLOCK, ORIGIN, CARRY_ON = range(5)  # of Job.window
 
 
 class State(NamedTuple):
@@ -65,3 +66,6 @@ class Job(NamedTuple):
     sample_cycles: np.ndarray  # (samples,) int64
     probes: np.ndarray  # places in State.registers
     probed: np.ndarray  # (samples, timesteps, places) int32
+    # (5,) int64: the timesteps to run, from -1, the reset programs; a number that no memory has seen as a clock; the
+    # timestep of the first row of inputs; 1 where the first sample, too, follows one.
+    window: np.ndarray

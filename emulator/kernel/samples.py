@@ -20,7 +20,7 @@ from . import tables as t
 from .banks import DELAY_BITS
 from .delivery import deliver_banks, integ
 from .kept import kept
-from .memories import BARRIER, COMPUTE, FABRIC, RESET
+from .memories import BARRIER, CARRY_ON, CLOCK, COMPUTE, FABRIC, FROM, ORIGIN, RESET, UNTIL
 from .rows import due, sweep
 from .tables import END, INTEG, RANGE, ROWS, WHEN
 from .vector_unit import vector
@@ -83,7 +83,7 @@ def receive(inbox, sizes, slot, q, payload):
 @inner
 def inject(sample, now, job, routes, sizes, inbox):
     """The host writes the input spikes of a timestep."""
-    pointers, row = address(routes.input_pointers), sample * job.timesteps + now
+    pointers, row = address(routes.input_pointers), sample * job.timesteps + now - job.window[ORIGIN]
     begin, end = job.first[row], job.first[row + 1]
     for spike in range(begin, end):
         prefetch(pointers + np.int64(job.source[spike]) * 8)
@@ -220,14 +220,18 @@ def run_samples(begin, end, tables, memories, job):
     mesh, wires, job = raw(memories[3]), raw(memories[4]), raw(job)
     store_word(address(state.broadcasts) + t.ALWAYS * VECTOR_BYTES, ALL)
     recorded, have = np.empty((1024 if job.record else 0, 4), np.int32), np.int64(0)
-    steps, clock = job.timesteps + job.latency, 0
+    clock, whole = job.window[CLOCK], job.window[FROM] < 0
     for sample in range(begin, end):
         reward = job.rewards[sample]
         store(address(state.broadcasts) + t.REWARD * VECTOR_BYTES, splat32(reward))
-        clear(sample == 0 or not job.learn, sizes, start, state, inbox, fired)
+        if whole:
+            follows = job.learn and (sample > 0 or job.window[CARRY_ON] == 1)
+            clear(not follows, sizes, start, state, inbox, fired)
+        else:  # of a session: what the outputs send in this timestep
+            tally(sample, np.int64(-1), job, fired)
         cycles = np.int64(0)
-        for now in range(-1, steps):  # -1: the reset programs
-            if now == job.latency:
+        for now in range(job.window[FROM], job.window[UNTIL]):
+            if whole and now == job.latency:
                 tally(sample, np.int64(-1), job, fired)
             if 0 <= now < job.timesteps:
                 inject(sample, now, job, routes, sizes, inbox)
@@ -261,5 +265,8 @@ def run_samples(begin, end, tables, memories, job):
                 recorded = record(recorded, have, count, sample, now, sizes, cores, fired)
                 have += count
             note(sample, now, job, state)
-        finish(sample, cycles, sizes, job, fired)
+        if whole:
+            finish(sample, cycles, sizes, job, fired)
+        else:
+            tally(sample, np.int64(1), job, fired)
     return recorded[:have]

@@ -71,9 +71,9 @@ def run(
     trains = _inputs(image, spikes, timesteps)
     samples, steps, _ = trains.shape
     length, inputs = steps + image.latency, trains.per_input()
-    job = _job(machine, trains, checked_rewards(image, reward, samples), learn, record_spikes, probes)
+    job = make_job(machine, trains, checked_rewards(image, reward, samples), learn, record_spikes, probes)
     threads = max(1, min(threads, samples))
-    places = [_Memories.of(machine, fabric) for _ in range(threads)]
+    places = [Memories.of(machine, fabric) for _ in range(threads)]
     begun = time.perf_counter()
     recorded = _run(places, samples, job)
     elapsed = time.perf_counter() - begun
@@ -160,7 +160,7 @@ def checked_rewards(image: Image, reward: Any, samples: int) -> np.ndarray:
     return np.broadcast_to(values, (samples,)).astype(np.int64)
 
 
-def _lanes(machine: Machine, places: np.ndarray) -> np.ndarray:
+def flat_neurons(machine: Machine, places: np.ndarray) -> np.ndarray:
     """Flat neuron of (core, neuron) pairs; -1 for one that no program touches."""
     cores = machine.cores
     busy = np.full(len(machine.image.cores), -1, np.int64)
@@ -173,7 +173,7 @@ def _lanes(machine: Machine, places: np.ndarray) -> np.ndarray:
     return flat
 
 
-def _probe_places(machine: Machine, probe: str) -> tuple[PopulationMap, int, np.ndarray]:
+def probe_places(machine: Machine, probe: str) -> tuple[PopulationMap, int, np.ndarray]:
     """A probe's population and register, and where its neurons lie in State.registers; -1 where nothing changes."""
     name, _, target = probe.partition(":")
     population = machine.image.population(target)
@@ -182,7 +182,7 @@ def _probe_places(machine: Machine, probe: str) -> tuple[PopulationMap, int, np.
             f"probe {probe!r}: population {target!r} has no register {name!r}; it has "
             f"{', '.join(population.registers) or 'none'}"
         )
-    flat, register, cores = _lanes(machine, population.location), population.registers[name], machine.cores
+    flat, register, cores = flat_neurons(machine, population.location), population.registers[name], machine.cores
     place = np.full(len(flat), -1, np.int64)
     ok = flat >= 0
     k = np.searchsorted(cores.neuron, flat[ok], side="right") - 1
@@ -195,7 +195,7 @@ def _probed(machine: Machine, probes: Sequence[str], probed: np.ndarray) -> dict
     """Split what the kernel recorded; a neuron that no program touches keeps its initial value."""
     result, at = {}, 0
     for probe in probes:
-        population, register, place = _probe_places(machine, probe)
+        population, register, place = probe_places(machine, probe)
         values = np.zeros((*probed.shape[:2], len(place)), np.int32)
         changes = place >= 0
         values[:, :, changes] = probed[:, :, at : at + int(changes.sum())]
@@ -208,10 +208,10 @@ def _probed(machine: Machine, probes: Sequence[str], probed: np.ndarray) -> dict
     return result
 
 
-def _job(machine: Machine, trains: SpikeTrains, rewards, learn, record, probes) -> Job:
+def make_job(machine: Machine, trains: SpikeTrains, rewards, learn, record, probes) -> Job:
     image, (samples, steps, _) = machine.image, trains.shape
-    populations = [_lanes(machine, p.location) for p in image.populations]
-    places = np.concatenate([np.zeros(0, np.int64), *(_probe_places(machine, probe)[2] for probe in probes)])
+    populations = [flat_neurons(machine, p.location) for p in image.populations]
+    places = np.concatenate([np.zeros(0, np.int64), *(probe_places(machine, probe)[2] for probe in probes)])
     places = places[places >= 0]
     return Job(
         n_outputs=len(image.outputs),
@@ -227,7 +227,7 @@ def _job(machine: Machine, trains: SpikeTrains, rewards, learn, record, probes) 
         learn=learn,
         carry=PAYLOADS.index(image.output_payloads),
         record=record,
-        outputs=_lanes(machine, image.outputs),
+        outputs=flat_neurons(machine, image.outputs),
         output_counts=np.zeros((samples, len(image.outputs)), np.int32),
         populations=np.concatenate([np.zeros(0, np.int64), *populations]),
         population_first=np.concatenate([[0], np.cumsum([len(p) for p in populations])]).astype(np.int64),
@@ -235,10 +235,11 @@ def _job(machine: Machine, trains: SpikeTrains, rewards, learn, record, probes) 
         sample_cycles=np.zeros(samples, np.int64),
         probes=places,
         probed=np.zeros((samples, steps + image.latency, len(places)), np.int32),
+        window=np.array([-1, steps + image.latency, 0, 0, 0], np.int64),
     )
 
 
-class _Memories(NamedTuple):
+class Memories(NamedTuple):
     """What one thread works on."""
 
     machine: Machine
@@ -249,10 +250,12 @@ class _Memories(NamedTuple):
     wires: fabric_module.Wires
 
     @classmethod
-    def of(cls, machine: Machine, fabric: str) -> _Memories:
+    def of(cls, machine: Machine, fabric: str) -> Memories:
         memories = cls(machine, _state(machine), _inbox(machine), _fired(machine), *_mesh(machine, fabric))
         memories.bind()
-        nothing = _job(machine, SpikeTrains.from_array(np.zeros((0, 1, 1))), np.zeros(0, np.int64), False, False, ())
+        nothing = make_job(
+            machine, SpikeTrains.from_array(np.zeros((0, 1, 1))), np.zeros(0, np.int64), False, False, ()
+        )
         memories.run(0, 0, nothing)  # compiles, or reads the cache, before anybody's clock starts
         return memories
 
@@ -299,7 +302,7 @@ class _Memories(NamedTuple):
         )
 
 
-def _run(places: list[_Memories], samples: int, job: Job) -> list[np.ndarray]:
+def _run(places: list[Memories], samples: int, job: Job) -> list[np.ndarray]:
     """Run samples on as many threads as there are places; what each recorded."""
     if len(places) == 1:
         return [places[0].run(0, samples, job)]

@@ -158,7 +158,21 @@ class Verilated:
             return np.zeros((0, self.arch.lanes), np.uint16)
         return self.read_memory(core, "synapses", 0, words, self.arch.lanes, 16).astype(np.uint16)
 
+    def read_register(self, core: int, number: int) -> np.ndarray:
+        """(neurons,) int64 of a register of a core."""
+        arch, first = self.arch, number << _width(self.arch.blocks)
+        return self.read_memory(core, "registers", first, arch.blocks, arch.lanes, arch.state_bits, True).reshape(-1)
+
+    def write_register(self, core: int, number: int, values: np.ndarray) -> None:
+        """Write (neurons,) integers to it."""
+        rows = np.reshape(values, (self.arch.blocks, self.arch.lanes))
+        self.write_memory(core, "registers", number << _width(self.arch.blocks), rows, self.arch.state_bits)
+
     # --------------------------------------------------------------------------------------------- running
+    def give(self, reward: int) -> None:
+        """The host's reward from now on."""
+        self.port.write(self._host["H_REWARD"], reward)
+
     def reset(self, timesteps: int, reward: int = 0) -> None:
         """Begin a sample of `timesteps` inputs: clear, then run every core's reset program."""
         self.t, self.timesteps = 0, timesteps
