@@ -141,6 +141,19 @@ def test_a_readout_of_zeros_is_calibrated_to_zeros():
     assert not emulator.run(made.image, SPIKES, probes=["v:out"]).probes["v:out"].any()
 
 
+def test_what_learns_without_a_pair_that_is_a_synapse_is_refused():
+    """All to all of one neuron is itself alone."""
+    network = one_layer(lif("a", (1,)), np.full((3, 1), 0.5))
+    network = replace(network, projections=(*network.projections, dense("r", "a", "a", np.zeros((1, 1)), delay=1)))
+    network = attach(network, {"r": pair_stdp(0.01, 0.01, 0.02, 0.02, 0, 1, all_to_all=True)})
+    with pytest.raises(InputError) as error:
+        compile_network(network)
+    assert str(error.value) == (
+        "'r' learns by 'pair-stdp', but none of its pairs is a synapse, and a neuron is none to itself; "
+        "give it a mask with synapses, or take the rule away"
+    )
+
+
 def test_what_is_too_coarse_to_learn_on_the_smallest_machine_goes_on_to_the_next():
     """One unit of weight beside such a threshold is 0.125 with 16 bits of state."""
     rule = pair_stdp(0.01, 0.01, 0.02, 0.02, 0, 0.1)

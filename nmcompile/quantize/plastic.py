@@ -205,6 +205,11 @@ def synapses(p: Projection) -> sparse.csr_array:
         mask = np.ones(dense.shape, bool)
         if p.source == p.target:
             np.fill_diagonal(mask, np.diagonal(dense) != 0)
+    if not mask.any():
+        raise InputError(
+            f"{p.name!r} learns by {rule.name!r}, but none of its pairs is a synapse, and a neuron is none to itself; "
+            "give it a mask with synapses, or take the rule away"
+        )
     indptr = np.concatenate([[0], np.cumsum(mask.sum(axis=1))])
     return sparse.csr_array((dense[mask], np.nonzero(mask)[1], indptr), shape=dense.shape)
 
