@@ -345,7 +345,7 @@ def test_another_threshold_is_another_network(loaded, image, data):
 
 def test_the_first_difference_is_named(loaded, image, data, monkeypatch):
     spikes = data.first(2)
-    other = spikes.spikes.copy()
+    other = np.array(spikes.spikes)
     other[1, 0, :] = 1
     real = emulator.run
     monkeypatch.setattr(emulator, "run", lambda program, _, **options: real(program, other, **options))
