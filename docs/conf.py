@@ -132,7 +132,7 @@ def schemas() -> str:
 
 def write(app: object) -> None:
     folder = Path(__file__).parent / "reference" / "made"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     pages = {"python.rst": interface(), "commands.rst": commands(), "names.md": tables(), "schemas.md": schemas()}
     for name, text in pages.items():
         path = folder / name

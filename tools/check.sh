@@ -25,7 +25,7 @@ ruff format --check .
 ruff check .
 mypy
 python tools/generate.py --check
-python -m pytest -n 2 --dist loadfile "$@"
+env -u NM_FRAMEWORKS python -m pytest -n 2 --dist loadfile "$@"
 
 # NM_FRAMEWORKS=1: a framework that installs within a minute runs its layers against the compiled network, in an
 # environment of its own; tools/conformance.py has the others. torch comes first: its build without CUDA, where there is one.

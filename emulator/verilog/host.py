@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ..spec import isa
-from ..spec.errors import MachineError
+from ..spec.errors import InputError, MachineError
 from ..spec.image import Image
 from .build import build, load_library, rtl_directory
 
@@ -59,10 +59,12 @@ def instructions() -> set[str]:
 
 
 def refuse_unknown(machine: str, image: Image) -> None:
-    """MachineError that names an instruction of an image which the Verilog lacks."""
+    """MachineError that names an instruction of an image which the Verilog lacks; on a word that is none it faults."""
     known = instructions()
     for core in image.cores:
-        isa.refuse_unknown(machine, known, map(isa.decode, core.program))
+        for word in core.program:
+            with contextlib.suppress(InputError):
+                isa.refuse_unknown(machine, known, [isa.decode(word)])
 
 
 # --------------------------------------------------------------------------------------------- bits of words
