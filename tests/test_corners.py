@@ -141,6 +141,11 @@ def test_a_readout_of_zeros_is_calibrated_to_zeros():
     assert not emulator.run(made.image, SPIKES, probes=["v:out"]).probes["v:out"].any()
 
 
+def test_a_multiple_of_a_threshold_beyond_the_state_is_never_reached():
+    """Multi-spike neurons with thresholds of their own, one of which sees v at the top of the state."""
+    judge(2852)
+
+
 def test_what_learns_without_a_pair_that_is_a_synapse_is_refused():
     """All to all of one neuron is itself alone."""
     network = one_layer(lif("a", (1,)), np.full((3, 1), 0.5))

@@ -50,6 +50,7 @@ class Program(Update):
         self._drives = drives
         self._known: dict[str, dict] = {}
         self._flags: dict[str, int] = {}
+        self._less_one: set[str] = set()  # registers that hold one less than their name says
         self._read = False
         self.highest = (1 << (arch.state_bits - 1)) - 1  # that a register holds
 
@@ -132,6 +133,9 @@ class Program(Update):
             self.emit("add", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
 
     def sub(self, d: Register, a: Register, b: Operand, where: Flag | None = None) -> None:
+        if isinstance(b, Register) and b.name in self._less_one:  # first, as a multiple may be 0, and v at its top
+            self.emit("sub", where, d=self.number(d.name), a=self.code(a), imm_b=1, imm=1)
+            a = d
         if not (d == a and self.is_zero(b)):
             self.emit("sub", where, d=self.number(d.name), a=self.code(a), **self.operand(b))
 
@@ -189,7 +193,14 @@ class Program(Update):
         if factor == 1:
             return name
         multiple = self.temporary(f"{name} times")
-        self.emit("mul", None, d=self.number(multiple.name), a=by["imm"], imm_b=1, imm=factor)
+        d, fields = self.number(multiple.name), {"a": by["imm"], "imm_b": 1, "imm": factor}
+        self._less_one.discard(multiple.name)
+        if self.population.values[name].max() * factor <= self.highest:
+            self.emit("mul", None, d=d, **fields)
+        else:  # one less, so that a multiple that saturates is one that no state is above
+            self.emit("mov", None, d=d, imm_b=1, imm=-1)
+            self.emit("mac", None, d=d, c=d, **fields)
+            self._less_one.add(multiple.name)
         return multiple
 
     def compare(self, d: Flag, a: Register, how: str, b: Operand, where: Flag | None = None) -> None:
@@ -197,6 +208,9 @@ class Program(Update):
             self._compared.add(b)
         if isinstance(b, int) and b > self.highest:
             how, b = ">", self.highest  # what no state can reach is not reached
+        if isinstance(b, Register) and b.name in self._less_one:
+            assert how == ">="
+            how = ">"
         self.emit(_COMPARE[how], where, d=self.predicate(d), a=self.code(a), **self.operand(b))
 
     def logic(self, d: Flag, a: Flag, how: str, b: Flag) -> None:
