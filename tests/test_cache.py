@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from caches import empty_cache, own_cache
-from test_cli import nmc  # noqa: F401
 from test_files import made as files_made
 
 import emulator
@@ -235,7 +234,7 @@ def test_a_cache_beyond_its_limit_shrinks_when_something_is_kept(home, monkeypat
     assert sum(entry.bytes for entry in cache.entries()) < 3000 + 1500  # the last one is not counted yet
 
 
-def test_clear_removes_entries_and_nothing_else(home, nmc):  # noqa: F811
+def test_clear_removes_entries_and_nothing_else(home, nmc):
     cache.made("fpga", "k", two_files)
     cache.write("study", "k", b"data")
     (home / "fpga" / "mine").mkdir()
@@ -253,7 +252,7 @@ def test_clear_removes_entries_and_nothing_else(home, nmc):  # noqa: F811
     ]
 
 
-def test_cache_lists_what_there_is(home, nmc):  # noqa: F811
+def test_cache_lists_what_there_is(home, nmc):
     cache.write("study", "k", b"data")
     code, out, err = nmc("cache")
     assert (code, err) == (0, "")
@@ -261,7 +260,7 @@ def test_cache_lists_what_there_is(home, nmc):  # noqa: F811
     assert str(home) in "".join(out.split())
 
 
-def test_warm_leaves_a_kernel(tmp_path, monkeypatch, nmc):  # noqa: F811
+def test_warm_leaves_a_kernel(tmp_path, monkeypatch, nmc):
     own_cache(monkeypatch, tmp_path / "cache")
     code, out, _ = nmc("cache", "--warm", "--json")
     values = json.loads(out)

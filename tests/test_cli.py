@@ -49,24 +49,6 @@ EMULATE_KEYS = {
 
 
 @pytest.fixture
-def nmc(monkeypatch, capsys):
-    """Run `nmc` through its entry point: (exit code, stdout, stderr)."""
-
-    def nmc(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return nmc
-
-
-@pytest.fixture
 def fails(nmc):
     """Run `nmc` and expect nothing on stdout, a line per message on stderr and an exit code."""
 

@@ -15,7 +15,6 @@ import h5py
 import numpy as np
 import pytest
 from nirfiles import LAYERS, two_layers, write
-from test_cli import nmc  # noqa: F401
 
 import emulator
 from emulator.result import load_result, save_result
@@ -389,7 +388,7 @@ def resealed(image, out, change):
     return out
 
 
-def test_names_of_an_image_reach_no_terminal_as_sequences(made, tmp_path, nmc):  # noqa: F811
+def test_names_of_an_image_reach_no_terminal_as_sequences(made, tmp_path, nmc):
     def change(manifest):
         manifest["populations"][0]["registers"] = {"\x1b[2J": 0}
         manifest["architecture"]["name"] = "\x1b[31m"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ from networks import dense, lif
 
 import nmcompile as nm
 from emulator.spec.errors import InputError, MachineError
-from nmcompile import cli
 from nmcompile.coding.spikes import SpikeData, read_spikes
 from nmcompile.discretize.discretize import discretize
 from nmcompile.discretize.floatsim import run_float
@@ -143,22 +141,6 @@ def test_potentials_of_a_readout_are_compared():
 
 
 # --------------------------------------------------------------------------------------------------- command line
-@pytest.fixture
-def nmc(monkeypatch, capsys):
-    def nmc(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return nmc
-
-
 def test_check_names_the_reading_of_a_bundled_network(nmc):
     examples = Path(__file__).parent.parent / "examples"
     net, reference = examples / "networks" / "mnist_rows.nir", examples / "data" / "mnist_rows_test.npz"

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import sys
 from pathlib import Path
 
 import nir
@@ -13,7 +12,6 @@ from nirfiles import chain, write
 
 from emulator.spec.errors import InputError
 from emulator.spec.image_file import load_image
-from nmcompile import cli
 from nmcompile.frontends import read_network
 from nmcompile.learning import library as plasticity
 from nmcompile.learning.files import CUSTOM, read_rules
@@ -50,22 +48,10 @@ w_max = 1.0
 """
 
 
-@pytest.fixture
-def nmc(monkeypatch, capsys, tmp_path):
-    """Run `nmc` in a folder of its own: (exit code, stdout, stderr)."""
+@pytest.fixture(autouse=True)
+def _here(monkeypatch, tmp_path):
+    """In a folder of its own."""
     monkeypatch.chdir(tmp_path)
-
-    def nmc(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return nmc
 
 
 @pytest.fixture

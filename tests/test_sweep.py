@@ -18,7 +18,6 @@ from caches import own_cache
 from hypothesis import given
 from hypothesis import strategies as st
 from nirfiles import LAYERS, two_layers, write
-from test_cli import nmc  # noqa: F401
 from test_report import Reader
 
 from emulator.spec.arch import load_architecture
@@ -106,7 +105,7 @@ def study_of(folder, text):
         (f"[axes]\nweight_bits = {list(range(400))}\nlimit = {list(range(400))}", 3, "160,000 points, at most 100,000"),
     ],
 )
-def test_a_study_that_is_wrong_gets_one_line(folder, nmc, text, code, says):  # noqa: F811
+def test_a_study_that_is_wrong_gets_one_line(folder, nmc, text, code, says):
     found, out, err = nmc("sweep", study_of(folder, text))
     assert found == code
     assert out == ""
@@ -170,7 +169,7 @@ prices = ["horowitz45", "loihi14"]
 """
 
 
-def test_points_are_what_the_single_verbs_say_and_nothing_is_run_twice(folder, nmc):  # noqa: F811
+def test_points_are_what_the_single_verbs_say_and_nothing_is_run_twice(folder, nmc):
     path = study_of(folder, STUDY)
     code, out, err = nmc("sweep", path, "--workers", 2, "--json", "-o", folder / "out.csv", "--html", folder / "p.html")
     assert (code, err) == (0, "")
@@ -225,7 +224,7 @@ def test_a_study_that_grew_runs_what_is_new_and_another_input_is_another_run(fol
     assert run_study(read_study(study_of(folder, SETTINGS + axes)), 1).ran == 1
 
 
-def test_more_points_than_a_screen_shows(folder, nmc):  # noqa: F811
+def test_more_points_than_a_screen_shows(folder, nmc):
     clocks = [1e6 * k for k in range(1, 71)]
     path = study_of(folder, f"{SETTINGS}[axes]\nclock_hz = {clocks}\n")
     code, out, _ = nmc("sweep", path)
@@ -234,7 +233,7 @@ def test_more_points_than_a_screen_shows(folder, nmc):  # noqa: F811
     assert "1 of 1 runs were new" in " ".join(out.split())
 
 
-def test_an_objective_needs_labels(folder, nmc):  # noqa: F811
+def test_an_objective_needs_labels(folder, nmc):
     np.savez(folder / "in.npz", spikes=np.load(folder / "in.npz")["spikes"])
     text = f"objectives = ['accuracy', 'cores']\n{SETTINGS}[axes]\nweight_bits = [8]\n"
     code, _, err = nmc("sweep", study_of(folder, text))
@@ -282,7 +281,7 @@ w_max = 2.0
         ({"plasticity": "rules.toml", "learn": True}, ["--plasticity", "rules.toml"], ["--learn"]),
     ],
 )
-def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, setting, compiled, emulated):  # noqa: F811
+def test_every_setting_is_the_option_of_that_name(folder, nmc, monkeypatch, setting, compiled, emulated):
     monkeypatch.setattr(sweep, "execute", at_home)
     monkeypatch.chdir(folder)
     rng = np.random.default_rng(8)
@@ -328,7 +327,7 @@ def test_what_a_run_depends_on_is_in_its_key():
     assert missing == ["nmcompile/study/__init__.py", "nmcompile/study/sweep.py"]
 
 
-def test_prices_that_lack_one_fail_their_points_alone(folder, nmc, monkeypatch):  # noqa: F811
+def test_prices_that_lack_one_fail_their_points_alone(folder, nmc, monkeypatch):
     monkeypatch.setattr(sweep, "execute", at_home)
     text = prices_text("horowitz45")
     (folder / "mine.toml").write_text(
@@ -348,7 +347,7 @@ def prices_text(name):
     return resources.files("emulator.prices").joinpath(f"{name}.toml").read_text()
 
 
-def test_what_is_read_is_never_written_over(folder, nmc):  # noqa: F811
+def test_what_is_read_is_never_written_over(folder, nmc):
     path = study_of(folder, f"{SETTINGS}[axes]\nweight_bits = [8]\n")
     for output in ("in.npz", "net.nir", "study.toml"):
         before = (folder / output).read_bytes()
@@ -362,7 +361,7 @@ def test_what_is_read_is_never_written_over(folder, nmc):  # noqa: F811
     assert "--output and --html cannot be one file" in err
 
 
-def test_odd_names_are_shown_as_they_are(folder, nmc, monkeypatch):  # noqa: F811
+def test_odd_names_are_shown_as_they_are(folder, nmc, monkeypatch):
     monkeypatch.setattr(sweep, "execute", at_home)
     axes = (
         "'core [/b]' = [{label = '[red]', lanes = 4}, {label = '<b>', lanes = 8}]\n'error' = [{label = 'x', limit = 2}]"
@@ -454,7 +453,7 @@ def test_a_worker_that_dies_writes_no_page_of_log(folder):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F811
+def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):
     def one_after_the_other(tasks, inputs, *_):
         for i, key in enumerate(tasks):
             yield (
@@ -469,7 +468,7 @@ def test_failures_are_told_after_all_else(folder, nmc, monkeypatch):  # noqa: F8
     assert err == "nmc: 2 of 3 points failed; the first, weight_bits 4: its worker died\n"
 
 
-def test_a_scheduler_that_there_is(folder, nmc):  # noqa: F811
+def test_a_scheduler_that_there_is(folder, nmc):
     from distributed import LocalCluster
 
     path = study_of(folder, SETTINGS + "[axes]\nweight_bits = [8, 4]\n")
@@ -496,7 +495,7 @@ def test_workers_of_another_version_are_refused():
         execute._outcome("key", Deadly(False), Future())
 
 
-def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):  # noqa: F811
+def test_without_dask_the_command_that_installs_it(folder, nmc, monkeypatch):
     monkeypatch.setitem(sys.modules, "dask", None)
     code, _, err = nmc("sweep", study_of(folder, SETTINGS + "[axes]\nweight_bits = [8]\n"))
     assert (code, err) == (

@@ -10,7 +10,6 @@ import pytest
 
 from emulator.spec.errors import InputError
 from emulator.spec.image_file import load_image, save_image
-from nmcompile import cli
 from nmcompile.learning.library import RULES
 from nmcompile.network.network import MODELS
 from nmcompile.user_models import UserModels, using
@@ -60,27 +59,15 @@ RULE = '["input->outputs"]\nrule = "grow"\namount = 0.05\nw_max = 1.0\n'
 STUDY = '[settings]\nnetwork = "net.json"\nspikes = "in.npz"\narch = "ecp5"\n[axes]\nweight_bits = [8, 16]\n'
 
 
-@pytest.fixture
-def nmc(monkeypatch, capsys, tmp_path):
-    """Run `nmc` in a folder with OWN, a network and inputs for it: (exit code, stdout, stderr)."""
+@pytest.fixture(autouse=True)
+def _here(monkeypatch, tmp_path):
+    """A folder with OWN, a network and inputs for it."""
     monkeypatch.chdir(tmp_path)
     Path("own.py").write_text(OWN)
     Path("net.json").write_text(json.dumps(GRAPH))
     Path("rules.toml").write_text(RULE)
     Path("study.toml").write_text(STUDY)
     np.savez("in.npz", spikes=np.tile([1, 1, 0, 1], 5).astype(np.uint8).reshape(1, 20, 1))
-
-    def nmc(*arguments):
-        monkeypatch.setattr(sys, "argv", ["nmc", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as stop:
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return nmc
 
 
 def ran():
