@@ -9,6 +9,7 @@ from typing import Any
 
 from emulator.spec.arch import Architecture, bundled_architectures, load_architecture
 from emulator.spec.check import check_image
+from emulator.spec.check_notes import check_notes
 from emulator.spec.drawn import Drawn
 from emulator.spec.errors import CompilerError, DoesNotFitError, InputError
 from emulator.spec.image import Image
@@ -151,6 +152,7 @@ def _lower(
     image = emit(placement, discrete, weight_bits)
     try:
         check_image(image)
+        check_notes(image)
     except InputError as error:
         raise CompilerError(
             f"{discrete.network.origin}: the compiler made an image that its own check refuses ({error}); this is our "

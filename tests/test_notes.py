@@ -16,6 +16,7 @@ import emulator
 from emulator.result import load_result, save_result
 from emulator.spec.arch import load_architecture
 from emulator.spec.errors import InputError
+from emulator.spec.files import printable
 from emulator.spec.image_file import load_compiled, load_image, save_image
 from nmcompile.learning.attach import attach
 from nmcompile.learning.library import pair_stdp
@@ -55,6 +56,22 @@ def test_an_image_and_its_notes_survive_their_file(image, tmp_path):
     save_image(image, tmp_path / "a.nmi")
     assert load_compiled(tmp_path / "a.nmi").notes == image.notes
     assert image.notes.plastic["fc1"].learns == "pair-stdp"
+
+
+@pytest.mark.parametrize("name", ["red\x1b[31m", "two\nlines", "it's"])
+def test_any_name_survives_a_file_in_printable_form(tmp_path, name):
+    """In the image and in its notes alike, so that they still speak of the same populations."""
+    projections = (dense(f"onto {name}", INPUT, name, np.ones((5, 3))),)
+    network = Network((5,), (lif(name, (3,)),), projections, name)
+    save_image(compile_network(network, load_architecture("ecp5")).image, tmp_path / "a.nmi")
+    image = load_compiled(tmp_path / "a.nmi")
+    assert image.notes.output == image.populations[0].name == printable(name)
+    assert image.notes.projections[0].name == printable(f"onto {name}")
+
+
+def test_names_in_a_result_cannot_steer_a_terminal(tmp_path):
+    save_result(made(names=("red\x1b[31m", "out")), tmp_path / "run.npz")
+    assert load_result(tmp_path / "run.npz").notes.populations == (r"red\x1b[31m", "out")
 
 
 def test_an_image_of_an_older_format_gets_one_line(image, tmp_path):

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from .errors import InputError
+from .files import printable
 
 T = TypeVar("T")
 
@@ -188,8 +189,21 @@ def to_plain(data: Any) -> Any:
 
 
 def from_plain(kind: type[T], plain: Any, what: str) -> T:
-    """The dataclass of that kind. InputError names `what` and the first value that is missing or of another kind."""
+    """The dataclass of that kind, its texts made printable.
+
+    Raises:
+        InputError: it names `what`, and the first value that is missing or of another kind.
+    """
     try:
-        return msgspec.convert(plain, kind)
+        return msgspec.convert(_printable(plain), kind)
     except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"{what}: {error}") from None
+
+
+def _printable(plain: Any) -> Any:
+    """The same, no text of which can steer a terminal."""
+    if isinstance(plain, dict):
+        return {_printable(key): _printable(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_printable(value) for value in plain]
+    return printable(plain) if isinstance(plain, str) else plain
