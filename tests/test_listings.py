@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.spec.image_file import load_compiled, save_image
 from nmcompile.frontends import read_network
 from nmcompile.network.semantics import choose_semantics
 from nmcompile.pipeline import compile_network
@@ -25,6 +26,12 @@ def made(request):
     return example.name, compile_network(
         read_network(example.network_path()), semantics=choose_semantics(example.preset)
     )
+
+
+def test_a_bundled_networks_image_survives_its_file(made, tmp_path):
+    image = made[1].image
+    save_image(image, tmp_path / "a.nmi")
+    assert load_compiled(tmp_path / "a.nmi").notes == image.notes
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -118,8 +118,8 @@ ODD = "the compiler's notes are not of this image: "
             f"{ODD}a part of 'hidden' in core 0, projection 'fc1'",
         ),
         (
-            lambda m: at(m, "projections", 1).update(connections=7),
-            f"{ODD}projection 'fc2' with 18 synapses of 7 connections",
+            lambda m: at(m, "projections", 1).update(synapses=19),
+            f"{ODD}projection 'fc2' with 19 synapses of 18 pairs",
         ),
         (
             lambda m: at(m, "projections", 1).update(weight_bits=5),

@@ -46,8 +46,9 @@ def _check_projections(notes: Notes, sizes: dict[str, int]) -> None:
     for p in notes.projections:
         if p.source not in sizes or p.target not in sizes:
             raise _odd(f"projection {p.name!r} from {p.source!r} to {p.target!r}")
-        if p.connections != sizes[p.source] * sizes[p.target] or not 0 <= p.synapses <= p.connections:
-            raise _odd(f"projection {p.name!r} with {p.synapses:,} synapses of {p.connections:,} connections")
+        pairs = sizes[p.source] * sizes[p.target]
+        if not 0 <= p.synapses <= pairs or p.connections < 0:
+            raise _odd(f"projection {p.name!r} with {p.synapses:,} synapses of {pairs:,} pairs")
         if p.weight_bits not in isa.FORMAT_BITS or p.parameters < 0:
             raise _odd(f"projection {p.name!r} with {p.parameters:,} weights of {p.weight_bits} bits")
         if p.learning and (p.learning.tag_bits < 0 or not p.learning.unit > 0):
