@@ -8,9 +8,7 @@ import re
 from . import isa
 from .errors import InputError
 from .image import CoreImage, Image
-from .notes import DeliveryNote, Notes, PartNote
-
-INPUT = "input"  # the source name of what comes from outside
+from .notes import INPUT, DeliveryNote, Notes, PartNote
 
 
 def check_notes(image: Image) -> None:
@@ -21,7 +19,7 @@ def check_notes(image: Image) -> None:
     sizes = {p.name: len(p.location) for p in image.populations}
     if notes.output not in sizes:
         raise _odd(f"the output {notes.output!r} is no population of it")
-    if math.prod(notes.input_shape) != image.n_inputs or not 1 <= notes.input_levels <= 255:
+    if math.prod(notes.input_shape) != image.n_inputs or not 1 <= notes.input_levels <= isa.LARGEST_PAYLOAD:
         raise _odd(f"inputs of shape {notes.input_shape} and {notes.input_levels} levels, it has {image.n_inputs:,}")
     for name, values in notes.thresholds.items():
         if name not in sizes or (isinstance(values, tuple) and len(values) != sizes[name]):

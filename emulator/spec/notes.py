@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
 from .errors import InputError
 from .files import printable
 
+INPUT: Final = "input"  # the source name of what comes from outside
 T = TypeVar("T")
 
 

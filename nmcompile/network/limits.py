@@ -1,7 +1,9 @@
-"""Numbers and names that every pass agrees on."""
+"""Numbers and names that every pass agrees on; what the machine or its images fix, they say."""
 
 from __future__ import annotations
 
-INPUT = "input"  # the source name of projections that come from outside
-LARGEST_PAYLOAD = 255  # of a graded spike
+from emulator.spec.isa import LARGEST_PAYLOAD
+from emulator.spec.notes import INPUT
+
 HUGE = 1e30  # no weight or parameter has such a size, and products of a few do not overflow
+__all__ = ["HUGE", "INPUT", "LARGEST_PAYLOAD"]
