@@ -327,9 +327,11 @@ def test_what_a_program_leaves_behind_ends_with_it(tmp_path):
 
 
 BUILDING = """
+import signal
 import sys
 from pathlib import Path
 from emulator import processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs tests in the background has it ignored
 print("begun", flush=True)
 processes.run(["sh", "-c", f"sleep {sys.argv[1]} & sleep {sys.argv[1]}; echo"], Path(sys.argv[2]))
 """
@@ -345,7 +347,7 @@ def test_a_killed_build_leaves_no_process_and_no_folder(tmp_path, how):
             time.sleep(0.05)
         assert len(alive(marker)) == 5
         building.send_signal(how)
-        building.communicate()
+        building.communicate(timeout=60)
     assert gone(marker)
     end = time.monotonic() + 10
     while how != signal.SIGINT and work.exists() and time.monotonic() < end:
